@@ -1,0 +1,10 @@
+/* Fair collaborative machine learning with the cosine gradient Shapley value. */
+#ifndef CGSV_H
+#define CGSV_H
+
+#include "cgsv/dataset.h"
+#include "cgsv/device.h"
+#include "cgsv/federation.h"
+#include "cgsv/status.h"
+
+#endif

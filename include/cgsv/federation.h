@@ -1,0 +1,214 @@
+/* A federation: N agents that train with CGSV rewards.
+ *
+ * "the paper" is Xu, Lyu, Ma, Miao, Foo, Low: "Gradient-Driven Rewards to
+ * Guarantee Fairness in Collaborative Machine Learning", NeurIPS 2021. */
+#ifndef CGSV_FEDERATION_H
+#define CGSV_FEDERATION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cgsv/dataset.h"
+#include "cgsv/device.h"
+#include "cgsv/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum cgsv_model {
+    CGSV_MODEL_MLP,       /* any input, fc1 64 tanh, fc2 */
+    CGSV_MODEL_MNIST_CNN, /* 1×32×32, D = 104,242 at 10 classes */
+    CGSV_MODEL_CIFAR_CNN  /* 3×32×32, D = 121,182 at 10 classes */
+} cgsv_model;
+
+typedef enum cgsv_partition {
+    CGSV_PARTITION_UNIFORM,        /* equal shards */
+    CGSV_PARTITION_POWERLAW,       /* sizes from the power law, the last agent's the largest */
+    CGSV_PARTITION_CLASSIMBALANCE, /* equal sizes, agent i sees its first c_i classes, c evenly spaced from 1 */
+    CGSV_PARTITION_DIRICHLET       /* every class spread by Dirichlet(concentration) shares */
+} cgsv_partition;
+
+typedef enum cgsv_optimizer { CGSV_OPTIMIZER_SGD, CGSV_OPTIMIZER_ADAM } cgsv_optimizer;
+
+typedef enum cgsv_reward {
+    CGSV_REWARD_LAYER, /* ceil(q n) largest entries of every parameter tensor (the published code) */
+    CGSV_REWARD_GLOBAL /* floor(q D) largest entries of the whole vector (the paper) */
+} cgsv_reward;
+
+typedef enum cgsv_decay { CGSV_DECAY_ROUND, CGSV_DECAY_EPOCH } cgsv_decay;
+
+/* Everything that decides a run, together with the data set. */
+typedef struct cgsv_config {
+    cgsv_model model;
+    cgsv_partition partition;
+    double dirichlet_concentration; /* > 0 */
+    int agents;                     /* N >= 1 */
+    int samples_per_agent;          /* the pool is capped at N times this; 0: no cap */
+    double validation_fraction;     /* share of the training split kept aside, in [0, 1) */
+    int rounds;                     /* T >= 1 */
+    int local_epochs;               /* E >= 1 */
+    int batch;                      /* B >= 1 */
+    cgsv_optimizer optimizer;
+    double momentum;         /* of SGD, in [0, 1) */
+    double lr;               /* > 0 */
+    double lr_decay;         /* factor per round or per local epoch, in (0, 1] */
+    cgsv_decay decay_per;
+    double gamma;            /* Γ > 0, norm of a normalised update */
+    double alpha;            /* in [0, 1), weight of the past in the importance */
+    double beta;             /* > 0, altruism degree */
+    cgsv_reward reward;
+    bool standalone;         /* also train every agent alone, for ρ */
+    double standalone_lr;    /* > 0, or 0 for `lr` */
+    int eval_every;          /* rounds between two evaluations; the last round always is evaluated; 0: only that */
+    uint64_t seed;
+} cgsv_config;
+
+/* The published settings for "mnist", "cifar10"; "synthetic" takes mnist's with
+ * learning rate 0.15. Any other name takes the MLP.
+ * Source: the paper's published code; see the README. */
+CGSV_API void cgsv_config_defaults(cgsv_config *config, const char *data_set);
+
+/* Names of the enumerations' values, as the command line knows them. The parse
+ * functions' error names the nearest known one. */
+CGSV_API const char *cgsv_model_name(cgsv_model model);
+CGSV_API const char *cgsv_partition_name(cgsv_partition partition);
+CGSV_API const char *cgsv_optimizer_name(cgsv_optimizer optimizer);
+CGSV_API const char *cgsv_reward_name(cgsv_reward reward);
+CGSV_API const char *cgsv_decay_name(cgsv_decay decay);
+CGSV_API cgsv_status cgsv_model_parse(cgsv_model *model, const char *name);
+CGSV_API cgsv_status cgsv_partition_parse(cgsv_partition *partition, const char *name);
+CGSV_API cgsv_status cgsv_optimizer_parse(cgsv_optimizer *optimizer, const char *name);
+CGSV_API cgsv_status cgsv_reward_parse(cgsv_reward *reward, const char *name);
+CGSV_API cgsv_status cgsv_decay_parse(cgsv_decay *decay, const char *name);
+
+/* Memory that a federation will take, in bytes, known before anything is
+ * allocated. */
+typedef struct cgsv_memory_plan {
+    size_t models;        /* W: (N + 1) × ld, the agents' models and the server's */
+    size_t updates;       /* U: N × ld */
+    size_t training;      /* the models in training and their gradients: 2 × R × ld, R = N or 2 N rows */
+    size_t optimizer;     /* momentum or Adam's moments */
+    size_t activations;   /* of all rows, forward and backward */
+    size_t data;          /* training and test samples */
+    size_t server;        /* aggregate, histograms, partial sums, history */
+    size_t total;
+    size_t available;     /* what the device has free; 0 when unknown */
+    int64_t parameters;   /* D */
+    int64_t row_stride;   /* ld: D rounded up */
+    int rows;             /* R: rows trained at once */
+} cgsv_memory_plan;
+
+CGSV_API cgsv_status cgsv_federation_plan(cgsv_memory_plan *plan, cgsv_device *device, const cgsv_config *config,
+                                          const cgsv_dataset *dataset);
+
+typedef struct cgsv_federation cgsv_federation;
+
+/* Partitions the data, puts data and models on the device and allocates all that
+ * the rounds will need. `dataset` may be freed afterwards; `device` may not.
+ * Errors: CGSV_ERROR_ARGUMENT (a setting out of range, more agents than samples),
+ * CGSV_ERROR_MEMORY (with both numbers), CGSV_ERROR_DEVICE. */
+CGSV_API cgsv_status cgsv_federation_create(cgsv_federation **federation, cgsv_device *device,
+                                            const cgsv_config *config, const cgsv_dataset *dataset);
+
+/* NULL is fine. */
+CGSV_API void cgsv_federation_free(cgsv_federation *federation);
+
+/* Enqueues `rounds` rounds and returns; it does not wait for the device. Rounds
+ * past config.rounds are an error (CGSV_ERROR_ARGUMENT). */
+CGSV_API cgsv_status cgsv_federation_run(cgsv_federation *federation, int rounds);
+
+/* Evaluates the agents', the standalone twins' and the server's models on the
+ * test split. */
+CGSV_API cgsv_status cgsv_federation_evaluate(cgsv_federation *federation);
+
+/* What one round meant for one agent. Fields that are undefined are NaN. */
+typedef struct cgsv_round_record {
+    double update_norm;           /* ‖Δw_i‖ */
+    double psi;                   /* ψ_i = cos(u_i, g) */
+    double importance;            /* r_i after the round */
+    double keep_ratio;            /* q_i */
+    double kept;                  /* entries of g downloaded */
+    double reward_cos;            /* cos(v_i, g) */
+    double reward_error;          /* ‖v_i − g‖ */
+    double distance;              /* ‖w_i − w_server‖ after the download */
+    double distance_last_layer;   /* the same over the last layer's weight and bias */
+    double server_norm;           /* ‖w_server‖ */
+    double train_loss;            /* mean over the round's local training */
+    double fault;                 /* 0, or CGSV_FAULT_… */
+} cgsv_round_record;
+
+enum {
+    CGSV_FAULT_ZERO = 1,       /* the update was zero: valued 0, weight 0 */
+    CGSV_FAULT_NOT_FINITE = 2, /* it held NaN or infinity: likewise */
+    CGSV_FAULT_ROUNDED = 4     /* it vanishes beside the model in float32: training no longer moves it */
+};
+
+/* Test results of one model. */
+typedef struct cgsv_evaluation {
+    double loss;     /* mean negative log-likelihood */
+    double accuracy; /* in [0, 1] */
+} cgsv_evaluation;
+
+CGSV_API int cgsv_federation_rounds_done(const cgsv_federation *federation);
+
+/* Waits for the device, then gives the records of round `round` (0-based), one
+ * per agent: records[agents]. */
+CGSV_API cgsv_status cgsv_federation_round(cgsv_federation *federation, int round, cgsv_round_record *records);
+
+/* Results of the latest cgsv_federation_evaluate: agents[N] and standalone[N]
+ * (either may be NULL; standalone's are NaN without twins), and the server's. */
+CGSV_API cgsv_status cgsv_federation_evaluation(cgsv_federation *federation, cgsv_evaluation *agents,
+                                                cgsv_evaluation *standalone, cgsv_evaluation *server);
+
+/* Collaborative fairness (spec: section 4 of the README's "How it works"):
+ * Pearson correlation of x[n] and y[n]; NaN when either has no variance. */
+CGSV_API double cgsv_pearson(const double *x, const double *y, int n);
+
+/* Jain's index (Σx)² / (n Σx²); NaN for n = 0 or all zero. */
+CGSV_API double cgsv_jain_index(const double *x, int n);
+
+/* Samples of agent i, and how many of each class: counts[classes] (may be NULL). */
+CGSV_API int64_t cgsv_federation_samples(const cgsv_federation *federation, int agent, int64_t *counts);
+
+/* Number of model parameters D, and the table of parameter tensors. */
+CGSV_API int64_t cgsv_federation_parameters(const cgsv_federation *federation);
+
+typedef struct cgsv_tensor {
+    const char *name; /* PyTorch's: "conv1.weight" */
+    int dimensions;
+    int64_t shape[4];
+    int64_t offset; /* of its first entry in a model's D parameters */
+    int64_t size;
+} cgsv_tensor;
+
+/* Returns the number of tensors and points `tensors` at them. */
+CGSV_API int cgsv_federation_tensors(const cgsv_federation *federation, const cgsv_tensor **tensors);
+
+/* Which model cgsv_federation_model reads. */
+typedef enum cgsv_who { CGSV_AGENT, CGSV_STANDALONE, CGSV_SERVER } cgsv_who;
+
+/* Waits, then copies a model's D parameters to `w`. `agent` is ignored for the
+ * server. */
+CGSV_API cgsv_status cgsv_federation_model(cgsv_federation *federation, cgsv_who who, int agent, float *w);
+
+/* Waits, then copies agent i's latest raw update Δw_i, D floats. */
+CGSV_API cgsv_status cgsv_federation_update(cgsv_federation *federation, int agent, float *update);
+
+/* Seconds spent so far, waiting for the device first. */
+typedef struct cgsv_seconds {
+    double training, server, evaluation;
+} cgsv_seconds;
+
+CGSV_API cgsv_status cgsv_federation_seconds(cgsv_federation *federation, cgsv_seconds *seconds);
+
+/* Writes one model as safetensors with PyTorch's names and layouts, written
+ * beside and renamed. Errors: CGSV_ERROR_IO. */
+CGSV_API cgsv_status cgsv_federation_save_model(cgsv_federation *federation, cgsv_who who, int agent,
+                                                const char *path);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,96 @@
+/* Minibatches: which samples, and their pictures in the order that layers read.
+ *
+ * The order of an agent's samples in an epoch is a permutation that is never stored: a
+ * Feistel network over the smallest power of four that holds the shard, walked again
+ * while it points outside (Black and Rogaway, "Ciphers with arbitrary finite domains",
+ * 2002). Its round function is Philox, keyed by (seed, agent, epoch). */
+#include <Random123/philox.h>
+
+#include "kernels/portable.h"
+
+enum { FEISTEL_ROUNDS = 6, RANDOM_USE_SHUFFLE = 4 };
+
+/* Position `i` of 0..n-1 under the permutation with this key. */
+DEVICE uint32_t permuted(uint32_t i, uint32_t n, uint32_t key0, uint32_t key1)
+{
+    int half = 1;
+    while (half < 16 && (1u << 2 * half) < n) half++;
+    const uint32_t mask = (1u << half) - 1;
+    do {
+        uint32_t left = i >> half, right = i & mask;
+        for (uint32_t r = 0; r < FEISTEL_ROUNDS; r++) {
+            philox2x32_ctr_t counter = {{right, key1 ^ r}};
+            philox2x32_key_t key = {{key0}};
+            const uint32_t mixed = left ^ (philox2x32(counter, key).v[0] & mask);
+            left = right;
+            right = mixed;
+        }
+        i = left << half | right;
+    } while (i >= n);
+    return i;
+}
+
+/* Block: a row. */
+KERNEL(batch_draw, struct batch_draw d)
+{
+    const struct row row = d.row[BLOCK_X];
+    const int64_t first = (int64_t)d.step * d.batch;
+    const int64_t left = row.samples - first;
+    const int n = (int)(left < 0 ? 0 : left < d.batch ? left : d.batch);
+    const uint32_t epoch = (uint32_t)(*d.round * d.local_epochs + d.epoch);
+    philox4x32_ctr_t counter = {{epoch, RANDOM_USE_SHUFFLE, (uint32_t)row.stream, 0}};
+    philox4x32_key_t key = {{(uint32_t)row.seed, (uint32_t)(row.seed >> 32)}};
+    const philox4x32_ctr_t keys = philox4x32(counter, key);
+    BLOCK_FOR(slot, d.slots)
+    {
+        int32_t sample = -1;
+        if (slot < n)
+            sample = d.index[row.first + permuted((uint32_t)(first + slot), (uint32_t)row.samples, keys.v[0], keys.v[1])];
+        d.sample[BLOCK_X * d.slots + slot] = sample;
+    }
+    if (THREAD_INDEX == 0) d.count[BLOCK_X] = n;
+}
+
+static const char *launch_batch_draw(void *stream, struct batch_draw draw)
+{
+    return LAUNCH(stream, grid_of(draw.rows, 1, 1), batch_draw, draw);
+}
+
+KERNEL(batch_range, int32_t *sample, int32_t first, int n, int slots)
+{
+    GRID_FOR(slot, slots) { sample[slot] = slot < n ? first + (int32_t)slot : -1; }
+}
+
+static const char *launch_batch_range(void *stream, int32_t *sample, int32_t first, int n, int slots)
+{
+    return LAUNCH(stream, grid_for(slots), batch_range, sample, first, n, slots);
+}
+
+#define GATHER_FEATURES INT64_C(64)
+
+/* Block: GATHER_FEATURES features of all slots, a row: a transposition. */
+KERNEL(batch_gather, float *x, int32_t *y, const float *data, const int32_t *label, const int32_t *sample,
+       int64_t features, int slots)
+{
+    const int64_t row = BLOCK_Z, begin = BLOCK_X * GATHER_FEATURES;
+    const int64_t width = features - begin < GATHER_FEATURES ? features - begin : GATHER_FEATURES;
+    sample += row * slots;
+    WARP_FOR(i, width)
+    {
+        const int64_t feature = begin + i;
+        LANE_FOR(slot, slots)
+        {
+            const int32_t from = sample[slot];
+            x[(row * features + feature) * slots + slot] = from < 0 ? 0.0f : data[(int64_t)from * features + feature];
+        }
+    }
+    if (BLOCK_X == 0)
+        BLOCK_FOR(slot, slots) { y[row * slots + slot] = sample[slot] < 0 ? 0 : label[sample[slot]]; }
+}
+
+static const char *launch_batch_gather(void *stream, float *x, int32_t *y, const float *data, const int32_t *label,
+                                       const int32_t *sample, int64_t features, int rows, int slots)
+{
+    return LAUNCH(stream, grid_of((features + GATHER_FEATURES - 1) / GATHER_FEATURES, 1, rows), batch_gather, x, y,
+                  data, label, sample, features, slots);
+}

@@ -1,0 +1,64 @@
+/* The download: every agent's model takes the entries of g that its reward keeps, the
+ * server's takes all of them. */
+#include "kernels/server.h"
+
+DEVICE double square_of(double x) { return x * x; }
+
+/* Block: a chunk, a federation. w_i ← w_i + v_i with v_i the entries of g above agent i's
+ * threshold, or equal to it in a column before tie_end; leaves ‖v_i‖² and
+ * ‖w_i − w_server‖². */
+KERNEL(server_download, struct server_step s)
+{
+    const struct chunk chunk = s.chunk[BLOCK_X];
+    const int64_t width = chunk.end - chunk.begin, models = s.agents + 1;
+    const int64_t segment = BLOCK_Y * s.segments + segment_of(s, chunk.tensor);
+    const float *g = s.aggregate + BLOCK_Y * s.ld + chunk.begin;
+    float *server = s.model + (BLOCK_Y * models + s.agents) * s.ld + chunk.begin;
+    double *partial = s.download_partial + (BLOCK_Y * s.chunks + BLOCK_X) * models * DOWNLOAD_SUMS;
+
+    double kept = 0, distance = 0;
+    SIMD_SUM(kept, distance)
+    BLOCK_FOR(i, width)
+    {
+        server[i] += g[i];
+        kept += square_of(g[i]);
+        distance += square_of(server[i]);
+    }
+    kept = block_sum(kept);
+    distance = block_sum(distance);
+    if (THREAD_INDEX == 0) {
+        partial[s.agents * DOWNLOAD_SUMS + DOWNLOAD_KEPT] = kept;
+        partial[s.agents * DOWNLOAD_SUMS + DOWNLOAD_DISTANCE] = distance;
+    }
+
+    for (int place = 0; place < s.agents; place++) {
+        const struct rank_state rank = s.rank[segment * s.agents + place];
+        const int32_t agent = s.order[BLOCK_Y * s.agents + place];
+        const int32_t threshold = (int32_t)rank.threshold;
+        /* Ties before this column of the chunk are kept. */
+        const int64_t tie_end = rank.tie_end - chunk.begin;
+        const int32_t ties = (int32_t)(tie_end < 0 ? 0 : tie_end < width ? tie_end : width);
+        float *w = s.model + (BLOCK_Y * models + agent) * s.ld + chunk.begin;
+        kept = distance = 0;
+        SIMD_SUM(kept, distance)
+        BLOCK_FOR(i, width)
+        {
+            const int32_t key = (int32_t)key_of(g[i]);
+            const float v = key > threshold || (key == threshold && (int32_t)i < ties) ? g[i] : 0.0f;
+            w[i] += v;
+            kept += square_of(v);
+            distance += square_of((double)w[i] - server[i]);
+        }
+        kept = block_sum(kept);
+        distance = block_sum(distance);
+        if (THREAD_INDEX == 0) {
+            partial[agent * DOWNLOAD_SUMS + DOWNLOAD_KEPT] = kept;
+            partial[agent * DOWNLOAD_SUMS + DOWNLOAD_DISTANCE] = distance;
+        }
+    }
+}
+
+static const char *launch_server_download(void *stream, struct server_step step)
+{
+    return LAUNCH(stream, grid_of(step.chunks, step.federations, 1), server_download, step);
+}

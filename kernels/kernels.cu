@@ -1,0 +1,39 @@
+/* One translation unit per build: all kernels, and the table of their launchers. */
+#include "kernels/batch.cu"
+#include "kernels/conv_pool.cu"
+#include "kernels/dense.cu"
+#include "kernels/loss.cu"
+#include "kernels/optimizer.cu"
+
+#include "kernels/aggregate.cu"
+#include "kernels/contribution.cu"
+#include "kernels/download.cu"
+#include "kernels/select.cu"
+
+/* KERNELS_TABLE and KERNELS_NAME come from the build. */
+extern "C" const struct kernels KERNELS_TABLE = {
+    TO_TEXT(KERNELS_NAME),
+    launch_round_begin,
+    launch_epoch_begin,
+    launch_batch_draw,
+    launch_batch_range,
+    launch_batch_gather,
+    launch_conv_pool_forward,
+    launch_conv_pool_weight_gradient,
+    launch_unpool,
+    launch_conv_input_gradient,
+    launch_bias_activation,
+    launch_activation_backward,
+    launch_loss,
+    launch_optimize,
+    launch_round_loss,
+    launch_server_norms,
+    launch_server_weigh,
+    launch_server_aggregate_and_dot,
+    launch_server_contribution,
+    launch_select_count,
+    launch_select_narrow,
+    launch_select_ties,
+    launch_server_download,
+    launch_server_record,
+};

@@ -1,0 +1,208 @@
+/* What the kernels offer to the rest: one table of launchers per build.
+ *
+ * A launcher enqueues one kernel on `stream` and returns NULL, or a message when that
+ * failed. Argument order: outputs, inputs, sizes. Letters: N agents, F federations,
+ * R rows (models in training), S batch slots, D parameters, ld the stride of a row of D
+ * floats. Activations lie as [row][channel][height][width][slot]: the batch is innermost,
+ * so that neighbouring floats belong to neighbouring samples in every layer. */
+#ifndef KERNELS_KERNELS_H
+#define KERNELS_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cgsv/federation.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The stream of the CPU build. */
+struct cpu_stream {
+    int threads;
+};
+
+/* Slots of a batch are a multiple of this, which every build's LANES divides. */
+enum { SLOT_MULTIPLE = 32 };
+
+enum activation { ACTIVATION_NONE, ACTIVATION_TANH, ACTIVATION_RELU };
+
+/* One model in training: an agent of a federation, or its standalone twin. Rows are
+ * sorted by samples, most first, so that a step launches over a prefix of them. */
+struct row {
+    int32_t agent;      /* row of U: federation × N + agent; -1 for a twin, which has none */
+    int32_t model;      /* row of W that it starts a round from; -1 for a twin, which goes on */
+    int32_t samples;    /* n_i */
+    int32_t stream;     /* agent's number in its federation, key of its shuffles */
+    int64_t first;      /* its first entry in the list of sample indices */
+    uint64_t seed;
+    double lr;          /* before any decay */
+};
+
+/* Convolution, bias, 2×2 max pooling, activation. Stride 1, no padding, square kernel. */
+struct conv_shape {
+    int rows;                     /* R */
+    int channels, height, width;  /* of the input */
+    int filters, kernel;          /* of the output */
+    int slots;                    /* S */
+    enum activation activation;
+};
+
+/* The updates of one SGD or Adam step. */
+struct optimizer_step {
+    float *work;            /* [R][ld] the models in training */
+    float *update;          /* [F N][ld] U */
+    const float *model;     /* [F (N+1)][ld] W */
+    const float *gradient;  /* [R][ld] */
+    float *moment1;         /* [R][ld] velocity (SGD with momentum) or first moment (Adam), else NULL */
+    float *moment2;         /* [R][ld] Adam's second moment, else NULL */
+    const struct row *row;  /* [R] */
+    const double *lr;       /* [R] of this epoch */
+    const int *round;       /* rounds done */
+    int64_t dimension, ld;
+    int rows;               /* active ones: a prefix */
+    double momentum;
+    int batch, local_epochs, epoch, step; /* for the number of Adam steps done */
+};
+
+/* Samples of one step, drawn without replacement in an order that depends on (seed,
+ * agent, epoch) alone. */
+struct batch_draw {
+    int32_t *sample;       /* [R][S] out: index of a sample, -1 in an empty slot */
+    int32_t *count;        /* [R] out: samples in the batch */
+    const struct row *row; /* [R] */
+    const int32_t *index;  /* list of sample indices */
+    const int *round;
+    int rows, slots, batch, local_epochs, epoch, step;
+};
+
+/* Which entries of a parameter vector a block of a server kernel works on. */
+struct chunk {
+    int64_t begin, end;
+    int32_t tensor;
+};
+enum { CHUNK_COLUMNS = 4096 };
+
+/* Settings of one federation's mechanism. */
+struct mechanism {
+    double gamma, alpha, beta;
+};
+
+/* Bits of |g| that one pass of the selection looks at. */
+enum { SELECT_PASSES = 3, SELECT_BINS = 2048 };
+
+/* Where the selection of one rank (entries that one agent keeps of one segment) stands. */
+struct rank_state {
+    uint32_t prefix;   /* leading bits of the threshold's key found so far */
+    uint32_t threshold;/* key: entries above it are kept */
+    int32_t group;     /* ranks with the same prefix share a histogram; -1 when done */
+    int64_t wanted;    /* entries to keep among those that share the prefix */
+    int64_t tie_end;   /* entries equal to the threshold are kept when their column is below this */
+    int64_t kept;      /* entries kept of the segment */
+};
+
+/* Everything the server step reads and writes; all pointers on the device. P = chunks,
+ * G = segments that entries are selected within: the tensors, or the whole vector. */
+struct server_step {
+    int federations, agents;
+    int64_t dimension, ld;
+    int tensors, chunks, segments;
+    enum cgsv_reward reward;
+    const struct chunk *chunk;         /* [P] */
+    const int64_t *segment_begin;      /* [G + 1] */
+    const struct mechanism *mechanism; /* [F] */
+    const double *data_share;          /* [F][N] n_i / Σ n_j */
+    const float *update;               /* [F][N][ld] U */
+    float *model;                      /* [F][N + 1][ld] W, the server's last */
+    float *aggregate;                  /* [F][ld] g */
+    int *round;                        /* rounds done */
+    double *importance;                /* [F][N] r */
+    double *norm;                      /* [F][N] ‖Δw_i‖ */
+    double *coefficient;               /* [F][N] weight_i Γ / (‖Δw_i‖ + 1e-7), 0 for a faulty update */
+    double *keep_ratio;                /* [F][N] q */
+    int32_t *order;                    /* [F][N] agents by q, most first; ties by number */
+    struct rank_state *rank;           /* [F][G][N] in that order */
+    int32_t *groups;                   /* [F][G] groups of ranks in the next pass */
+    uint32_t *group_prefix;            /* [F][G][N] descending */
+    int *histogram;                    /* [F][G][N][SELECT_BINS], zero between passes */
+    double *norm_partial;              /* [F][N][P][4] */
+    double *dot_partial;               /* [F][P][N + 1] */
+    double *download_partial;          /* [F][P][N + 1][2] */
+    const double *train_loss;          /* [F][N] or NULL: copied to the record */
+    struct cgsv_round_record *record;  /* [rounds][F][N] */
+};
+
+/* Per-model sums over samples that the loss kernel adds to. */
+struct loss_sums {
+    double loss;
+    double correct;
+    double samples;
+};
+
+struct kernels {
+    const char *name;
+
+    /* Training; one launch is one step of all active rows. */
+    const char *(*round_begin)(void *stream, float *work, float *update, const float *model, struct loss_sums *sums,
+                               const struct row *row, int rows, int64_t dimension, int64_t ld);
+    const char *(*epoch_begin)(void *stream, double *lr, const struct row *row, const int *round, int rows,
+                               double lr_decay, int decay_per_epoch, int local_epochs, int epoch);
+    const char *(*batch_draw)(void *stream, struct batch_draw draw);
+    /* Samples first .. first + n - 1, the other slots empty. */
+    const char *(*batch_range)(void *stream, int32_t *sample, int32_t first, int n, int slots);
+    /* x[R][features][S] from data[samples][features]; empty slots are zero. */
+    const char *(*batch_gather)(void *stream, float *x, int32_t *y, const float *data, const int32_t *label,
+                                const int32_t *sample, int64_t features, int rows, int slots);
+    const char *(*conv_pool_forward)(void *stream, float *out, uint8_t *winner, const float *x, int64_t x_stride,
+                                     const float *weight, const float *bias, int64_t w_stride,
+                                     struct conv_shape shape);
+    const char *(*conv_pool_weight_gradient)(void *stream, float *weight_gradient, int64_t w_stride,
+                                             const float *delta, const uint8_t *winner, const float *x,
+                                             int64_t x_stride, struct conv_shape shape);
+    /* delta[R][filters][PH][PW][S] spread to the windows' winners, [R][filters][2 PH][2 PW][S]. */
+    const char *(*unpool)(void *stream, float *spread, const float *delta, const uint8_t *winner,
+                          struct conv_shape shape);
+    const char *(*conv_input_gradient)(void *stream, float *x_gradient, const float *spread, const float *weight,
+                                       int64_t w_stride, struct conv_shape shape);
+    /* out[R][units][S] = act(out + bias). */
+    const char *(*bias_activation)(void *stream, float *out, const float *bias, int64_t w_stride,
+                                   enum activation activation, int units, int rows, int slots);
+    /* delta *= act'(out) in place, and the bias gradient: its sum over pixels and slots.
+     * Either pointer's arrays: [R][units][pixels][S]. */
+    const char *(*activation_backward)(void *stream, float *delta, float *bias_gradient, int64_t w_stride,
+                                       const float *out, enum activation activation, int units, int pixels,
+                                       int rows, int slots);
+    /* Log-softmax and mean negative log-likelihood over the batch. gradient may be NULL.
+     * count: samples per row, or NULL for `samples` everywhere (one label vector for all). */
+    const char *(*loss)(void *stream, float *gradient, struct loss_sums *sums, const float *logits, const int32_t *y,
+                        const int32_t *count, int samples, int classes, int rows, int slots);
+    const char *(*optimize)(void *stream, struct optimizer_step step);
+    const char *(*round_loss)(void *stream, double *train_loss, const struct loss_sums *sums, const struct row *row,
+                              int rows);
+
+    /* The server step; in this order. */
+    const char *(*server_norms)(void *stream, struct server_step step);
+    const char *(*server_weigh)(void *stream, struct server_step step);
+    const char *(*server_aggregate_and_dot)(void *stream, struct server_step step);
+    const char *(*server_contribution)(void *stream, struct server_step step);
+    const char *(*select_count)(void *stream, struct server_step step, int pass);
+    const char *(*select_narrow)(void *stream, struct server_step step, int pass);
+    const char *(*select_ties)(void *stream, struct server_step step);
+    const char *(*server_download)(void *stream, struct server_step step);
+    const char *(*server_record)(void *stream, struct server_step step);
+};
+
+/* One per instruction set of the CPU, chosen at run time; x86-64 levels 2, 3, 4. */
+extern const struct kernels kernels_cpu;
+#if defined(CGSV_X86_LEVELS)
+extern const struct kernels kernels_cpu_v3, kernels_cpu_v4;
+#endif
+#if defined(CGSV_CUDA)
+extern const struct kernels kernels_cuda;
+#endif
+extern const struct kernels kernels_threads; /* tests only */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

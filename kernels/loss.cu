@@ -1,0 +1,65 @@
+/* Log-softmax with the negative log-likelihood, and its gradient. */
+#include "kernels/portable.h"
+
+/* Block: a row. loss = mean over the batch of −log softmax(logits)[y];
+ * ∂loss/∂logit = (softmax − onehot(y)) / batch. */
+KERNEL(loss, float *gradient, struct loss_sums *sums, const float *logits, const int32_t *y, const int32_t *count,
+       int samples, int classes, int slots)
+{
+    const int64_t row = BLOCK_X, first = row * classes * slots;
+    const int n = count ? count[row] : samples;
+    const int32_t *label = count ? y + row * slots : y;
+    double loss_sum = 0, correct = 0;
+    BLOCK_FOR(slot, slots)
+    {
+        const float *z = logits + first + slot;
+        if (slot >= n) {
+            if (gradient)
+                for (int c = 0; c < classes; c++) gradient[first + slot + (int64_t)c * slots] = 0.0f;
+            continue;
+        }
+        int best = 0;
+        for (int c = 1; c < classes; c++)
+            if (z[(int64_t)c * slots] > z[(int64_t)best * slots]) best = c;
+        const float top = z[(int64_t)best * slots];
+        float sum = 0.0f;
+        for (int c = 0; c < classes; c++) sum += expf(z[(int64_t)c * slots] - top);
+        const float log_sum = logf(sum);
+        const int at = label[slot];
+        loss_sum += (double)(log_sum + top - z[(int64_t)at * slots]);
+        correct += best == at && log_sum == log_sum ? 1.0 : 0.0; /* NaN is never right */
+        if (gradient)
+            for (int c = 0; c < classes; c++) {
+                const float p = expf(z[(int64_t)c * slots] - top - log_sum);
+                gradient[first + slot + (int64_t)c * slots] = (p - (c == at ? 1.0f : 0.0f)) / (float)n;
+            }
+    }
+    loss_sum = block_sum(loss_sum);
+    correct = block_sum(correct);
+    if (THREAD_INDEX == 0) {
+        sums[row].loss += loss_sum;
+        sums[row].correct += correct;
+        sums[row].samples += n;
+    }
+}
+
+static const char *launch_loss(void *stream, float *gradient, struct loss_sums *sums, const float *logits,
+                               const int32_t *y, const int32_t *count, int samples, int classes, int rows, int slots)
+{
+    return LAUNCH(stream, grid_of(rows, 1, 1), loss, gradient, sums, logits, y, count, samples, classes, slots);
+}
+
+/* Mean loss over a round's local training, for the rows that are agents. */
+KERNEL(round_loss, double *train_loss, const struct loss_sums *sums, const struct row *row, int rows)
+{
+    GRID_FOR(i, rows)
+    {
+        if (row[i].agent >= 0) train_loss[row[i].agent] = sums[i].loss / sums[i].samples;
+    }
+}
+
+static const char *launch_round_loss(void *stream, double *train_loss, const struct loss_sums *sums,
+                                     const struct row *row, int rows)
+{
+    return LAUNCH(stream, grid_for(rows), round_loss, train_loss, sums, row, rows);
+}

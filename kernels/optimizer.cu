@@ -1,0 +1,113 @@
+/* SGD and Adam. The optimizer accumulates an agent's update Δw itself and writes the
+ * model in training as w_before + Δw, so Δw stays exact however small it is beside w. */
+#include "kernels/portable.h"
+
+#define OPTIMIZER_COLUMNS INT64_C(4096)
+static const double adam_beta1 = 0.9, adam_beta2 = 0.999, adam_epsilon = 1e-8;
+
+/* Block: OPTIMIZER_COLUMNS entries, a row. A round starts at the agent's model in W; a
+ * twin goes on from where it is. */
+KERNEL(round_begin, float *work, float *update, const float *model, struct loss_sums *sums, const struct row *rows,
+       int64_t dimension, int64_t ld)
+{
+    const struct row row = rows[BLOCK_Z];
+    const int64_t begin = BLOCK_X * OPTIMIZER_COLUMNS;
+    const int64_t width = dimension - begin < OPTIMIZER_COLUMNS ? dimension - begin : OPTIMIZER_COLUMNS;
+    if (row.agent >= 0) {
+        float *w = work + BLOCK_Z * ld + begin, *u = update + row.agent * ld + begin;
+        const float *m = model + row.model * ld + begin;
+        SIMD BLOCK_FOR(i, width)
+        {
+            w[i] = m[i];
+            u[i] = 0.0f;
+        }
+    }
+    if (BLOCK_X == 0 && THREAD_INDEX == 0) sums[BLOCK_Z].loss = sums[BLOCK_Z].correct = sums[BLOCK_Z].samples = 0;
+}
+
+static int64_t optimizer_blocks(int64_t dimension) { return (dimension + OPTIMIZER_COLUMNS - 1) / OPTIMIZER_COLUMNS; }
+
+static const char *launch_round_begin(void *stream, float *work, float *update, const float *model,
+                                      struct loss_sums *sums, const struct row *row, int rows, int64_t dimension,
+                                      int64_t ld)
+{
+    return LAUNCH(stream, grid_of(optimizer_blocks(dimension), 1, rows), round_begin, work, update, model, sums, row,
+                  dimension, ld);
+}
+
+/* lr_t = lr · decay^t, t counting rounds or local epochs. */
+KERNEL(epoch_begin, double *lr, const struct row *row, const int *round, int rows, double lr_decay,
+       int decay_per_epoch, int local_epochs, int epoch)
+{
+    GRID_FOR(i, rows)
+    {
+        lr[i] = row[i].lr * pow(lr_decay, decay_per_epoch ? (double)*round * local_epochs + epoch : (double)*round);
+    }
+}
+
+static const char *launch_epoch_begin(void *stream, double *lr, const struct row *row, const int *round, int rows,
+                                      double lr_decay, int decay_per_epoch, int local_epochs, int epoch)
+{
+    return LAUNCH(stream, grid_for(rows), epoch_begin, lr, row, round, rows, lr_decay, decay_per_epoch, local_epochs,
+                  epoch);
+}
+
+/* Writes one entry's step: onto the update and the model, or a twin's model alone. */
+#define APPLY_STEP(change)                       \
+    if (u) {                                     \
+        u[i] += (change);                        \
+        w[i] = m[i] + u[i];                      \
+    } else {                                     \
+        w[i] += (change);                        \
+    }
+
+KERNEL(sgd, struct optimizer_step o)
+{
+    const struct row row = o.row[BLOCK_Z];
+    const int64_t begin = BLOCK_X * OPTIMIZER_COLUMNS, at = BLOCK_Z * o.ld + begin;
+    const int64_t width = o.dimension - begin < OPTIMIZER_COLUMNS ? o.dimension - begin : OPTIMIZER_COLUMNS;
+    const float lr = (float)o.lr[BLOCK_Z], momentum = (float)o.momentum;
+    float *w = o.work + at, *velocity = o.moment1 ? o.moment1 + at : NULL;
+    float *u = row.agent >= 0 ? o.update + row.agent * o.ld + begin : NULL;
+    const float *m = row.agent >= 0 ? o.model + row.model * o.ld + begin : NULL;
+    const float *g = o.gradient + at;
+    if (velocity) {
+        SIMD BLOCK_FOR(i, width)
+        {
+            velocity[i] = momentum * velocity[i] + g[i];
+            APPLY_STEP(-lr * velocity[i])
+        }
+    } else {
+        SIMD BLOCK_FOR(i, width) { APPLY_STEP(-lr * g[i]) }
+    }
+}
+
+/* Adam (Kingma and Ba, 2015, algorithm 1), as PyTorch's: the moments persist over rounds. */
+KERNEL(adam, struct optimizer_step o)
+{
+    const struct row row = o.row[BLOCK_Z];
+    const int64_t begin = BLOCK_X * OPTIMIZER_COLUMNS, at = BLOCK_Z * o.ld + begin;
+    const int64_t width = o.dimension - begin < OPTIMIZER_COLUMNS ? o.dimension - begin : OPTIMIZER_COLUMNS;
+    float *w = o.work + at, *first = o.moment1 + at, *second = o.moment2 + at;
+    float *u = row.agent >= 0 ? o.update + row.agent * o.ld + begin : NULL;
+    const float *m = row.agent >= 0 ? o.model + row.model * o.ld + begin : NULL;
+    const float *g = o.gradient + at;
+    const double per_epoch = (row.samples + o.batch - 1) / o.batch;
+    const double t = ((double)*o.round * o.local_epochs + o.epoch) * per_epoch + o.step + 1;
+    const float rate = (float)(o.lr[BLOCK_Z] / (1 - pow(adam_beta1, t)));
+    const float scale = (float)(1 / sqrt(1 - pow(adam_beta2, t)));
+    const float b1 = (float)adam_beta1, b2 = (float)adam_beta2, epsilon = (float)adam_epsilon;
+    SIMD BLOCK_FOR(i, width)
+    {
+        first[i] += (1.0f - b1) * (g[i] - first[i]);
+        second[i] = b2 * second[i] + (1.0f - b2) * g[i] * g[i];
+        APPLY_STEP(-rate * first[i] / (sqrtf(second[i]) * scale + epsilon))
+    }
+}
+
+static const char *launch_optimize(void *stream, struct optimizer_step step)
+{
+    const struct grid grid = grid_of(optimizer_blocks(step.dimension), 1, step.rows);
+    if (step.moment2) return LAUNCH(stream, grid, adam, step);
+    return LAUNCH(stream, grid, sgd, step);
+}

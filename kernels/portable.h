@@ -1,0 +1,255 @@
+/* The one file that knows which compiler is at work.
+ *
+ * Every kernel of this folder is compiled three times from the same text:
+ *
+ *   GPU      by nvcc. A block is a team of BLOCK_THREADS threads, in warps of 32.
+ *   CPU      by the C++ compiler. A block is ONE thread; OpenMP spreads blocks over
+ *            cores. The same file is compiled once per instruction set.
+ *   threads  by the C++ compiler, for tests only (CGSV_BLOCK_IS_THREADS). A block is
+ *            several OS threads with a real barrier, to run under ThreadSanitizer: a
+ *            missing block_sync() is then a data race that the sanitizer reports.
+ *
+ * Ways to share out work:
+ *
+ *   GRID_FOR(i, n)   over all threads of all blocks.
+ *   BLOCK_FOR(i, n)  over a block's threads.
+ *   WARP_FOR(i, n)   one index to a "warp", which works on LANES neighbouring floats
+ *                    at once through the type `lanes`: on the GPU a float per thread of
+ *                    32, on the CPU one vector register. Arithmetic reads the same.
+ *   LANE_FOR(i, n)   inside a WARP_FOR, over the warp's lanes.
+ *
+ * Rules: every thread reaches every block_sync(); blocks communicate through integer
+ * atomics only; sums over blocks go through arrays of partial sums whose length
+ * depends on the data alone, so that results repeat bit for bit. */
+#ifndef KERNELS_PORTABLE_H
+#define KERNELS_PORTABLE_H
+
+#include <math.h>
+#include <stdint.h>
+
+#include "kernels/kernels.h"
+
+struct grid {
+    unsigned x, y, z;
+};
+
+#define TO_TEXT_(x) #x
+#define TO_TEXT(x) TO_TEXT_(x)
+
+#if defined(__CUDACC__) /* ---------------------------------------------------- GPU */
+
+#include <cub/block/block_reduce.cuh>
+#include <cub/block/block_scan.cuh>
+#include <cuda_runtime.h>
+
+#define BLOCK_THREADS 256
+#define LANES 32
+
+#define DEVICE static __device__ __forceinline__
+#define KERNEL(name, ...) static __global__ void __launch_bounds__(BLOCK_THREADS) name(__VA_ARGS__)
+#define LAUNCH(stream, blocks, name, ...)                                                            \
+    launch_check((name<<<dim3((blocks).x, (blocks).y, (blocks).z), BLOCK_THREADS, 0,                  \
+                         (cudaStream_t)(stream)>>>(__VA_ARGS__),                                      \
+                  cudaPeekAtLastError()))
+
+static const char *launch_check(cudaError_t error)
+{
+    return error == cudaSuccess ? NULL : cudaGetErrorString(error);
+}
+
+#define BLOCK_X ((int64_t)blockIdx.x)
+#define BLOCK_Y ((int64_t)blockIdx.y)
+#define BLOCK_Z ((int64_t)blockIdx.z)
+#define GRID_X ((int64_t)gridDim.x)
+#define THREAD_INDEX ((int64_t)threadIdx.x)
+#define THREAD_COUNT ((int64_t)BLOCK_THREADS)
+#define LANE_ZERO ((threadIdx.x & 31) == 0)
+
+/* First parameter, and argument, of a device function that uses block_… itself. */
+#define BLOCK_PARAM
+#define BLOCK_PASS
+
+#define BLOCK_FOR(i, n) for (int64_t i = threadIdx.x, i##_end = (n); i < i##_end; i += BLOCK_THREADS)
+#define WARP_FOR(i, n) for (int64_t i = threadIdx.x / 32, i##_end = (n); i < i##_end; i += BLOCK_THREADS / 32)
+#define LANE_FOR(i, n) for (int64_t i = threadIdx.x & 31, i##_end = (n); i < i##_end; i += 32)
+#define GRID_FOR(i, n)                                                                            \
+    for (int64_t i = (int64_t)blockIdx.x * BLOCK_THREADS + threadIdx.x, i##_end = (n); i < i##_end; \
+         i += (int64_t)gridDim.x * BLOCK_THREADS)
+
+#define SHARED(type, name, count) __shared__ type name[count]
+#define UNROLL _Pragma("unroll")
+#define SIMD
+#define SIMD_SUM(...)
+
+DEVICE void block_sync(void) { __syncthreads(); }
+DEVICE void shared_add(int *p, int v) { atomicAdd(p, v); }
+DEVICE void grid_add(int *p, int v) { atomicAdd(p, v); }
+
+/* Sum over the block's threads, the same value for all of them. */
+DEVICE double block_sum(double x)
+{
+    typedef cub::BlockReduce<double, BLOCK_THREADS> reduce;
+    __shared__ typename reduce::TempStorage storage;
+    __shared__ double sum;
+    __syncthreads();
+    double total = reduce(storage).Sum(x);
+    if (threadIdx.x == 0) sum = total;
+    __syncthreads();
+    return sum;
+}
+
+/* Sum of x over the threads before this one. */
+DEVICE int block_scan(int x)
+{
+    typedef cub::BlockScan<int, BLOCK_THREADS> scan;
+    __shared__ typename scan::TempStorage storage;
+    int before;
+    __syncthreads();
+    scan(storage).ExclusiveSum(x, before);
+    return before;
+}
+
+typedef float lanes;
+typedef int lanes_int;
+DEVICE lanes lanes_load(const float *p) { return p[threadIdx.x & 31]; }
+DEVICE void lanes_store(float *p, lanes v) { p[threadIdx.x & 31] = v; }
+DEVICE lanes_int lanes_load_byte(const uint8_t *p) { return p[threadIdx.x & 31]; }
+DEVICE void lanes_store_byte(uint8_t *p, lanes_int v) { p[threadIdx.x & 31] = (uint8_t)v; }
+DEVICE lanes lanes_of(float v) { return v; }
+DEVICE lanes_int lanes_int_of(int v) { return v; }
+DEVICE lanes lanes_select(int condition, lanes a, lanes b) { return condition ? a : b; }
+DEVICE lanes_int lanes_select_int(int condition, lanes_int a, lanes_int b) { return condition ? a : b; }
+DEVICE float lanes_sum(lanes v)
+{
+    for (int step = 16; step > 0; step /= 2) v += __shfl_xor_sync(0xffffffffu, v, step);
+    return v;
+}
+
+#else /* ------------------------------------------------------------ CPU and threads */
+
+#include <string.h>
+
+#define DEVICE static inline __attribute__((always_inline))
+#define KERNEL(name, ...) static void name(__attribute__((unused)) struct block *block, ##__VA_ARGS__)
+#define BLOCK_PARAM __attribute__((unused)) struct block *block,
+#define BLOCK_PASS block,
+
+#if defined(__AVX512F__)
+#define LANES 16
+#elif defined(__AVX__)
+#define LANES 8
+#else
+#define LANES 4
+#endif
+
+#define BLOCK_X ((int64_t)block->x)
+#define BLOCK_Y ((int64_t)block->y)
+#define BLOCK_Z ((int64_t)block->z)
+#define GRID_X ((int64_t)block->grid_x)
+#define LANE_ZERO 1
+#define LANE_FOR(i, n) for (int64_t i = 0; i < (n); i++)
+
+/* A contiguous piece of 0..n-1 for each block, so that the loop vectorises. */
+#define GRID_FOR(i, n)                                                                        \
+    for (int64_t i##_n = (n), i##_part = (int64_t)block->x * THREAD_COUNT + THREAD_INDEX,     \
+                 i##_parts = (int64_t)block->grid_x * THREAD_COUNT,                           \
+                 i = i##_n * i##_part / i##_parts, i##_end = i##_n * (i##_part + 1) / i##_parts; \
+         i < i##_end; i++)
+
+#define UNROLL _Pragma("GCC unroll 16")
+#define SIMD _Pragma("omp simd")
+#define SIMD_SUM(...) _Pragma(TO_TEXT(omp simd reduction(+ : __VA_ARGS__)))
+
+#if defined(CGSV_BLOCK_IS_THREADS)
+
+/* Blocks as OS threads: see kernels/threads.h for the runner. */
+#include "kernels/threads.h"
+
+#else
+
+struct block {
+    unsigned x, y, z, grid_x;
+};
+
+#define THREAD_INDEX ((int64_t)0)
+#define THREAD_COUNT ((int64_t)1)
+#define BLOCK_FOR(i, n) for (int64_t i = 0; i < (n); i++) /* the form that SIMD asks for */
+#define WARP_FOR(i, n) BLOCK_FOR(i, n)
+#define SHARED(type, name, count) alignas(64) type name[count]
+
+#define block_sync() ((void)0)
+#define block_sum(x) ((double)(x))
+#define block_scan(x) ((void)(x), 0)
+DEVICE void shared_add(int *p, int v) { *p += v; }
+DEVICE void grid_add(int *p, int v) { __atomic_fetch_add(p, v, __ATOMIC_RELAXED); }
+
+/* `stream` is a struct cpu_stream. Which core runs which block has no influence on
+ * any result. */
+#define LAUNCH(stream, blocks, name, ...)                                                     \
+    ({                                                                                        \
+        const struct grid grid_ = (blocks);                                                   \
+        const int64_t blocks_ = (int64_t)grid_.x * grid_.y * grid_.z;                         \
+        const int threads_ = ((const struct cpu_stream *)(stream))->threads;                  \
+        _Pragma("omp parallel for schedule(dynamic) num_threads(threads_) if (blocks_ > 1)")  \
+        for (int64_t b_ = 0; b_ < blocks_; b_++) {                                            \
+            struct block block_ = {(unsigned)(b_ % grid_.x), (unsigned)(b_ / grid_.x % grid_.y), \
+                                   (unsigned)(b_ / grid_.x / grid_.y), grid_.x};              \
+            name(&block_, ##__VA_ARGS__);                                                     \
+        }                                                                                     \
+        (const char *)NULL;                                                                   \
+    })
+
+#endif
+
+typedef float lanes __attribute__((vector_size(4 * LANES)));
+typedef int32_t lanes_int __attribute__((vector_size(4 * LANES)));
+typedef uint8_t lanes_byte __attribute__((vector_size(LANES)));
+
+DEVICE lanes lanes_load(const float *p)
+{
+    lanes v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+DEVICE void lanes_store(float *p, lanes v) { memcpy(p, &v, sizeof v); }
+DEVICE lanes_int lanes_load_byte(const uint8_t *p)
+{
+    lanes_byte v;
+    memcpy(&v, p, sizeof v);
+    return __builtin_convertvector(v, lanes_int);
+}
+DEVICE void lanes_store_byte(uint8_t *p, lanes_int v)
+{
+    lanes_byte b = __builtin_convertvector(v, lanes_byte);
+    memcpy(p, &b, sizeof b);
+}
+DEVICE lanes lanes_of(float v) { return v - (lanes){}; }
+DEVICE lanes_int lanes_int_of(int v) { return v - (lanes_int){}; }
+DEVICE lanes lanes_select(lanes_int condition, lanes a, lanes b) { return condition ? a : b; }
+DEVICE lanes_int lanes_select_int(lanes_int condition, lanes_int a, lanes_int b) { return condition ? a : b; }
+DEVICE float lanes_sum(lanes v)
+{
+    float part[LANES];
+    lanes_store(part, v);
+    for (int step = LANES / 2; step > 0; step /= 2)
+        for (int i = 0; i < step; i++) part[i] += part[i + step];
+    return part[0];
+}
+
+#endif
+
+/* Blocks for GRID_FOR: enough for a GPU, few enough that a CPU's pieces stay long. */
+static inline struct grid grid_for(int64_t n)
+{
+    int64_t blocks = (n + 4095) / 4096;
+    struct grid grid = {(unsigned)(blocks < 1 ? 1 : blocks > 4096 ? 4096 : blocks), 1, 1};
+    return grid;
+}
+
+static inline struct grid grid_of(int64_t x, int64_t y, int64_t z)
+{
+    struct grid grid = {(unsigned)x, (unsigned)y, (unsigned)z};
+    return grid;
+}
+
+#endif

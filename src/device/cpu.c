@@ -1,0 +1,165 @@
+/* The CPU as a device: OpenMP over blocks, OpenBLAS for products. */
+#include <cblas.h>
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "device/device.h"
+
+/* Columns of a product that one thread takes at a time; fixed, so that results do not
+ * depend on the number of threads. */
+enum { PRODUCT_COLUMNS = 128 };
+
+struct cpu_state {
+    struct cpu_stream stream;
+    enum device_phase phase;
+    double since;
+};
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static const struct kernels *best_kernels(void)
+{
+#if defined(CGSV_X86_LEVELS)
+    if (__builtin_cpu_supports("x86-64-v4")) return &kernels_cpu_v4;
+    if (__builtin_cpu_supports("x86-64-v3")) return &kernels_cpu_v3;
+#endif
+    return &kernels_cpu;
+}
+
+static size_t memory_available(void)
+{
+    /* MemAvailable counts what the kernel could give back from its caches. */
+    FILE *file = fopen("/proc/meminfo", "r");
+    char line[128];
+    unsigned long long kib = 0;
+    while (file && fgets(line, sizeof line, file))
+        if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1) break;
+    if (file) fclose(file);
+    return (size_t)kib * 1024;
+}
+
+static size_t cpu_memory_free(const cgsv_device *device)
+{
+    (void)device;
+    return memory_available();
+}
+
+static void describe(cgsv_device_info *info, int threads)
+{
+    memset(info, 0, sizeof *info);
+    snprintf(info->name, sizeof info->name, "cpu");
+    snprintf(info->description, sizeof info->description, "%d thread%s, %s", threads, threads == 1 ? "" : "s",
+             best_kernels()->name);
+    info->memory_total = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
+    info->memory_free = memory_available();
+}
+
+int cpu_list(cgsv_device_info *info, int capacity)
+{
+    if (capacity > 0) describe(info, omp_get_num_procs());
+    return 1;
+}
+
+static void cpu_close(cgsv_device *device) { free(device->state); }
+
+static cgsv_status cpu_allocate(cgsv_device *device, void **memory, size_t bytes)
+{
+    (void)device;
+    *memory = NULL;
+    size_t rounded = (bytes + 63) / 64 * 64;
+    if (rounded < bytes || posix_memalign(memory, 64, rounded ? rounded : 64))
+        return error_set(CGSV_ERROR_MEMORY, "cpu: %zu bytes of memory are not to be had", bytes);
+    memset(*memory, 0, rounded);
+    return CGSV_OK;
+}
+
+static void cpu_release(cgsv_device *device, void *memory)
+{
+    (void)device;
+    free(memory);
+}
+
+static cgsv_status cpu_copy(cgsv_device *device, void *to, const void *from, size_t bytes)
+{
+    (void)device;
+    memcpy(to, from, bytes);
+    return CGSV_OK;
+}
+
+static cgsv_status cpu_clear(cgsv_device *device, void *memory, size_t bytes)
+{
+    (void)device;
+    memset(memory, 0, bytes);
+    return CGSV_OK;
+}
+
+static cgsv_status cpu_multiply(cgsv_device *device, const struct product *p)
+{
+    const struct cpu_state *state = device->state;
+    const int tiles = (p->n + PRODUCT_COLUMNS - 1) / PRODUCT_COLUMNS;
+#pragma omp parallel for schedule(dynamic) num_threads(state->stream.threads) collapse(2) if (p->batch * tiles > 1)
+    for (int i = 0; i < p->batch; i++)
+        for (int tile = 0; tile < tiles; tile++) {
+            const int first = tile * PRODUCT_COLUMNS;
+            const int n = p->n - first < PRODUCT_COLUMNS ? p->n - first : PRODUCT_COLUMNS;
+            const float *b = p->b + i * p->stride_b + (p->transpose_b ? first * p->ldb : first);
+            cblas_sgemm(CblasRowMajor, p->transpose_a ? CblasTrans : CblasNoTrans,
+                        p->transpose_b ? CblasTrans : CblasNoTrans, p->m, n, p->k, 1.0f, p->a + i * p->stride_a,
+                        (int)p->lda, b, (int)p->ldb, p->accumulate ? 1.0f : 0.0f, p->c + i * p->stride_c + first,
+                        (int)p->ldc);
+        }
+    return CGSV_OK;
+}
+
+static cgsv_status cpu_phase(cgsv_device *device, enum device_phase phase)
+{
+    struct cpu_state *state = device->state;
+    double time = now();
+    device->seconds[state->phase] += time - state->since;
+    state->phase = phase;
+    state->since = time;
+    return CGSV_OK;
+}
+
+static cgsv_status cpu_sync(cgsv_device *device)
+{
+    return cpu_phase(device, ((struct cpu_state *)device->state)->phase);
+}
+
+static const struct device_backend cpu_backend = {
+    .has_graphs = false,
+    .close = cpu_close,
+    .allocate = cpu_allocate,
+    .release = cpu_release,
+    .upload = cpu_copy,
+    .download = cpu_copy,
+    .clear = cpu_clear,
+    .sync = cpu_sync,
+    .multiply = cpu_multiply,
+    .phase = cpu_phase,
+    .memory_free = cpu_memory_free,
+};
+
+cgsv_status cpu_open(cgsv_device *device, int threads)
+{
+    struct cpu_state *state = calloc(1, sizeof *state);
+    if (!state) return error_set(CGSV_ERROR_MEMORY, "no memory for a device handle");
+    state->stream.threads = threads ? threads : omp_get_num_procs();
+    state->since = now();
+    openblas_set_num_threads(1); /* rows and tiles are spread over threads here */
+    describe(&device->info, state->stream.threads);
+    device->backend = &cpu_backend;
+    device->kernels = best_kernels();
+    device->stream = &state->stream;
+    device->state = state;
+    return CGSV_OK;
+}

@@ -1,0 +1,71 @@
+/* The device handle: memory, one stream of work, products, graphs, a stopwatch.
+ *
+ * Work is enqueued and done in order. On the CPU a call returns when the work is done;
+ * on a GPU it returns at once, and device_sync waits. */
+#ifndef DEVICE_DEVICE_H
+#define DEVICE_DEVICE_H
+
+#include <stdbool.h>
+
+#include "cgsv/device.h"
+#include "core/error.h"
+#include "kernels/kernels.h"
+
+/* What the stopwatch tells apart. */
+enum device_phase { PHASE_IDLE, PHASE_TRAINING, PHASE_SERVER, PHASE_EVALUATION, PHASES };
+
+/* c = op(a) · op(b) (+ c when `accumulate`), row-major, `batch` times with strides
+ * between the matrices: c is m × n, op(a) m × k, op(b) k × n; ld… the length of a row. */
+struct product {
+    float *c;
+    const float *a, *b;
+    bool transpose_a, transpose_b, accumulate;
+    int m, n, k;
+    int64_t lda, ldb, ldc;
+    int64_t stride_a, stride_b, stride_c;
+    int batch;
+};
+
+/* A recorded sequence of work, to be replayed. Only where the backend has_graphs. */
+typedef struct device_graph device_graph;
+
+/* What a kind of device must do; the functions below call it. */
+struct device_backend {
+    bool has_graphs;
+    void (*close)(cgsv_device *device);
+    cgsv_status (*allocate)(cgsv_device *device, void **memory, size_t bytes); /* zeroed */
+    void (*release)(cgsv_device *device, void *memory);
+    cgsv_status (*upload)(cgsv_device *device, void *to, const void *from, size_t bytes);
+    cgsv_status (*download)(cgsv_device *device, void *to, const void *from, size_t bytes);
+    cgsv_status (*clear)(cgsv_device *device, void *memory, size_t bytes);
+    cgsv_status (*sync)(cgsv_device *device);
+    cgsv_status (*multiply)(cgsv_device *device, const struct product *product);
+    cgsv_status (*phase)(cgsv_device *device, enum device_phase phase);
+    cgsv_status (*graph_begin)(cgsv_device *device);
+    cgsv_status (*graph_end)(cgsv_device *device, device_graph **graph);
+    cgsv_status (*graph_launch)(cgsv_device *device, device_graph *graph);
+    void (*graph_free)(device_graph *graph);
+    size_t (*memory_free)(const cgsv_device *device); /* 0: unknown */
+};
+
+struct cgsv_device {
+    cgsv_device_info info;
+    const struct device_backend *backend;
+    const struct kernels *kernels;
+    void *stream;
+    void *state; /* the backend's own */
+    double seconds[PHASES];
+};
+
+/* Passes a launcher's message up as CGSV_ERROR_DEVICE. */
+#define LAUNCHED(device, launch) TRY(device_launched(device, launch))
+cgsv_status device_launched(const cgsv_device *device, const char *message);
+
+/* The two kinds. Each lists its devices (with a reason when it has none to offer), and
+ * opens number `index`. */
+int cpu_list(cgsv_device_info *info, int capacity);
+cgsv_status cpu_open(cgsv_device *device, int threads);
+int cuda_list(cgsv_device_info *info, int capacity);
+cgsv_status cuda_open(cgsv_device *device, int index);
+
+#endif

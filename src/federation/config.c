@@ -1,0 +1,124 @@
+/* Settings: published defaults, names, checks. */
+#include "federation/config.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "core/error.h"
+#include "core/names.h"
+
+static const char *const models[] = {"mlp", "mnist_cnn", "cifar_cnn"};
+static const char *const partitions[] = {"uniform", "powerlaw", "classimbalance", "dirichlet"};
+static const char *const optimizers[] = {"sgd", "adam"};
+static const char *const rewards[] = {"layer", "global"};
+static const char *const decays[] = {"round", "epoch"};
+
+#define COUNT(names) ((int)(sizeof(names) / sizeof *(names)))
+
+static const char *name_of(const char *const *names, int count, int value)
+{
+    return value >= 0 && value < count ? names[value] : "unknown";
+}
+
+#define NAME_AND_PARSE(noun, names, type)                                       \
+    const char *cgsv_##noun##_name(type value)                                  \
+    {                                                                           \
+        return name_of(names, COUNT(names), (int)value);                        \
+    }                                                                           \
+    cgsv_status cgsv_##noun##_parse(type *value, const char *name)              \
+    {                                                                           \
+        int index;                                                              \
+        TRY(name_parse(&index, #noun, name, names, COUNT(names)));              \
+        *value = (type)index;                                                   \
+        return CGSV_OK;                                                         \
+    }
+
+NAME_AND_PARSE(model, models, cgsv_model)
+NAME_AND_PARSE(partition, partitions, cgsv_partition)
+NAME_AND_PARSE(optimizer, optimizers, cgsv_optimizer)
+NAME_AND_PARSE(reward, rewards, cgsv_reward)
+NAME_AND_PARSE(decay, decays, cgsv_decay)
+
+void cgsv_config_defaults(cgsv_config *config, const char *data_set)
+{
+    *config = (cgsv_config){
+        .model = CGSV_MODEL_MNIST_CNN,
+        .partition = CGSV_PARTITION_POWERLAW,
+        .dirichlet_concentration = 0.5,
+        .agents = 5,
+        .samples_per_agent = 600,
+        .validation_fraction = 0.1,
+        .rounds = 200,
+        .local_epochs = 3,
+        .batch = 32,
+        .optimizer = CGSV_OPTIMIZER_SGD,
+        .lr = 1e-3,
+        .lr_decay = 0.955,
+        .decay_per = CGSV_DECAY_ROUND,
+        .gamma = 0.5,
+        .alpha = 0.95,
+        .beta = 1,
+        .reward = CGSV_REWARD_LAYER,
+        .standalone = true,
+        .eval_every = 10,
+        .seed = 1,
+    };
+    if (strcmp(data_set, "mnist") == 0) return;
+    if (strcmp(data_set, "cifar10") == 0) {
+        config->model = CGSV_MODEL_CIFAR_CNN;
+        config->agents = 10;
+        config->samples_per_agent = 2000;
+        config->validation_fraction = 0.2;
+        config->batch = 128;
+        config->lr = 0.015;
+        config->lr_decay = 0.977;
+        config->gamma = 0.15;
+        return;
+    }
+    config->lr = 0.15;
+    config->rounds = 20;
+    config->eval_every = 2;
+    if (strcmp(data_set, "synthetic") != 0) config->model = CGSV_MODEL_MLP;
+}
+
+static cgsv_status check_integer(const char *name, long long value, long long least, long long most)
+{
+    if (value >= least && value <= most) return CGSV_OK;
+    return error_set(CGSV_ERROR_ARGUMENT, "%s is %lld; expected %lld to %lld", name, value, least, most);
+}
+
+/* Between low and high; the ends themselves when their flag is set. NaN never passes. */
+static cgsv_status check_real(const char *name, double value, double low, bool with_low, double high, bool with_high)
+{
+    if ((value > low || (with_low && value == low)) && (value < high || (with_high && value == high))) return CGSV_OK;
+    return error_set(CGSV_ERROR_ARGUMENT, "%s is %g; expected a number in %c%g, %g%c", name, value,
+                     with_low ? '[' : '(', low, high, with_high ? ']' : ')');
+}
+
+cgsv_status config_check(const cgsv_config *c)
+{
+    TRY(check_integer("model", c->model, 0, COUNT(models) - 1));
+    TRY(check_integer("partition", c->partition, 0, COUNT(partitions) - 1));
+    TRY(check_integer("optimizer", c->optimizer, 0, COUNT(optimizers) - 1));
+    TRY(check_integer("reward", c->reward, 0, COUNT(rewards) - 1));
+    TRY(check_integer("decay-per", c->decay_per, 0, COUNT(decays) - 1));
+    TRY(check_integer("agents", c->agents, 1, 10000));
+    TRY(check_integer("samples-per-agent", c->samples_per_agent, 0, 1 << 30));
+    TRY(check_integer("rounds", c->rounds, 1, 1000000));
+    TRY(check_integer("local-epochs", c->local_epochs, 1, 10000));
+    TRY(check_integer("batch", c->batch, 1, 65536));
+    TRY(check_integer("eval-every", c->eval_every, 0, 1000000));
+    TRY(check_real("validation-fraction", c->validation_fraction, 0, true, 1, false));
+    if (c->partition == CGSV_PARTITION_DIRICHLET)
+        TRY(check_real("dirichlet-concentration", c->dirichlet_concentration, 0, false, 1e100, true));
+    TRY(check_real("momentum", c->momentum, 0, true, 1, false));
+    if (c->momentum > 0 && c->optimizer != CGSV_OPTIMIZER_SGD)
+        return error_set(CGSV_ERROR_ARGUMENT, "momentum is for the optimizer sgd; %s has its own",
+                         cgsv_optimizer_name(c->optimizer));
+    TRY(check_real("lr", c->lr, 0, false, 1e6, true));
+    TRY(check_real("lr-decay", c->lr_decay, 0, false, 1, true));
+    TRY(check_real("gamma", c->gamma, 0, false, 1e6, true));
+    TRY(check_real("alpha", c->alpha, 0, true, 1, false));
+    TRY(check_real("beta", c->beta, 0, false, INFINITY, false));
+    return check_real("standalone-lr", c->standalone_lr, 0, true, 1e6, true);
+}

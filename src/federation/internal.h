@@ -1,0 +1,55 @@
+/* What the files of a federation share. */
+#ifndef FEDERATION_INTERNAL_H
+#define FEDERATION_INTERNAL_H
+
+#include "cgsv/federation.h"
+#include "data/partition.h"
+#include "device/device.h"
+#include "federation/server_step.h"
+#include "model/model.h"
+
+struct cgsv_federation {
+    cgsv_device *device;
+    cgsv_config config;
+    struct model model;
+    struct partition partition;
+    int classes;
+    int32_t *train_labels; /* host copy, to count classes */
+    int rounds_done;
+
+    int rows;              /* R: agents, and twins when there are any */
+    struct row *row;       /* [R] host copy, most samples first */
+    int *steps;            /* [R] batches in an epoch, which fall */
+    struct row *device_row;
+
+    float *models;         /* W [N + 1][ld], the server's last */
+    float *updates;        /* U [N][ld] */
+    float *work;           /* [R][ld] */
+    float *gradient;       /* [R][ld] */
+    float *moment1, *moment2;
+    double *lr;            /* [R] */
+    double *train_loss;    /* [N] */
+    int *round;            /* rounds done, on the device */
+    struct loss_sums *train_sums; /* [R] */
+
+    float *train_x, *test_x;
+    int32_t *train_y, *test_y, *index;
+    int64_t test_samples;
+
+    struct workspace training, evaluation;
+    struct server_step server;
+    device_graph *training_graph, *server_graph; /* the halves of a round, once recorded */
+
+    struct loss_sums *test_sums; /* [R + N + 1]: all rows in training, then W's */
+    cgsv_evaluation *results;    /* likewise, host */
+    bool evaluated;
+};
+
+/* Slots of a workspace for a batch of `samples`. */
+int slots_for(int samples);
+enum { EVALUATION_BATCH = 128 };
+
+/* Enqueues one round. */
+cgsv_status round_enqueue(cgsv_federation *federation);
+
+#endif

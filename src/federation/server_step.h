@@ -1,0 +1,28 @@
+/* The server's half of a round, as a sequence of kernels. */
+#ifndef FEDERATION_SERVER_STEP_H
+#define FEDERATION_SERVER_STEP_H
+
+#include "device/device.h"
+
+/* Sizes that the arrays of a server step follow from. */
+struct server_sizes {
+    int federations, agents, rounds;
+    int64_t dimension, ld;
+    int tensors;
+    const int64_t *tensor_begin; /* [tensors + 1], on the host */
+    enum cgsv_reward reward;
+};
+
+/* Bytes that server_step_create will take. */
+size_t server_step_bytes(const struct server_sizes *sizes);
+
+/* Allocates all arrays but update, model, round and train_loss, which the caller sets,
+ * and fills chunk and segment tables. mechanism[F] and data_share[F N] are the host's. */
+cgsv_status server_step_create(struct server_step *step, cgsv_device *device, const struct server_sizes *sizes,
+                               const struct mechanism *mechanism, const double *data_share);
+void server_step_free(struct server_step *step, cgsv_device *device);
+
+/* Enqueues one server step: norms, aggregate, contributions, rewards, record. */
+cgsv_status server_step_run(cgsv_device *device, const struct server_step *step);
+
+#endif

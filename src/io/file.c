@@ -1,0 +1,176 @@
+/* Files that are either written whole or not at all. The bytes go to a temporary
+ * in the target's own folder, are forced to the disk, and only then take the
+ * target's name: a reader sees the old file or the new one, also after a crash or
+ * on a full disk. */
+#include "io/file.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/error.h"
+
+static cgsv_status failure(const char *action, const char *path, int number)
+{
+    return error_set(CGSV_ERROR_IO, "cannot %s '%s': %s", action, path, strerror(number));
+}
+
+static void writer_clear(struct file_writer *writer)
+{
+    free(writer->path);
+    free(writer->temporary);
+    *writer = (struct file_writer){0};
+}
+
+void file_abort(struct file_writer *writer)
+{
+    if (writer->stream) fclose(writer->stream);
+    if (writer->temporary) unlink(writer->temporary);
+    writer_clear(writer);
+}
+
+/* The message is made before the clean-up, which would spoil errno and the path. */
+static cgsv_status abandon(struct file_writer *writer, const char *action, int number)
+{
+    cgsv_status status = failure(action, writer->path, number);
+    file_abort(writer);
+    return status;
+}
+
+cgsv_status file_begin(struct file_writer *writer, const char *path)
+{
+    *writer = (struct file_writer){.path = strdup(path)};
+    if (!writer->path) return error_set(CGSV_ERROR_MEMORY, "no memory for the path '%s'", path);
+
+    int descriptor = -1;
+    for (int attempt = 0; descriptor < 0 && attempt < 100; attempt++) {
+        free(writer->temporary);
+        if (asprintf(&writer->temporary, "%s.tmp-%ld-%d", path, (long)getpid(), attempt) < 0) {
+            writer->temporary = NULL;
+            writer_clear(writer);
+            return error_set(CGSV_ERROR_MEMORY, "no memory for the path '%s'", path);
+        }
+        descriptor = open(writer->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (descriptor < 0 && errno != EEXIST) break; /* EEXIST: left by a killed process of the same number */
+    }
+    if (descriptor >= 0) writer->stream = fdopen(descriptor, "wb");
+    if (writer->stream) return CGSV_OK;
+
+    cgsv_status status = failure("write", path, errno);
+    if (descriptor >= 0) {
+        close(descriptor);
+        unlink(writer->temporary);
+    }
+    writer_clear(writer);
+    return status;
+}
+
+cgsv_status file_write(struct file_writer *writer, const void *bytes, size_t count)
+{
+    assert(writer->stream);
+    if (count > 0 && fwrite(bytes, 1, count, writer->stream) != count) return abandon(writer, "write", errno);
+    return CGSV_OK;
+}
+
+/* Makes the rename itself last. Some file systems cannot sync a folder; the file
+ * is complete all the same, so that is no failure. */
+static void sync_folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = !slash ? strdup(".") : slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
+    int descriptor = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (descriptor >= 0) {
+        fsync(descriptor);
+        close(descriptor);
+    }
+    free(folder);
+}
+
+cgsv_status file_commit(struct file_writer *writer)
+{
+    assert(writer->stream);
+    if (fflush(writer->stream) != 0 || fsync(fileno(writer->stream)) != 0) return abandon(writer, "write", errno);
+    int closed = fclose(writer->stream);
+    writer->stream = NULL;
+    if (closed != 0) return abandon(writer, "write", errno);
+    if (rename(writer->temporary, writer->path) != 0) return abandon(writer, "replace", errno);
+    sync_folder_of(writer->path);
+    writer_clear(writer);
+    return CGSV_OK;
+}
+
+cgsv_status file_write_text(const char *path, const char *text)
+{
+    struct file_writer writer;
+    TRY(file_begin(&writer, path));
+    TRY(file_write(&writer, text, strlen(text)));
+    return file_commit(&writer);
+}
+
+cgsv_status file_read_text(char **text, const char *path, size_t limit)
+{
+    *text = NULL;
+    FILE *stream = fopen(path, "rbe");
+    if (!stream) return failure("read", path, errno);
+    char *buffer = malloc(limit + 2);
+    if (!buffer) {
+        fclose(stream);
+        return error_set(CGSV_ERROR_MEMORY, "no memory to read '%s'", path);
+    }
+    size_t count = fread(buffer, 1, limit + 1, stream); /* one more than allowed tells a file that is too long */
+    int number = ferror(stream) ? errno : 0;
+    fclose(stream);
+    buffer[count] = '\0';
+    if (number == 0 && count <= limit) {
+        *text = buffer;
+        return CGSV_OK;
+    }
+    free(buffer);
+    if (number != 0) return failure("read", path, number);
+    return error_set(CGSV_ERROR_DATA, "'%s' is longer than the %zu bytes that it may have", path, limit);
+}
+
+static cgsv_status make_one_folder(const char *path)
+{
+    if (mkdir(path, 0777) == 0) return CGSV_OK;
+    int number = errno;
+    struct stat status;
+    if (number == EEXIST && stat(path, &status) == 0 && S_ISDIR(status.st_mode)) return CGSV_OK;
+    if (number == EEXIST) return error_set(CGSV_ERROR_IO, "cannot make the folder '%s': a file has that name", path);
+    return failure("make the folder", path, number);
+}
+
+cgsv_status file_make_folder(const char *path)
+{
+    char *part = strdup(path);
+    if (!part) return error_set(CGSV_ERROR_MEMORY, "no memory for the path '%s'", path);
+    cgsv_status status = CGSV_OK;
+    for (char *at = part; status == CGSV_OK && *at; at++) {
+        if (*at != '/' || at == part) continue;
+        *at = '\0';
+        status = make_one_folder(part);
+        *at = '/';
+    }
+    if (status == CGSV_OK) status = make_one_folder(part);
+    free(part);
+    return status;
+}
+
+cgsv_status file_join(char **path, const char *folder, const char *name)
+{
+    size_t length = strlen(folder);
+    const char *separator = length > 0 && folder[length - 1] == '/' ? "" : "/";
+    if (asprintf(path, "%s%s%s", folder, separator, name) >= 0) return CGSV_OK;
+    *path = NULL;
+    return error_set(CGSV_ERROR_MEMORY, "no memory for the path '%s/%s'", folder, name);
+}
+
+bool file_exists(const char *path)
+{
+    struct stat status;
+    return lstat(path, &status) == 0;
+}

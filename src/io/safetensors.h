@@ -1,0 +1,49 @@
+/* Named tensors in files, as PyTorch's users exchange weights.
+ *
+ * Format: 8 bytes header length (little-endian), a JSON header {name: {dtype,
+ * shape, data_offsets}}, optional "__metadata__" {string: string}, raw data. */
+#ifndef IO_SAFETENSORS_H
+#define IO_SAFETENSORS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cgsv/status.h"
+
+enum { SAFETENSORS_DIMENSIONS = 8 };
+
+enum safetensors_type { SAFETENSORS_F32, SAFETENSORS_F64, SAFETENSORS_I64 };
+
+struct safetensors_tensor {
+    const char *name;
+    enum safetensors_type type;
+    int dimensions; /* 0: a single number */
+    int64_t shape[SAFETENSORS_DIMENSIONS];
+    int64_t elements; /* product of the shape; set by the reader, ignored by the writer */
+    const void *data; /* aligned for its type */
+};
+
+struct safetensors_metadata {
+    const char *key, *value;
+};
+
+/* An open file; its tensors live as long as it does. */
+struct safetensors;
+
+/* Opens a file read-only. Everything in it is checked before anything is believed:
+ * whatever is wrong is CGSV_ERROR_DATA. The file must not be changed meanwhile. */
+cgsv_status safetensors_open(struct safetensors **file, const char *path);
+void safetensors_close(struct safetensors *file);
+
+/* All tensors, sorted by name; returns their number. */
+int safetensors_list(const struct safetensors *file, const struct safetensors_tensor **tensors);
+
+/* NULL when there is none of that name. */
+const struct safetensors_tensor *safetensors_find(const struct safetensors *file, const char *name);
+const char *safetensors_metadata_value(const struct safetensors *file, const char *key);
+
+/* Writes tensors in the given order, whole or not at all. */
+cgsv_status safetensors_write(const char *path, const struct safetensors_tensor *tensors, int tensor_count,
+                              const struct safetensors_metadata *metadata, int metadata_count);
+
+#endif

@@ -1,0 +1,169 @@
+/* Workspaces, and the forward and backward passes of all rows, layer by layer. */
+#include <string.h>
+
+#include "model/model.h"
+
+static int64_t output_size(const struct layer *layer) { return (int64_t)layer->units * layer->pixels; }
+
+static struct conv_shape conv_shape_of(const struct layer *layer, int rows, int slots)
+{
+    return (struct conv_shape){.rows = rows, .channels = layer->channels, .height = layer->height,
+                               .width = layer->width, .filters = layer->units, .kernel = layer->kernel,
+                               .slots = slots, .activation = layer->activation};
+}
+
+/* One walk over a workspace's arrays serves to count and to allocate them. */
+struct layout {
+    cgsv_device *device; /* NULL: count only */
+    size_t bytes;
+    cgsv_status status;
+};
+
+static void place(struct layout *layout, void **memory, int64_t count, size_t size)
+{
+    size_t bytes = (size_t)count * size;
+    layout->bytes += bytes;
+    if (layout->device && layout->status == CGSV_OK)
+        layout->status = layout->device->backend->allocate(layout->device, memory, bytes);
+}
+
+static void walk(struct layout *layout, struct workspace *ws, const struct model *model, int rows, int input_rows,
+                 int slots, bool training)
+{
+    const int64_t all = (int64_t)rows * slots, inputs = (int64_t)input_rows * slots;
+    int64_t widest = 0, spread = 0;
+    place(layout, (void **)&ws->input, inputs * model->features, sizeof(float));
+    place(layout, (void **)&ws->label, inputs, sizeof(int32_t));
+    place(layout, (void **)&ws->sample, inputs, sizeof(int32_t));
+    place(layout, (void **)&ws->count, input_rows, sizeof(int32_t));
+    for (int i = 0; i < model->layers; i++) {
+        const struct layer *layer = &model->layer[i];
+        const int64_t size = output_size(layer);
+        place(layout, (void **)&ws->out[i], all * size, sizeof(float));
+        if (size > widest) widest = size;
+        if (layer->kind == LAYER_CONV_POOL) {
+            if (training) place(layout, (void **)&ws->winner[i], all * size, 1);
+            if (i > 0 && 4 * size > spread) spread = 4 * size;
+        }
+    }
+    if (!training) return;
+    place(layout, (void **)&ws->delta[0], all * widest, sizeof(float));
+    place(layout, (void **)&ws->delta[1], all * widest, sizeof(float));
+    if (spread) place(layout, (void **)&ws->spread, all * spread, sizeof(float));
+}
+
+size_t workspace_bytes(const struct model *model, int rows, int input_rows, int slots, bool training)
+{
+    struct workspace unused;
+    struct layout layout = {NULL, 0, CGSV_OK};
+    walk(&layout, &unused, model, rows, input_rows, slots, training);
+    return layout.bytes;
+}
+
+cgsv_status workspace_create(struct workspace *workspace, cgsv_device *device, const struct model *model, int rows,
+                             int input_rows, int slots, bool training)
+{
+    struct layout layout = {device, 0, CGSV_OK};
+    memset(workspace, 0, sizeof *workspace);
+    workspace->rows = rows;
+    workspace->slots = slots;
+    walk(&layout, workspace, model, rows, input_rows, slots, training);
+    if (layout.status != CGSV_OK) workspace_free(workspace, device);
+    return layout.status;
+}
+
+void workspace_free(struct workspace *ws, cgsv_device *device)
+{
+    void *all[] = {ws->input, ws->label, ws->sample, ws->count, ws->delta[0], ws->delta[1], ws->spread};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) device->backend->release(device, all[i]);
+    for (int i = 0; i < MAX_LAYERS; i++) {
+        device->backend->release(device, ws->out[i]);
+        device->backend->release(device, ws->winner[i]);
+    }
+    memset(ws, 0, sizeof *ws);
+}
+
+/* Input of layer i, and the stride of its rows. */
+static const float *input_of(const struct model *model, const struct workspace *ws, int i, int64_t *stride,
+                             int64_t input_stride)
+{
+    *stride = i == 0 ? input_stride : output_size(&model->layer[i - 1]) * ws->slots;
+    return i == 0 ? ws->input : ws->out[i - 1];
+}
+
+cgsv_status model_forward(const struct model *model, cgsv_device *device, struct workspace *ws, const float *w,
+                          int64_t w_stride, int64_t input_stride, int rows)
+{
+    const struct kernels *k = device->kernels;
+    const int S = ws->slots;
+    for (int i = 0; i < model->layers; i++) {
+        const struct layer *layer = &model->layer[i];
+        int64_t stride;
+        const float *x = input_of(model, ws, i, &stride, input_stride);
+        if (layer->kind == LAYER_CONV_POOL) {
+            LAUNCHED(device, k->conv_pool_forward(device->stream, ws->out[i], ws->winner[i], x, stride,
+                                                  w + layer->weight, w + layer->bias, w_stride,
+                                                  conv_shape_of(layer, rows, S)));
+            continue;
+        }
+        TRY(device->backend->multiply(
+            device, &(struct product){.c = ws->out[i], .a = w + layer->weight, .b = x, .m = layer->units, .n = S,
+                                      .k = layer->channels, .lda = layer->channels, .ldb = S, .ldc = S,
+                                      .stride_a = w_stride, .stride_b = stride,
+                                      .stride_c = (int64_t)layer->units * S, .batch = rows}));
+        LAUNCHED(device, k->bias_activation(device->stream, ws->out[i], w + layer->bias, w_stride, layer->activation,
+                                            layer->units, rows, S));
+    }
+    return CGSV_OK;
+}
+
+/* Weight gradient of layer i from `delta`, the gradient before its activation; and, for
+ * all but the first layer, the gradient of its input in `next`. */
+static cgsv_status backward_layer(const struct model *model, cgsv_device *device, struct workspace *ws,
+                                  float *gradient, const float *w, int64_t w_stride, int64_t input_stride, int rows,
+                                  int i, const float *delta, float *next)
+{
+    const struct kernels *k = device->kernels;
+    const struct layer *layer = &model->layer[i];
+    const int S = ws->slots;
+    int64_t stride;
+    const float *x = input_of(model, ws, i, &stride, input_stride);
+    if (layer->kind == LAYER_CONV_POOL) {
+        const struct conv_shape shape = conv_shape_of(layer, rows, S);
+        LAUNCHED(device, k->conv_pool_weight_gradient(device->stream, gradient + layer->weight, w_stride, delta,
+                                                      ws->winner[i], x, stride, shape));
+        if (i == 0) return CGSV_OK;
+        LAUNCHED(device, k->unpool(device->stream, ws->spread, delta, ws->winner[i], shape));
+        LAUNCHED(device, k->conv_input_gradient(device->stream, next, ws->spread, w + layer->weight, w_stride, shape));
+        return CGSV_OK;
+    }
+    const int64_t delta_stride = (int64_t)layer->units * S;
+    TRY(device->backend->multiply(
+        device, &(struct product){.c = gradient + layer->weight, .a = delta, .b = x, .transpose_b = true,
+                                  .m = layer->units, .n = layer->channels, .k = S, .lda = S, .ldb = S,
+                                  .ldc = layer->channels, .stride_a = delta_stride, .stride_b = stride,
+                                  .stride_c = w_stride, .batch = rows}));
+    if (i == 0) return CGSV_OK;
+    return device->backend->multiply(
+        device, &(struct product){.c = next, .a = w + layer->weight, .b = delta, .transpose_a = true,
+                                  .m = layer->channels, .n = S, .k = layer->units, .lda = layer->channels, .ldb = S,
+                                  .ldc = S, .stride_a = w_stride, .stride_b = delta_stride,
+                                  .stride_c = (int64_t)layer->channels * S, .batch = rows});
+}
+
+cgsv_status model_backward(const struct model *model, cgsv_device *device, struct workspace *ws, float *gradient,
+                           const float *w, int64_t w_stride, int64_t input_stride, int rows)
+{
+    float *delta = ws->delta[0], *next = ws->delta[1];
+    for (int i = model->layers - 1; i >= 0; i--) {
+        const struct layer *layer = &model->layer[i];
+        LAUNCHED(device, device->kernels->activation_backward(device->stream, delta, gradient + layer->bias, w_stride,
+                                                              ws->out[i], layer->activation, layer->units,
+                                                              layer->pixels, rows, ws->slots));
+        TRY(backward_layer(model, device, ws, gradient, w, w_stride, input_stride, rows, i, delta, next));
+        float *swapped = delta;
+        delta = next;
+        next = swapped;
+    }
+    return CGSV_OK;
+}

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds all builds of the kernels, and runs every test: once
+# as released, and the library's tests again under AddressSanitizer and UBSan.
+set -euo pipefail
+cd "$(dirname "$0")"
+./install.sh
+
+build() { # DIR CMAKE_OPTION...
+    local dir=$1
+    shift
+    cmake -S . -B "$dir" "$@" >/dev/null
+    cmake --build "$dir" --parallel "$(nproc)"
+}
+
+build build -DCGSV_TESTS=ON
+ctest --test-dir build --output-on-failure --no-tests=error
+build build-sanitize -DCGSV_TESTS=ON -DCGSV_SANITIZE=ON -DCGSV_CUDA=OFF
+ctest --test-dir build-sanitize --output-on-failure --no-tests=error -L sanitize
