@@ -28,7 +28,7 @@ DEVICE lanes lanes_tanh(lanes x)
 DEVICE lanes lanes_activate(lanes x, enum activation activation)
 {
     if (activation == ACTIVATION_TANH) return lanes_tanh(x);
-    if (activation == ACTIVATION_RELU) return lanes_select(x > lanes_of(0.0f), x, lanes_of(0.0f));
+    if (activation == ACTIVATION_RELU) return lanes_select(x <= lanes_of(0.0f), lanes_of(0.0f), x);
     return x;
 }
 

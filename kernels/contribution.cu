@@ -132,7 +132,7 @@ KERNEL(server_record, struct server_step s)
         record[i].kept = kept;
         /* v is g with entries left out, so <v, g> = ‖v‖² and ‖v − g‖² = ‖g‖² − ‖v‖². */
         record[i].reward_cos = kept_square > 0 ? sqrt(kept_square / g_square) : 0.0;
-        record[i].reward_error = sqrt(g_square - kept_square);
+        record[i].reward_error = sqrt(fmax(g_square - kept_square, 0.0));
         record[i].distance = sqrt(distance);
         record[i].distance_last_layer = sqrt(distance_last);
         record[i].server_norm = sqrt(server_square);

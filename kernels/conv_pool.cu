@@ -66,9 +66,9 @@ KERNEL(conv_pool_forward, float *out, uint8_t *winner, const float *x, int64_t x
             lanes_int from = lanes_int_of(0);
             UNROLL for (int p = 1; p < 4; p++)
             {
-                /* !(<=) rather than >, so that a NaN wins and is not hidden. */
-                from = lanes_select_int(!(sum[i][p] <= best), lanes_int_of(p), from);
-                best = lanes_select(!(sum[i][p] <= best), sum[i][p], best);
+                /* A NaN wins, as it must not be hidden. */
+                from = lanes_select_int((sum[i][p] > best) | (sum[i][p] != sum[i][p]), lanes_int_of(p), from);
+                best = lanes_select((sum[i][p] > best) | (sum[i][p] != sum[i][p]), sum[i][p], best);
             }
             best += bias[row * w_stride + filter0 + i];
             const int64_t at = ((row * s.filters + filter0 + i) * pixels + pixel) * S + BLOCK_Y * LANES;
@@ -115,25 +115,20 @@ KERNEL(conv_pool_weight_gradient, float *weight_gradient, int64_t w_stride, cons
 
         for (int64_t pixel = 0; pixel < pixels; pixel++)
             for (int64_t slot = 0; slot < S; slot += LANES) {
-                lanes d[FILTER_TILE];
-                lanes_int won[FILTER_TILE];
+                lanes d[4][FILTER_TILE];
                 UNROLL for (int i = 0; i < FILTER_TILE; i++)
                 {
-                    d[i] = lanes_load(delta + from[i] + pixel * S + slot);
-                    won[i] = lanes_load_byte(winner + from[i] + pixel * S + slot);
+                    const lanes di = lanes_load(delta + from[i] + pixel * S + slot);
+                    const lanes_int won = lanes_load_byte(winner + from[i] + pixel * S + slot);
+                    UNROLL for (int p = 0; p < 4; p++) d[p][i] = lanes_select(won == p, di, lanes_of(0.0f));
                 }
                 const float *at = x + (2 * (pixel / PW) * W + 2 * (pixel % PW)) * S + slot;
                 UNROLL for (int p = 0; p < 4; p++)
-                {
-                    lanes v[TAP_TILE];
                     UNROLL for (int t = 0; t < TAP_TILE; t++)
-                        v[t] = lanes_load(at + offset[t] + (p / 2 * W + p % 2) * S);
-                    UNROLL for (int i = 0; i < FILTER_TILE; i++)
                     {
-                        const lanes dp = lanes_select(won[i] == p, d[i], lanes_of(0.0f));
-                        UNROLL for (int t = 0; t < TAP_TILE; t++) sum[i][t] += dp * v[t];
+                        const lanes v = lanes_load(at + offset[t] + (p / 2 * W + p % 2) * S);
+                        UNROLL for (int i = 0; i < FILTER_TILE; i++) sum[i][t] += d[p][i] * v;
                     }
-                }
             }
 
         UNROLL for (int i = 0; i < FILTER_TILE; i++)

@@ -4,6 +4,24 @@
 
 DEVICE double square_of(double x) { return x * x; }
 
+/* w += the entries of g whose key is at least `threshold`, and the sums over them. */
+DEVICE void download_columns(BLOCK_PARAM float *w, double *kept, double *distance, const float *g,
+                             const float *server, uint32_t threshold, int64_t n)
+{
+    const float least = float_of(threshold); /* keys order as magnitudes do */
+    double kept_sum = 0, distance_sum = 0;
+    SIMD_SUM(kept_sum, distance_sum)
+    BLOCK_FOR(i, n)
+    {
+        const float v = fabsf(g[i]) >= least ? g[i] : 0.0f;
+        w[i] += v;
+        kept_sum += square_of(v);
+        distance_sum += square_of((double)w[i] - server[i]);
+    }
+    *kept += kept_sum;
+    *distance += distance_sum;
+}
+
 /* Block: a chunk, a federation. w_i ← w_i + v_i with v_i the entries of g above agent i's
  * threshold, or equal to it in a column before tie_end; leaves ‖v_i‖² and
  * ‖w_i − w_server‖². */
@@ -34,21 +52,14 @@ KERNEL(server_download, struct server_step s)
     for (int place = 0; place < s.agents; place++) {
         const struct rank_state rank = s.rank[segment * s.agents + place];
         const int32_t agent = s.order[BLOCK_Y * s.agents + place];
-        const int32_t threshold = (int32_t)rank.threshold;
-        /* Ties before this column of the chunk are kept. */
+        /* Entries equal to the threshold are kept before this column of the chunk. */
         const int64_t tie_end = rank.tie_end - chunk.begin;
-        const int32_t ties = (int32_t)(tie_end < 0 ? 0 : tie_end < width ? tie_end : width);
+        const int64_t ties = tie_end < 0 ? 0 : tie_end < width ? tie_end : width;
         float *w = s.model + (BLOCK_Y * models + agent) * s.ld + chunk.begin;
         kept = distance = 0;
-        SIMD_SUM(kept, distance)
-        BLOCK_FOR(i, width)
-        {
-            const int32_t key = (int32_t)key_of(g[i]);
-            const float v = key > threshold || (key == threshold && (int32_t)i < ties) ? g[i] : 0.0f;
-            w[i] += v;
-            kept += square_of(v);
-            distance += square_of((double)w[i] - server[i]);
-        }
+        download_columns(BLOCK_PASS w, &kept, &distance, g, server, rank.threshold, ties);
+        download_columns(BLOCK_PASS w + ties, &kept, &distance, g + ties, server + ties, rank.threshold + 1,
+                         width - ties);
         kept = block_sum(kept);
         distance = block_sum(distance);
         if (THREAD_INDEX == 0) {

@@ -96,11 +96,11 @@ KERNEL(adam, struct optimizer_step o)
     const double t = ((double)*o.round * o.local_epochs + o.epoch) * per_epoch + o.step + 1;
     const float rate = (float)(o.lr[BLOCK_Z] / (1 - pow(adam_beta1, t)));
     const float scale = (float)(1 / sqrt(1 - pow(adam_beta2, t)));
-    const float b1 = (float)adam_beta1, b2 = (float)adam_beta2, epsilon = (float)adam_epsilon;
+    const float b2 = (float)adam_beta2, epsilon = (float)adam_epsilon;
     SIMD BLOCK_FOR(i, width)
     {
-        first[i] += (1.0f - b1) * (g[i] - first[i]);
-        second[i] = b2 * second[i] + (1.0f - b2) * g[i] * g[i];
+        first[i] += (float)(1 - adam_beta1) * (g[i] - first[i]);
+        second[i] = b2 * second[i] + (float)(1 - adam_beta2) * g[i] * g[i];
         APPLY_STEP(-rate * first[i] / (sqrtf(second[i]) * scale + epsilon))
     }
 }

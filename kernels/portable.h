@@ -128,6 +128,9 @@ DEVICE float lanes_sum(lanes v)
 #else /* ------------------------------------------------------------ CPU and threads */
 
 #include <string.h>
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
 
 #define DEVICE static inline __attribute__((always_inline))
 #define KERNEL(name, ...) static void name(__attribute__((unused)) struct block *block, ##__VA_ARGS__)
@@ -212,16 +215,27 @@ DEVICE lanes lanes_load(const float *p)
     return v;
 }
 DEVICE void lanes_store(float *p, lanes v) { memcpy(p, &v, sizeof v); }
+/* GCC 12 converts bytes one by one where it is left to it; hence the intrinsics. */
 DEVICE lanes_int lanes_load_byte(const uint8_t *p)
 {
+#if defined(__AVX512F__)
+    return (lanes_int)_mm512_maskz_cvtepu8_epi32(0xffff, _mm_loadu_si128((const __m128i *)p));
+#elif defined(__AVX2__)
+    return (lanes_int)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
+#else
     lanes_byte v;
     memcpy(&v, p, sizeof v);
     return __builtin_convertvector(v, lanes_int);
+#endif
 }
 DEVICE void lanes_store_byte(uint8_t *p, lanes_int v)
 {
+#if defined(__AVX512F__)
+    _mm512_mask_cvtepi32_storeu_epi8(p, 0xffff, (__m512i)v);
+#else
     lanes_byte b = __builtin_convertvector(v, lanes_byte);
     memcpy(p, &b, sizeof b);
+#endif
 }
 DEVICE lanes lanes_of(float v) { return v - (lanes){}; }
 DEVICE lanes_int lanes_int_of(int v) { return v - (lanes_int){}; }
@@ -229,14 +243,38 @@ DEVICE lanes lanes_select(lanes_int condition, lanes a, lanes b) { return condit
 DEVICE lanes_int lanes_select_int(lanes_int condition, lanes_int a, lanes_int b) { return condition ? a : b; }
 DEVICE float lanes_sum(lanes v)
 {
-    float part[LANES];
-    lanes_store(part, v);
-    for (int step = LANES / 2; step > 0; step /= 2)
-        for (int i = 0; i < step; i++) part[i] += part[i + step];
-    return part[0];
+    static const lanes_int all = {0, 1, 2, 3,
+#if LANES > 4
+                                  4, 5, 6, 7,
+#endif
+#if LANES > 8
+                                  8, 9, 10, 11, 12, 13, 14, 15
+#endif
+    };
+    UNROLL for (int step = LANES / 2; step > 0; step /= 2) v += __builtin_shuffle(v, all ^ step);
+    return v[0];
 }
 
 #endif
+
+union float_and_bits {
+    float value;
+    uint32_t bits;
+};
+
+DEVICE uint32_t bits_of(float value)
+{
+    union float_and_bits u;
+    u.value = value;
+    return u.bits;
+}
+
+DEVICE float float_of(uint32_t bits)
+{
+    union float_and_bits u;
+    u.bits = bits;
+    return u.value;
+}
 
 /* Blocks for GRID_FOR: enough for a GPU, few enough that a CPU's pieces stay long. */
 static inline struct grid grid_for(int64_t n)

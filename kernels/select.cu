@@ -115,8 +115,8 @@ KERNEL(select_narrow, struct server_step s, int pass)
             const int32_t agent = s.order[BLOCK_Y * s.agents + i];
             const int64_t kept = keep_count(s.keep_ratio[BLOCK_Y * s.agents + agent], n, s.reward);
             struct rank_state start = {0, 0, 0, kept, s.dimension, kept};
-            if (kept == 0) { /* above every finite key */
-                start.threshold = 0x7fffffffu;
+            if (kept == 0) {
+                start.threshold = KEY_INFINITE;
                 start.group = -1;
             } else if (kept == n)
                 start.group = -1;

@@ -12,15 +12,10 @@ enum { NORM_SQUARE, NORM_FAULTY, NORM_MOVED_DOT, NORM_MOVED_SQUARE, NORM_SUMS };
 enum { DOWNLOAD_KEPT, DOWNLOAD_DISTANCE, DOWNLOAD_SUMS };
 
 /* The 31 bits of |g|, which order as |g| does. */
-DEVICE uint32_t key_of(float g)
-{
-    union {
-        float value;
-        uint32_t bits;
-    } u;
-    u.value = g;
-    return u.bits & 0x7fffffffu;
-}
+DEVICE uint32_t key_of(float g) { return bits_of(g) & 0x7fffffffu; }
+
+/* Above every finite key. */
+#define KEY_INFINITE 0x7f800000u
 
 /* The segment of the selection that a parameter tensor belongs to. */
 DEVICE int64_t segment_of(struct server_step s, int32_t tensor) { return s.reward == CGSV_REWARD_LAYER ? tensor : 0; }
