@@ -1,0 +1,17 @@
+/* The commands of cgsv, each in a file of its own. argv begins behind the
+ * command's name; the result is the exit code. */
+#ifndef CLI_COMMANDS_H
+#define CLI_COMMANDS_H
+
+#include "cgsv/status.h"
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+int command_run(int argc, char **argv);
+int command_devices(int argc, char **argv);
+
+/* Prints the last error in one line and gives its exit code; EXIT_DONE when there
+ * was none. */
+int report_status(cgsv_status status);
+
+#endif

@@ -1,0 +1,241 @@
+/* cgsv run: trains a federation and reports. Everything that can go wrong for the
+ * sake of the command line, the data, the device or the output folder goes wrong
+ * before the first round. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cgsv/cgsv.h"
+#include "cli/commands.h"
+#include "cli/format.h"
+#include "cli/progress.h"
+#include "cli/results.h"
+#include "cli/run_options.h"
+#include "core/error.h"
+#include "io/run_folder.h"
+
+/* All that a run holds; zeroed members are fine to release. */
+struct run {
+    struct run_options options;
+    cgsv_dataset *dataset;
+    cgsv_device *device;
+    cgsv_memory_plan plan;
+    cgsv_federation *federation;
+    struct run_setup setup;
+    struct run_folder folder;
+    struct run_results results;
+    struct progress progress;
+    int64_t *samples;            /* [agents] */
+    cgsv_round_record *records;  /* [agents] */
+    cgsv_evaluation *agents;     /* [agents], of the latest evaluation */
+    cgsv_evaluation *standalone; /* [agents] */
+};
+
+static void run_release(struct run *run)
+{
+    run_folder_free(&run->folder);
+    results_free(&run->results);
+    cgsv_federation_free(run->federation);
+    cgsv_device_close(run->device);
+    cgsv_dataset_free(run->dataset);
+    free(run->samples);
+    free(run->records);
+    free(run->agents);
+    free(run->standalone);
+}
+
+static void print_start(FILE *stream, const struct run *run)
+{
+    const cgsv_config *config = &run->options.config;
+    const cgsv_memory_plan *plan = &run->plan;
+    char parameters[FORMAT_SIZE], total[FORMAT_SIZE], available[FORMAT_SIZE];
+    fprintf(stream, "device  %s: %s\n", run->setup.device->name, run->setup.device->description);
+    fprintf(stream, "model   %s, D = %s parameters, N = %d agents on %s (%s)\n", cgsv_model_name(config->model),
+            format_count(parameters, plan->parameters), config->agents, run->dataset->name,
+            cgsv_partition_name(config->partition));
+    fprintf(stream, "memory  needs %s", format_bytes(total, plan->total));
+    if (plan->available > 0) fprintf(stream, " of %s free", format_bytes(available, plan->available));
+    fputc('\n', stream);
+}
+
+static void print_bytes(FILE *stream, const char *name, size_t bytes)
+{
+    char human[FORMAT_SIZE], exact[FORMAT_SIZE];
+    fprintf(stream, "  %-24s %-12s %s bytes\n", name, format_bytes(human, bytes), format_count(exact, (int64_t)bytes));
+}
+
+static void print_plan(FILE *stream, const cgsv_memory_plan *plan)
+{
+    fprintf(stream, "\nmemory\n");
+    print_bytes(stream, "models", plan->models);
+    print_bytes(stream, "updates", plan->updates);
+    print_bytes(stream, "training", plan->training);
+    print_bytes(stream, "optimizer", plan->optimizer);
+    print_bytes(stream, "activations", plan->activations);
+    print_bytes(stream, "data", plan->data);
+    print_bytes(stream, "server", plan->server);
+    print_bytes(stream, "total", plan->total);
+    if (plan->available > 0) print_bytes(stream, "available", plan->available);
+}
+
+/* Data, device and plan: what a dry run needs too. */
+static cgsv_status open_inputs(struct run *run, int argc, char **argv)
+{
+    struct run_options *options = &run->options;
+    TRY(cgsv_dataset_load(&run->dataset, run_data_set(options), options->data));
+    TRY(cgsv_device_open(&run->device, options->device, options->threads));
+    TRY(cgsv_federation_plan(&run->plan, run->device, &options->config, run->dataset));
+    run->setup = (struct run_setup){
+        .config = &options->config,
+        .data_directory = run_data_directory(options),
+        .dataset = run->dataset,
+        .device = cgsv_device_describe(run->device),
+        .threads = options->threads,
+        .argc = argc,
+        .argv = argv,
+        .plan = &run->plan,
+    };
+    return CGSV_OK;
+}
+
+static cgsv_status print_dry_run(struct run *run)
+{
+    if (run->options.format == FORMAT_JSON) {
+        char *text;
+        TRY(run_setup_json(&text, &run->setup));
+        puts(text);
+        free(text);
+    } else {
+        print_start(stdout, run);
+        printf("\nsettings\n");
+        run_options_print_values(stdout, &run->options);
+        print_plan(stdout, &run->plan);
+    }
+    if (run->plan.available > 0 && run->plan.total > run->plan.available)
+        fprintf(stderr, "cgsv: warning: that is more memory than the device has free\n");
+    return CGSV_OK;
+}
+
+static cgsv_status begin(struct run *run)
+{
+    const cgsv_config *config = &run->options.config;
+    size_t agents = (size_t)config->agents;
+    if (!run->options.quiet) print_start(stderr, run);
+    TRY(cgsv_federation_create(&run->federation, run->device, config, run->dataset));
+    TRY(results_begin(&run->results, run->federation, config, run->dataset->classes));
+
+    run->samples = calloc(agents, sizeof *run->samples);
+    run->records = calloc(agents, sizeof *run->records);
+    run->agents = calloc(agents, sizeof *run->agents);
+    run->standalone = calloc(agents, sizeof *run->standalone);
+    if (!run->samples || !run->records || !run->agents || !run->standalone)
+        return error_set(CGSV_ERROR_MEMORY, "no memory for the records of %d agents", config->agents);
+    for (size_t i = 0; i < agents; i++) run->samples[i] = run->results.agent[i].samples;
+    run->setup.samples = run->samples;
+    if (run->options.out) TRY(run_folder_begin(&run->folder, run->options.out, &run->setup));
+    progress_begin(&run->progress, config->rounds, run->options.quiet);
+    return CGSV_OK;
+}
+
+/* Where to stop next after `done` rounds: at the next evaluation, or after a
+ * twentieth of the run when only its end is evaluated, so that progress shows. */
+static int next_stop(const cgsv_config *config, int done)
+{
+    int step = config->eval_every > 0 ? config->eval_every - done % config->eval_every : (config->rounds + 19) / 20;
+    return step < config->rounds - done ? done + step : config->rounds;
+}
+
+static double mean_accuracy(const cgsv_evaluation *evaluations, int count)
+{
+    double sum = 0;
+    for (int i = 0; i < count; i++) sum += evaluations[i].accuracy;
+    return sum / count;
+}
+
+/* Takes over the records of the rounds [done, stop), the last one evaluated or not. */
+static cgsv_status record_rounds(struct run *run, int done, int stop, const cgsv_evaluation *server)
+{
+    for (int round = done; round < stop; round++) {
+        bool evaluated = server && round + 1 == stop;
+        TRY(cgsv_federation_round(run->federation, round, run->records));
+        results_note_faults(&run->results, round + 1, run->records, &run->progress);
+        if (run->options.out)
+            run_folder_add_round(&run->folder, round + 1, &run->setup, run->records, evaluated ? run->agents : NULL,
+                                 evaluated ? run->standalone : NULL);
+    }
+    if (!run->options.out) return CGSV_OK;
+    if (server) run_folder_add_server(&run->folder, stop, server);
+    return run_folder_flush(&run->folder);
+}
+
+static cgsv_status train(struct run *run)
+{
+    const cgsv_config *config = &run->options.config;
+    cgsv_evaluation server;
+    for (int done = 0, stop; done < config->rounds; done = stop) {
+        stop = next_stop(config, done);
+        bool evaluate = config->eval_every > 0 || stop == config->rounds;
+        TRY(cgsv_federation_run(run->federation, stop - done));
+        if (evaluate) {
+            TRY(cgsv_federation_evaluate(run->federation));
+            TRY(cgsv_federation_evaluation(run->federation, run->agents, run->standalone, &server));
+        }
+        TRY(record_rounds(run, done, stop, evaluate ? &server : NULL));
+        progress_round(&run->progress, stop, evaluate ? mean_accuracy(run->agents, config->agents) : NAN,
+                       evaluate ? server.accuracy : NAN);
+    }
+    return CGSV_OK;
+}
+
+/* The results are printed before models and summary are written: a disk that is
+ * full by then does not take them away. */
+static cgsv_status finish(struct run *run)
+{
+    const struct run_options *options = &run->options;
+    TRY(results_collect(&run->results, run->federation));
+    results_report_faults(&run->results);
+    if (options->format == FORMAT_JSON) {
+        char *text;
+        TRY(run_results_json(&text, &run->results));
+        puts(text);
+        free(text);
+    } else {
+        results_print(stdout, &run->results, options->config.standalone);
+    }
+    fflush(stdout);
+    if (!options->out) return CGSV_OK;
+
+    if (options->save_models) TRY(run_folder_save_models(&run->folder, run->federation, &options->config));
+    TRY(run_folder_finish(&run->folder, &run->results));
+    if (options->format == FORMAT_TEXT)
+        printf("written to           %s: config.json, rounds.csv, server.csv, summary.json%s\n", options->out,
+               options->save_models ? ", models/" : "");
+    return CGSV_OK;
+}
+
+static cgsv_status run_all(struct run *run, int argc, char **argv)
+{
+    const struct run_options *options = &run->options;
+    if (options->out && options->dry_run) TRY(run_folder_check(options->out, options->force));
+    if (options->out && !options->dry_run) TRY(run_folder_prepare(options->out, options->force));
+    TRY(open_inputs(run, argc, argv));
+    if (options->dry_run) return print_dry_run(run);
+    TRY(begin(run));
+    cgsv_status status = train(run);
+    progress_end(&run->progress);
+    TRY(status);
+    return finish(run);
+}
+
+int command_run(int argc, char **argv)
+{
+    struct run run = {0};
+    cgsv_status status = run_options_parse(&run.options, argc, argv);
+    if (status == CGSV_OK && run.options.help)
+        run_options_print_help(stdout, &run.options);
+    else if (status == CGSV_OK)
+        status = run_all(&run, argc, argv);
+    int code = report_status(status);
+    run_release(&run);
+    return code;
+}

@@ -1,0 +1,177 @@
+/* The options of `cgsv run`: the one table of them, and what it takes to read it
+ * with defaults that depend on the data set. */
+#include "cli/run_options.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/options.h"
+#include "core/error.h"
+#include "core/names.h"
+
+static const char *const data_sets[] = {"synthetic", "mnist", "cifar10"};
+static const char *const formats[] = {"text", "json"};
+enum { DATA_SETS = sizeof data_sets / sizeof *data_sets, FORMATS = sizeof formats / sizeof *formats };
+enum { TABLE_SIZE = 40 };
+
+static cgsv_status parse_data_set(void *v, const char *text)
+{
+    return name_parse(v, "data set", text, data_sets, DATA_SETS);
+}
+static cgsv_status parse_format(void *v, const char *text) { return name_parse(v, "format", text, formats, FORMATS); }
+static cgsv_status parse_model(void *v, const char *text) { return cgsv_model_parse(v, text); }
+static cgsv_status parse_partition(void *v, const char *text) { return cgsv_partition_parse(v, text); }
+static cgsv_status parse_optimizer(void *v, const char *text) { return cgsv_optimizer_parse(v, text); }
+static cgsv_status parse_reward(void *v, const char *text) { return cgsv_reward_parse(v, text); }
+static cgsv_status parse_decay(void *v, const char *text) { return cgsv_decay_parse(v, text); }
+
+static const char *show_data_set(const void *v) { return data_sets[*(const int *)v]; }
+static const char *show_format(const void *v) { return formats[*(const int *)v]; }
+static const char *show_model(const void *v) { return cgsv_model_name(*(const cgsv_model *)v); }
+static const char *show_partition(const void *v) { return cgsv_partition_name(*(const cgsv_partition *)v); }
+static const char *show_optimizer(const void *v) { return cgsv_optimizer_name(*(const cgsv_optimizer *)v); }
+static const char *show_reward(const void *v) { return cgsv_reward_name(*(const cgsv_reward *)v); }
+static const char *show_decay(const void *v) { return cgsv_decay_name(*(const cgsv_decay *)v); }
+
+/* Fills table[TABLE_SIZE] with entries that point into `o`; returns their number. */
+static int build_table(struct option *table, struct run_options *o)
+{
+    cgsv_config *c = &o->config;
+    const struct option_range from_0 = {.low = 0, .high = INFINITY}, from_1 = {.low = 1, .high = INFINITY};
+    const struct option_range positive = {.low = 0, .high = INFINITY, .low_excluded = true};
+    const struct option_range below_1 = {.low = 0, .high = 1, .high_excluded = true};
+    const struct option_range factor = {.low = 0, .high = 1, .low_excluded = true};
+    const char *data = "Data", *agents = "Agents", *training = "Training (defaults depend on the data set)";
+    const char *mechanism = "Mechanism", *machine = "Machine", *output = "Output";
+
+    const struct option options[] = {
+        {"data-set", "dataset", OPTION_CHOICE, &o->data_set, "NAME", data,
+         .help = "synthetic (built in), mnist or cifar10",
+         .parse = parse_data_set, .show = show_data_set},
+        {"data", NULL, OPTION_STRING, &o->data, "DIR", data,
+         .help = "where its files are; else $CGSV_DATA, then data/"},
+
+        {"agents", NULL, OPTION_INT, &c->agents, "N", agents, .help = "number of agents", .range = from_1},
+        {"partition", NULL, OPTION_CHOICE, &c->partition, "NAME", agents,
+         .help = "how samples are shared out: uniform, powerlaw, classimbalance or dirichlet", .parse = parse_partition,
+         .show = show_partition},
+        {"dirichlet-concentration", NULL, OPTION_DOUBLE, &c->dirichlet_concentration, "A", agents,
+         .help = "of the dirichlet partition; smaller is more uneven", .range = positive},
+        {"samples-per-agent", NULL, OPTION_INT, &c->samples_per_agent, "N", agents,
+         .help = "cap of the training samples, per agent on average; 0 for none", .range = from_0},
+        {"validation-fraction", NULL, OPTION_DOUBLE, &c->validation_fraction, "F", agents,
+         .help = "share of the training samples kept aside", .range = below_1},
+
+        {"model", NULL, OPTION_CHOICE, &c->model, "NAME", training, .help = "mlp, mnist_cnn or cifar_cnn",
+         .parse = parse_model, .show = show_model},
+        {"rounds", NULL, OPTION_INT, &c->rounds, "T", training, .help = "exchanges with the server", .range = from_1},
+        {"local-epochs", NULL, OPTION_INT, &c->local_epochs, "E", training,
+         .help = "epochs of local training in a round",
+         .range = from_1},
+        {"batch", NULL, OPTION_INT, &c->batch, "B", training, .help = "samples in a minibatch", .range = from_1},
+        {"optimizer", NULL, OPTION_CHOICE, &c->optimizer, "NAME", training,
+         .help = "sgd or adam", .parse = parse_optimizer,
+         .show = show_optimizer},
+        {"momentum", NULL, OPTION_DOUBLE, &c->momentum, "M", training, .help = "of sgd", .range = below_1},
+        {"lr", NULL, OPTION_DOUBLE, &c->lr, "RATE", training, .help = "learning rate", .range = positive},
+        {"lr-decay", NULL, OPTION_DOUBLE, &c->lr_decay, "F", training,
+         .help = "factor by which the learning rate falls",
+         .range = factor},
+        {"decay-per", NULL, OPTION_CHOICE, &c->decay_per, "WHAT", training,
+         .help = "it falls once per round, or per local epoch", .parse = parse_decay, .show = show_decay},
+        {"standalone", NULL, OPTION_SWITCH, &c->standalone, NULL, training,
+         .help = "also train every agent alone, which fairness is measured against"},
+        {"standalone-lr", NULL, OPTION_DOUBLE, &c->standalone_lr, "RATE", training,
+         .help = "learning rate of that; 0 for that of --lr", .range = from_0},
+        {"seed", NULL, OPTION_UINT64, &c->seed, "S", training, .help = "same seed, same results, bit for bit"},
+
+        {"gamma", NULL, OPTION_DOUBLE, &c->gamma, "G", mechanism,
+         .help = "norm that every update is scaled to (depends on the data set)", .range = positive},
+        {"alpha", NULL, OPTION_DOUBLE, &c->alpha, "A", mechanism, .help = "weight of the past in an agent's importance",
+         .range = below_1},
+        {"beta", NULL, OPTION_DOUBLE, &c->beta, "B", mechanism,
+         .help = "altruism; the larger, the more equal the rewards",
+         .range = positive},
+        {"reward", NULL, OPTION_CHOICE, &c->reward, "RULE", mechanism,
+         .help = "the largest entries of each layer (layer) or of the whole aggregate (global)", .parse = parse_reward,
+         .show = show_reward},
+
+        {"device", NULL, OPTION_STRING, &o->device, "NAME", machine,
+         .help = "auto, cpu, cuda or cuda:K; see cgsv devices"},
+        {"threads", NULL, OPTION_INT, &o->threads, "N", machine, .help = "threads of the CPU; 0 for all",
+         .range = {.low = 0, .high = 4096}},
+
+        {"eval-every", NULL, OPTION_INT, &c->eval_every, "K", output,
+         .help = "rounds between two evaluations; 0 for the last round only", .range = from_0},
+        {"out", NULL, OPTION_STRING, &o->out, "DIR", output,
+         .help = "folder for config.json, rounds.csv, server.csv, summary.json and models/; without it nothing is "
+                 "written"},
+        {"force", NULL, OPTION_FLAG, &o->force, NULL, output,
+         .help = "replace the results of an earlier run in that folder"},
+        {"save-models", NULL, OPTION_SWITCH, &o->save_models, NULL, output,
+         .help = "write the final models to that folder, as safetensors"},
+        {"format", NULL, OPTION_CHOICE, &o->format, "NAME", output, .help = "of the results: text or json",
+         .parse = parse_format, .show = show_format},
+        {"dry-run", NULL, OPTION_FLAG, &o->dry_run, NULL, output,
+         .help = "print settings and memory need, train nothing"},
+        {"quiet", NULL, OPTION_FLAG, &o->quiet, NULL, output,
+         .help = "no progress, only results, warnings and errors"},
+    };
+    _Static_assert(sizeof options <= TABLE_SIZE * sizeof *options, "TABLE_SIZE holds the table");
+    memcpy(table, options, sizeof options);
+    return (int)(sizeof options / sizeof *options);
+}
+
+cgsv_status run_options_parse(struct run_options *options, int argc, char **argv)
+{
+    struct option table[TABLE_SIZE];
+    bool help;
+    *options = (struct run_options){.device = "auto", .save_models = true};
+
+    /* Twice: first for the data set, then over its defaults. */
+    int count = build_table(table, options);
+    TRY(options_parse(table, count, argc, argv, &help));
+    cgsv_config_defaults(&options->config, run_data_set(options));
+    if (help) {
+        options->help = true;
+        return CGSV_OK;
+    }
+    TRY(options_parse(table, count, argc, argv, &help));
+
+    if (!options->out && options->force) return error_set(CGSV_ERROR_ARGUMENT, "--force needs --out DIR");
+    if (!options->out && options->save_models && options_given(table, count, "save-models"))
+        return error_set(CGSV_ERROR_ARGUMENT, "--save-models needs --out DIR");
+    return CGSV_OK;
+}
+
+const char *run_data_set(const struct run_options *options) { return data_sets[options->data_set]; }
+
+const char *run_data_directory(const struct run_options *options)
+{
+    if (options->data_set == 0) return NULL;
+    const char *environment = getenv("CGSV_DATA");
+    return options->data ? options->data : environment ? environment : "data";
+}
+
+void run_options_print_help(FILE *stream, struct run_options *options)
+{
+    struct option table[TABLE_SIZE];
+    int count = build_table(table, options);
+    char *text = options_help(table, count);
+    fprintf(stream, "usage: cgsv run [options]\n\n"
+                    "Trains agents on their own samples with CGSV rewards, and prints who contributed, who got what,\n"
+                    "and how fair it was. Defaults below are those of the data set '%s'; for those of another:\n"
+                    "cgsv run --data-set NAME --help\n\n%s\n"
+                    "Results go to standard output, progress and warnings to standard error.\n"
+                    "Exit codes: 0 done, 1 failed, 2 wrong usage\n",
+            run_data_set(options), text ? text : "");
+    free(text);
+}
+
+void run_options_print_values(FILE *stream, struct run_options *options)
+{
+    struct option table[TABLE_SIZE];
+    options_print(stream, table, build_table(table, options));
+}

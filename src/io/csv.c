@@ -1,0 +1,113 @@
+/* Tables that grow by rows while a run goes on. A reader, or a disk that fills up,
+ * must never find half a row, so rows are gathered in memory and appended by one
+ * write, which is taken back if it does not go through. */
+#include "io/csv.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/error.h"
+
+static cgsv_status cannot_write(const struct csv *csv, int number)
+{
+    return error_set(CGSV_ERROR_IO, "cannot write '%s': %s", csv->path, strerror(number));
+}
+
+cgsv_status csv_create(struct csv *csv, const char *path, const char *header)
+{
+    *csv = (struct csv){.descriptor = -1, .path = strdup(path), .columns = 1};
+    csv->pending = open_memstream(&csv->rows, &csv->rows_length);
+    if (!csv->path || !csv->pending) {
+        csv_free(csv);
+        return error_set(CGSV_ERROR_MEMORY, "no memory for the table '%s'", path);
+    }
+    csv->descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    cgsv_status status = csv->descriptor >= 0 ? CGSV_OK : cannot_write(csv, errno);
+    if (status == CGSV_OK) {
+        for (const char *at = header; *at; at++) csv->columns += *at == ',';
+        fprintf(csv->pending, "%s\n", header);
+        status = csv_flush(csv);
+    }
+    if (status != CGSV_OK) csv_free(csv);
+    return status;
+}
+
+static void begin_field(struct csv *csv)
+{
+    assert(csv->column < csv->columns);
+    if (csv->column++ > 0) fputc(',', csv->pending);
+}
+
+void csv_number(struct csv *csv, double value)
+{
+    begin_field(csv);
+    if (!isnan(value)) fprintf(csv->pending, "%.9g", value);
+}
+
+void csv_integer(struct csv *csv, int64_t value)
+{
+    begin_field(csv);
+    fprintf(csv->pending, "%" PRId64, value);
+}
+
+void csv_end_row(struct csv *csv)
+{
+    assert(csv->column == csv->columns);
+    csv->column = 0;
+    fputc('\n', csv->pending);
+}
+
+static int write_all(int descriptor, const char *bytes, size_t count)
+{
+    while (count > 0) {
+        ssize_t written = write(descriptor, bytes, count);
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0) return errno;
+        bytes += written;
+        count -= (size_t)written;
+    }
+    return 0;
+}
+
+cgsv_status csv_flush(struct csv *csv)
+{
+    if (fflush(csv->pending) != 0 || ferror(csv->pending))
+        return error_set(CGSV_ERROR_MEMORY, "no memory for the rows of '%s'", csv->path);
+    int number = write_all(csv->descriptor, csv->rows, csv->rows_length);
+    if (number != 0) {
+        cgsv_status status = cannot_write(csv, number);
+        if (ftruncate(csv->descriptor, csv->length) != 0)
+            status = error_set(CGSV_ERROR_IO, "%s; its last row may be incomplete", cgsv_last_error());
+        return status;
+    }
+    csv->length += (int64_t)csv->rows_length;
+    fseeko(csv->pending, 0, SEEK_SET); /* a memory stream's length is that of its position: this empties it */
+    return CGSV_OK;
+}
+
+cgsv_status csv_close(struct csv *csv)
+{
+    cgsv_status status = csv_flush(csv);
+    if (status == CGSV_OK && fsync(csv->descriptor) != 0 && errno != EINVAL && errno != EROFS)
+        status = cannot_write(csv, errno);
+    int closed = close(csv->descriptor);
+    csv->descriptor = -1;
+    if (status == CGSV_OK && closed != 0) status = cannot_write(csv, errno);
+    csv_free(csv);
+    return status;
+}
+
+void csv_free(struct csv *csv)
+{
+    if (csv->pending) fclose(csv->pending);
+    if (csv->path && csv->descriptor >= 0) close(csv->descriptor);
+    free(csv->rows);
+    free(csv->path);
+    *csv = (struct csv){.descriptor = -1};
+}

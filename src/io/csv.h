@@ -1,0 +1,38 @@
+/* Tables that grow by rows while a run goes on. */
+#ifndef IO_CSV_H
+#define IO_CSV_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "cgsv/status.h"
+
+/* Rows are gathered in memory and reach the file by csv_flush, all or none. */
+struct csv {
+    int descriptor;
+    char *path;
+    int64_t length; /* bytes of complete rows in the file */
+    FILE *pending;  /* rows since the last flush, written to `rows` */
+    char *rows;
+    size_t rows_length;
+    int columns; /* of the header */
+    int column;  /* of the row in the making */
+};
+
+/* Creates the file with its header, "a,b,c", which fixes the number of columns. */
+cgsv_status csv_create(struct csv *csv, const char *path, const char *header);
+
+/* The next field of the row: %.9g, enough for every float; NaN is left empty. */
+void csv_number(struct csv *csv, double value);
+void csv_integer(struct csv *csv, int64_t value);
+void csv_end_row(struct csv *csv);
+
+/* Appends the pending rows. On failure (CGSV_ERROR_IO: a full disk, for instance)
+ * the file is cut back to its last complete flush, so it stays valid. */
+cgsv_status csv_flush(struct csv *csv);
+
+/* Flushes, syncs and closes. csv_free only closes; a zeroed csv is fine. */
+cgsv_status csv_close(struct csv *csv);
+void csv_free(struct csv *csv);
+
+#endif

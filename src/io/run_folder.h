@@ -1,0 +1,54 @@
+/* The folder that a run leaves behind:
+ *
+ *   config.json    all that is needed to repeat it
+ *   rounds.csv     one row per round (from 1) and agent; test columns are empty
+ *                  where the round was not evaluated
+ *   server.csv     one row per evaluation: round, loss, accuracy
+ *   summary.json   results per agent, fairness, seconds
+ *   models/        agent_000.safetensors …, standalone_000.safetensors …,
+ *                  server.safetensors */
+#ifndef IO_RUN_FOLDER_H
+#define IO_RUN_FOLDER_H
+
+#include <stdbool.h>
+
+#include "io/csv.h"
+#include "io/run_record.h"
+
+struct run_folder {
+    char *path;
+    struct csv rounds, server;
+};
+
+/* Whether a run may write to `path`: it is no file, and holds no results unless
+ * `force` is set and they are those of an earlier run. Changes nothing. */
+cgsv_status run_folder_check(const char *path, bool force);
+
+/* The same, and makes the folder and tries to write to it, so that a run fails
+ * before its training rather than after. Old results stay. */
+cgsv_status run_folder_prepare(const char *path, bool force);
+
+/* Removes an earlier run's files, writes config.json, begins both tables. */
+cgsv_status run_folder_begin(struct run_folder *folder, const char *path, const struct run_setup *setup);
+
+/* Adds round `round` (from 1): records[agents]; agents' and standalone
+ * evaluations [agents], both NULL when the round was not evaluated. */
+void run_folder_add_round(struct run_folder *folder, int round, const struct run_setup *setup,
+                          const cgsv_round_record *records, const cgsv_evaluation *agents,
+                          const cgsv_evaluation *standalone);
+void run_folder_add_server(struct run_folder *folder, int round, const cgsv_evaluation *server);
+
+/* Brings what was added to the disk. */
+cgsv_status run_folder_flush(struct run_folder *folder);
+
+cgsv_status run_folder_save_models(const struct run_folder *folder, cgsv_federation *federation,
+                                   const cgsv_config *config);
+
+/* Closes the tables and writes summary.json, whose presence means that the run is
+ * complete. */
+cgsv_status run_folder_finish(struct run_folder *folder, const struct run_results *results);
+
+/* A zeroed folder is fine. */
+void run_folder_free(struct run_folder *folder);
+
+#endif

@@ -1,0 +1,155 @@
+/* What a run was and what came of it, as JSON. cJSON's functions take NULL and give
+ * NULL when memory runs out, so a chain of && builds an object and tells whether
+ * it is complete. */
+#include "io/run_record.h"
+
+#include <cjson/cJSON.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "core/error.h"
+
+const int fault_bits[FAULT_KINDS] = {CGSV_FAULT_ZERO, CGSV_FAULT_NOT_FINITE, CGSV_FAULT_ROUNDED};
+const char *const fault_names[FAULT_KINDS] = {"zero", "not_finite", "rounded"};
+
+static cgsv_status print_json(char **text, cJSON *object, bool complete)
+{
+    *text = complete ? cJSON_Print(object) : NULL;
+    cJSON_Delete(object);
+    return *text ? CGSV_OK : error_set(CGSV_ERROR_MEMORY, "no memory for a run's description");
+}
+
+static bool add_integers(cJSON *object, const char *key, const int64_t *values, int count)
+{
+    cJSON *array = cJSON_AddArrayToObject(object, key);
+    bool complete = array != NULL;
+    for (int i = 0; complete && i < count; i++)
+        complete = cJSON_AddItemToArray(array, cJSON_CreateNumber((double)values[i]));
+    return complete;
+}
+
+static bool add_text(cJSON *object, const char *key, const char *text)
+{
+    return text ? cJSON_AddStringToObject(object, key, text) != NULL : cJSON_AddNullToObject(object, key) != NULL;
+}
+
+static bool add_config(cJSON *root, const cgsv_config *config)
+{
+    char seed[24]; /* a double would round seeds above 2^53 */
+    snprintf(seed, sizeof seed, "%" PRIu64, config->seed);
+    cJSON *to = cJSON_AddObjectToObject(root, "config");
+    return add_text(to, "model", cgsv_model_name(config->model)) &&
+           add_text(to, "partition", cgsv_partition_name(config->partition)) &&
+           cJSON_AddNumberToObject(to, "dirichlet_concentration", config->dirichlet_concentration) &&
+           cJSON_AddNumberToObject(to, "agents", config->agents) &&
+           cJSON_AddNumberToObject(to, "samples_per_agent", config->samples_per_agent) &&
+           cJSON_AddNumberToObject(to, "validation_fraction", config->validation_fraction) &&
+           cJSON_AddNumberToObject(to, "rounds", config->rounds) &&
+           cJSON_AddNumberToObject(to, "local_epochs", config->local_epochs) &&
+           cJSON_AddNumberToObject(to, "batch", config->batch) &&
+           add_text(to, "optimizer", cgsv_optimizer_name(config->optimizer)) &&
+           cJSON_AddNumberToObject(to, "momentum", config->momentum) &&
+           cJSON_AddNumberToObject(to, "lr", config->lr) &&
+           cJSON_AddNumberToObject(to, "lr_decay", config->lr_decay) &&
+           add_text(to, "decay_per", cgsv_decay_name(config->decay_per)) &&
+           cJSON_AddNumberToObject(to, "gamma", config->gamma) &&
+           cJSON_AddNumberToObject(to, "alpha", config->alpha) && cJSON_AddNumberToObject(to, "beta", config->beta) &&
+           add_text(to, "reward", cgsv_reward_name(config->reward)) &&
+           cJSON_AddBoolToObject(to, "standalone", config->standalone) &&
+           cJSON_AddNumberToObject(to, "standalone_lr", config->standalone_lr) &&
+           cJSON_AddNumberToObject(to, "eval_every", config->eval_every) && cJSON_AddRawToObject(to, "seed", seed);
+}
+
+static bool add_data(cJSON *root, const struct run_setup *setup)
+{
+    const cgsv_dataset *dataset = setup->dataset;
+    const int64_t shape[] = {dataset->channels, dataset->height, dataset->width};
+    cJSON *to = cJSON_AddObjectToObject(root, "data");
+    return add_text(to, "set", dataset->name) && add_text(to, "directory", setup->data_directory) &&
+           cJSON_AddNumberToObject(to, "train_samples", (double)dataset->train.samples) &&
+           cJSON_AddNumberToObject(to, "test_samples", (double)dataset->test.samples) &&
+           cJSON_AddNumberToObject(to, "classes", dataset->classes) && add_integers(to, "shape", shape, 3);
+}
+
+static bool add_memory(cJSON *root, const cgsv_memory_plan *plan)
+{
+    cJSON *to = cJSON_AddObjectToObject(root, "memory");
+    return cJSON_AddNumberToObject(to, "models", (double)plan->models) &&
+           cJSON_AddNumberToObject(to, "updates", (double)plan->updates) &&
+           cJSON_AddNumberToObject(to, "training", (double)plan->training) &&
+           cJSON_AddNumberToObject(to, "optimizer", (double)plan->optimizer) &&
+           cJSON_AddNumberToObject(to, "activations", (double)plan->activations) &&
+           cJSON_AddNumberToObject(to, "data", (double)plan->data) &&
+           cJSON_AddNumberToObject(to, "server", (double)plan->server) &&
+           cJSON_AddNumberToObject(to, "total", (double)plan->total) &&
+           cJSON_AddNumberToObject(to, "available", (double)plan->available);
+}
+
+cgsv_status run_setup_json(char **text, const struct run_setup *setup)
+{
+    cJSON *root = cJSON_CreateObject();
+    bool complete = add_text(root, "cgsv_version", cgsv_version());
+    cJSON *line = cJSON_AddArrayToObject(root, "command_line");
+    complete = complete && cJSON_AddItemToArray(line, cJSON_CreateString("cgsv")) &&
+               cJSON_AddItemToArray(line, cJSON_CreateString("run"));
+    for (int i = 0; i < setup->argc; i++)
+        complete = complete && cJSON_AddItemToArray(line, cJSON_CreateString(setup->argv[i]));
+    complete = complete && add_data(root, setup) && add_config(root, setup->config);
+
+    cJSON *device = cJSON_AddObjectToObject(root, "device");
+    complete = complete && add_text(device, "name", setup->device->name) &&
+               add_text(device, "description", setup->device->description) &&
+               cJSON_AddNumberToObject(device, "threads", setup->threads) &&
+               cJSON_AddNumberToObject(root, "parameters", (double)setup->plan->parameters);
+    if (setup->samples) complete = complete && add_integers(root, "samples", setup->samples, setup->config->agents);
+    complete = complete && add_memory(root, setup->plan);
+    return print_json(text, root, complete);
+}
+
+static bool add_agent(cJSON *agents, int index, const struct agent_result *agent, int classes)
+{
+    cJSON *to = cJSON_CreateObject();
+    if (!cJSON_AddItemToArray(agents, to)) return false;
+    bool complete = cJSON_AddNumberToObject(to, "agent", index) &&
+                    cJSON_AddNumberToObject(to, "samples", (double)agent->samples) &&
+                    cJSON_AddNumberToObject(to, "classes", agent->classes) &&
+                    add_integers(to, "class_counts", agent->class_counts, classes) &&
+                    cJSON_AddNumberToObject(to, "importance", agent->importance) &&
+                    cJSON_AddNumberToObject(to, "keep_ratio", agent->keep_ratio) &&
+                    cJSON_AddNumberToObject(to, "accuracy", agent->federated.accuracy) &&
+                    cJSON_AddNumberToObject(to, "loss", agent->federated.loss) &&
+                    cJSON_AddNumberToObject(to, "standalone_accuracy", agent->standalone.accuracy) &&
+                    cJSON_AddNumberToObject(to, "standalone_loss", agent->standalone.loss) &&
+                    cJSON_AddNumberToObject(to, "gain", agent->gain);
+    cJSON *faults = cJSON_AddObjectToObject(to, "faulty_rounds");
+    for (int kind = 0; kind < FAULT_KINDS; kind++)
+        complete = complete && cJSON_AddNumberToObject(faults, fault_names[kind], agent->faults[kind].rounds);
+    return complete;
+}
+
+cgsv_status run_results_json(char **text, const struct run_results *results)
+{
+    cJSON *root = cJSON_CreateObject();
+    bool complete = cJSON_AddNumberToObject(root, "rounds", results->rounds);
+    cJSON *agents = cJSON_AddArrayToObject(root, "agents");
+    for (int i = 0; i < results->agents; i++)
+        complete = complete && add_agent(agents, i, &results->agent[i], results->classes);
+
+    cJSON *server = cJSON_AddObjectToObject(root, "server");
+    complete = complete && cJSON_AddNumberToObject(server, "accuracy", results->server.accuracy) &&
+               cJSON_AddNumberToObject(server, "loss", results->server.loss) &&
+               cJSON_AddNumberToObject(root, "rho_accuracy", results->rho_accuracy) &&
+               cJSON_AddNumberToObject(root, "rho_loss", results->rho_loss) &&
+               cJSON_AddNumberToObject(root, "rho_samples", results->rho_samples) &&
+               cJSON_AddNumberToObject(root, "accuracy_mean", results->accuracy_mean) &&
+               cJSON_AddNumberToObject(root, "accuracy_max", results->accuracy_max) &&
+               cJSON_AddNumberToObject(root, "gain_mean", results->gain_mean) &&
+               cJSON_AddNumberToObject(root, "gain_spread", results->gain_spread) &&
+               cJSON_AddNumberToObject(root, "jain_index", results->jain_index);
+
+    cJSON *seconds = cJSON_AddObjectToObject(root, "seconds");
+    complete = complete && cJSON_AddNumberToObject(seconds, "training", results->seconds.training) &&
+               cJSON_AddNumberToObject(seconds, "server", results->seconds.server) &&
+               cJSON_AddNumberToObject(seconds, "evaluation", results->seconds.evaluation);
+    return print_json(text, root, complete);
+}

@@ -1,0 +1,245 @@
+#!/usr/bin/env bash
+# The command as its users meet it: exit codes, messages, files.
+# usage: cli_test.sh PATH/TO/cgsv
+set -u
+cgsv=$(realpath "$1")
+work=$(mktemp -d)
+mounted=
+trap '[ -z "$mounted" ] || umount "$mounted"; rm -rf "$work"' EXIT
+cd "$work" || exit 1
+unset CGSV_DATA
+passed=0 failed=0 skipped=0
+
+pass() { passed=$((passed + 1)); }
+fail() {
+    failed=$((failed + 1))
+    echo "FAILED: $*"
+    sed 's/^/    out: /' out | head -5
+    sed 's/^/    err: /' err | head -5
+}
+skip() {
+    skipped=$((skipped + 1))
+    echo "skipped: $*"
+}
+
+# check WHAT COMMAND...: the command succeeds
+check() {
+    local what=$1
+    shift
+    if "$@"; then pass; else fail "$what"; fi
+}
+
+# expect CODE PATTERN ARGUMENTS...: exit code, and a pattern that either stream holds
+expect() {
+    local code=$1 pattern=$2 actual
+    shift 2
+    "$cgsv" "$@" >out 2>err </dev/null
+    actual=$?
+    if [ "$actual" -ne "$code" ]; then
+        fail "cgsv $*: exit code $actual, not $code"
+    elif ! cat out err | grep -q -e "$pattern"; then
+        fail "cgsv $*: nothing says '$pattern'"
+    else
+        pass
+    fi
+}
+
+# refuse CODE PATTERN ARGUMENTS...: the same, in exactly one line on standard error, nothing on the other
+refuse() {
+    expect "$@"
+    shift 2
+    if [ "$(wc -l <err)" -ne 1 ] || [ -s out ] || ! grep -q '^cgsv: ' err; then
+        fail "cgsv $*: not one clear line"
+    else
+        pass
+    fi
+}
+
+tiny=(--model mlp --agents 3 --samples-per-agent 60 --rounds 2 --local-epochs 1 --eval-every 1 --device cpu)
+
+# Help and version
+expect 0 '^cgsv [0-9]*\.[0-9]*\.[0-9]*$' --version
+expect 0 'usage: cgsv COMMAND' --help
+expect 0 'usage: cgsv COMMAND' help
+expect 2 'usage: cgsv COMMAND'
+expect 0 'usage: cgsv run' run --help
+expect 0 'usage: cgsv run' help run
+expect 0 'learning rate (default 0.15)' run --help
+expect 0 'learning rate (default 0.001)' run --data-set mnist --help
+expect 0 'learning rate (default 0.015)' run --data-set=cifar10 -h
+expect 0 '^cpu  *[0-9]' devices
+expect 0 'usage: cgsv devices' devices --help
+
+# Wrong use: exit code 2, one line, a suggestion where one is near
+refuse 2 "unknown command 'rum'; did you mean 'run'?" rum
+refuse 2 "unknown command 'xylophone'" xylophone
+refuse 2 "unknown command 'devicse'; did you mean 'devices'?" help devicse
+refuse 2 "did you mean '--rounds'?" run --ronds 3
+refuse 2 "unexpected argument 'mnist'" run mnist
+refuse 2 "unknown option '--all'" devices --all
+refuse 2 "unknown data set 'minst'; did you mean 'mnist'?" run --data-set minst
+refuse 2 "did you mean 'powerlaw'?" run --partition powerlow
+refuse 2 "did you mean 'mnist_cnn'?" run --model mnist_cn
+refuse 2 "did you mean 'global'?" run --reward globl
+refuse 2 "did you mean 'adam'?" run --optimizer adm
+refuse 2 "did you mean 'round'?" run --decay-per rounds
+refuse 2 "did you mean 'json'?" run --format jsn
+refuse 2 "abacus" run --device abacus
+refuse 2 "needs a value" run --agents
+refuse 2 "takes no value" run --quiet=1
+refuse 2 "agents.*at least 1" run --agents 0
+refuse 2 "agents.*out of range" run --agents 99999999999
+refuse 2 "agents.*not a whole number" run --agents 5x
+refuse 2 "alpha.*below 1" run --alpha 1
+refuse 2 "alpha.*at least 0" run --alpha -0.1
+refuse 2 "beta.*above 0" run --beta 0
+refuse 2 "gamma.*above 0" run --gamma -1
+refuse 2 "gamma.*finite" run --gamma nan
+refuse 2 "lr.*finite" run --lr inf
+refuse 2 "lr.*above 0" run --lr 0
+refuse 2 "lr-decay.*at most 1" run --lr-decay 1.1
+refuse 2 "seed.*whole number" run --seed -1
+refuse 2 "out.*empty" run --out ""
+refuse 2 "force needs --out" run --force
+refuse 2 "save-models needs --out" run --save-models
+refuse 2 "agents" run "${tiny[@]}" --quiet --agents 20000 --samples-per-agent 0 --no-standalone
+refuse 1 "mnist" run --quiet --data-set mnist --data "$work/nowhere"
+
+# Dry run
+expect 0 'total .*[0-9,]* bytes' run --dry-run "${tiny[@]}"
+check "the dry run shows the settings" grep -q '^  agents  *3$' out
+expect 0 '"total"' run --dry-run --format json --seed 18446744073709551615 "${tiny[@]}" --out dry
+check "dry run's JSON" python3 -c 'import json; d = json.load(open("out")); assert d["config"]["seed"] == 2**64 - 1'
+check "a dry run writes nothing" test ! -e dry
+
+# A run and its files
+expect 0 'server accuracy' run "${tiny[@]}" --out a
+check "three agents in the table" test "$(grep -c '^ *[0-2] .*[+-]0\.[0-9]*$' out)" -eq 3
+check "plain progress lines" test "$(grep -c '^round [12]/2  mean accuracy' err)" -eq 2
+check "no escapes in a pipe" bash -c '! grep -q "$(printf "\033")" err'
+check "files of a run" test "$(cd a && ls | tr '\n' ' ')" = 'config.json models rounds.csv server.csv summary.json '
+check "models of a run" test "$(cd a/models && ls | wc -l)" -eq 7
+check "rows of rounds.csv" test "$(wc -l <a/rounds.csv)" -eq 7
+check "rows of server.csv" test "$(wc -l <a/server.csv)" -eq 3
+cat >shape.py <<'P'
+import csv, json, math, struct, sys
+folder, evaluated = sys.argv[1], sys.argv[2].split(",")
+config = json.load(open(folder + "/config.json"))
+summary = json.load(open(folder + "/summary.json"))
+rows = list(csv.DictReader(open(folder + "/rounds.csv")))
+columns = ("round agent samples update_norm psi importance keep_ratio kept reward_cos reward_error distance "
+           "distance_last_layer server_norm train_loss test_loss test_accuracy standalone_loss "
+           "standalone_accuracy fault").split()
+agents = config["config"]["agents"]
+assert list(rows[0]) == columns, list(rows[0])
+assert [(int(r["round"]), int(r["agent"])) for r in rows] == [
+    (t + 1, i) for t in range(config["config"]["rounds"]) for i in range(agents)]
+for r in rows:
+    assert all(math.isfinite(float(r[c])) for c in columns[:14] + ["fault"])
+    assert (r["test_accuracy"] != "") == (r["round"] in evaluated), r
+for t in set(r["round"] for r in rows):
+    assert abs(sum(float(r["importance"]) for r in rows if r["round"] == t) - 1) < 1e-6
+assert [int(r["samples"]) for r in rows[:agents]] == config["samples"] == [a["samples"] for a in summary["agents"]]
+for a, r in zip(summary["agents"], rows[-agents:]):
+    assert abs(a["accuracy"] - float(r["test_accuracy"])) < 1e-6 and sum(a["class_counts"]) == a["samples"]
+for key in "rho_accuracy rho_loss rho_samples accuracy_mean accuracy_max gain_mean jain_index seconds server".split():
+    assert key in summary, key
+model = open(folder + "/models/agent_000.safetensors", "rb").read()
+header = json.loads(model[8:8 + struct.unpack("<Q", model[:8])[0]])
+header.pop("__metadata__", None)
+assert sum(math.prod(t["shape"]) for t in header.values()) == config["parameters"]
+P
+check "shape of the files" python3 shape.py a 1,2
+
+expect 0 'written to' run "${tiny[@]}" --rounds 3 --eval-every 2 --no-save-models --out nested/b
+check "evaluation every second round and after the last" python3 - <<'P'
+import csv
+assert {r["round"] for r in csv.DictReader(open("nested/b/rounds.csv")) if r["test_accuracy"]} == {"2", "3"}
+P
+check "no models" test ! -e nested/b/models
+expect 0 'not measured' run "${tiny[@]}" --no-standalone
+expect 0 'undefined (no variance)' run "${tiny[@]}" --partition uniform
+expect 0 '"rho_accuracy"' run "${tiny[@]}" --quiet --format json
+check "JSON alone on standard output" python3 -c 'import json; json.load(open("out"))'
+check "quiet" test ! -s err
+
+# Same seed, same bits
+"$cgsv" run "${tiny[@]}" --quiet --threads 1 --out t1 >out 2>err
+"$cgsv" run "${tiny[@]}" --quiet --threads 2 --out t2 >out 2>err
+"$cgsv" run "${tiny[@]}" --quiet --beta 3 --out beta >out 2>err
+"$cgsv" run "${tiny[@]}" --quiet --seed 2 --out seed >out 2>err
+check "twice the same" cmp -s a/rounds.csv t2/rounds.csv
+check "one thread and two" cmp -s t1/rounds.csv t2/rounds.csv
+check "one thread's models and two's" diff -rq t1/models t2/models
+first_norms() { awk -F, '$1 == 1 { print $2, $4 }' "$1/rounds.csv"; }
+check "beta does not move the first updates" test "$(first_norms a)" = "$(first_norms beta)"
+check "beta moves the rewards" bash -c '! cmp -s a/rounds.csv beta/rounds.csv'
+check "the seed moves the updates" test "$(first_norms a)" != "$(first_norms seed)"
+
+# Output folders
+cp a/rounds.csv before.csv
+touch a/models/mine.safetensors a/mine.txt
+refuse 1 "holds results already" run "${tiny[@]}" --quiet --seed 5 --out a
+refuse 1 "holds results already" run "${tiny[@]}" --dry-run --out a
+check "refused, nothing lost" cmp -s a/rounds.csv before.csv
+refuse 2 "agents" run "${tiny[@]}" --quiet --agents 20000 --samples-per-agent 0 --no-standalone --out a --force
+check "a run that cannot start replaces nothing" cmp -s a/rounds.csv before.csv
+expect 0 'written to' run "${tiny[@]}" --agents 2 --seed 5 --out a --force
+check "replaced" python3 shape.py a 1,2
+check "models of the third agent are gone" test "$(cd a/models && ls | wc -l)" -eq 6
+check "what others wrote stays" test -e a/models/mine.safetensors -a -e a/mine.txt
+mkdir foreign && echo '{"not": "ours"}' >foreign/config.json
+refuse 1 "no config.json of a run" run "${tiny[@]}" --quiet --out foreign --force
+check "a stranger's config.json stays" grep -q ours foreign/config.json
+mkdir empty && touch empty/notes.txt
+expect 0 'written to' run "${tiny[@]}" --out empty
+touch file
+refuse 1 "it is a file" run "${tiny[@]}" --quiet --out file
+refuse 1 "Not a directory" run "${tiny[@]}" --quiet --out file/below
+if [ -d /proc/self ]; then refuse 1 "/proc" run "${tiny[@]}" --quiet --out /proc/cgsv; fi
+"$cgsv" run "${tiny[@]}" --quiet >/dev/full 2>err
+check "standard output that is full" test $? -eq 1
+
+# A full disk: rounds.csv keeps whole rows, the message says why
+whole_rows() {
+    awk -F, 'NF != 19 { bad = 1 } END { exit bad || NR < 2 }' "$1/rounds.csv" &&
+        [ -z "$(tail -c 1 "$1/rounds.csv")" ]
+}
+long=(--model mlp --agents 10 --samples-per-agent 20 --rounds 60 --local-epochs 1 --eval-every 5 --no-standalone
+    --device cpu)
+(
+    trap '' XFSZ
+    ulimit -f 32
+    exec "$cgsv" run "${long[@]}" --quiet --out limited
+) >out 2>err
+check "size limit: exit code" test $? -eq 1
+check "size limit: message" grep -q "cannot write 'limited/rounds.csv': File too large" err
+check "size limit: whole rows" whole_rows limited
+mkdir small
+if [ "$(id -u)" -ne 0 ]; then
+    skip "full disk: only root may mount a small one"
+elif ! mount -t tmpfs -o size=40k tmpfs small 2>err; then
+    skip "full disk: cannot mount a small one: $(head -1 err)"
+else
+    mounted=$work/small
+    refuse 1 "cannot write 'small/run/rounds.csv': No space left on device" run "${long[@]}" --quiet --out small/run
+    check "full disk: whole rows" whole_rows small/run
+    rm -r small/run
+    expect 1 "No space left on device" run "${tiny[@]}" --quiet --out small/run
+    check "full disk: results are printed all the same" grep -q 'server accuracy' out
+    check "full disk: no broken model" test -z "$(ls small/run/models)"
+    check "full disk: rounds stay" test "$(wc -l <small/run/rounds.csv)" -eq 7
+fi
+
+# A learning rate that is 0 in float32 makes every update zero: reported and valued 0
+expect 0 'round 1: agent 0 had an update of zero' run "${tiny[@]}" --lr 1e-60 --out faulty
+check "first round and count at the end" grep -q 'agent 2 .*in 2 of 2 rounds, first in round 1' err
+check "no progress line is broken" test "$(grep -c '^cgsv: warning: ' err)" -eq 6
+check "fault in rounds.csv" awk -F, 'NR > 1 && ($19 != 1 || $5 != 0) { bad = 1 } END { exit bad }' faulty/rounds.csv
+check "and in summary.json" python3 -c '
+import json
+assert [a["faulty_rounds"]["zero"] for a in json.load(open("faulty/summary.json"))["agents"]] == [2, 2, 2]'
+
+[ "$skipped" -eq 0 ] || echo "$skipped skipped"
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -1,0 +1,158 @@
+/* The parser of command-line options, on a table of its own. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/options.h"
+#include "core/names.h"
+
+static int agents;
+static double rate;
+static uint64_t seed;
+static const char *text;
+static int color;
+static bool force, twins;
+
+static const char *const colors[] = {"red", "green"};
+static cgsv_status parse_color(void *value, const char *name) { return name_parse(value, "color", name, colors, 2); }
+static const char *show_color(const void *value) { return colors[*(const int *)value]; }
+
+static struct option table[] = {
+    {"agents", "num-agents", OPTION_INT, &agents, "N", "First", .help = "how many", .range = {1, 100, false, false}},
+    {"rate", NULL, OPTION_DOUBLE, &rate, "R", "First", .help = "how fast", .range = {0, 1, false, true}},
+    {"scale", NULL, OPTION_DOUBLE, &rate, "S", "First", .help = "how large", .range = {0, INFINITY, true, false}},
+    {"seed", NULL, OPTION_UINT64, &seed, "S", "Second", .help = "which"},
+    {"text", NULL, OPTION_STRING, &text, "T", "Second", .help = "what"},
+    {"color", NULL, OPTION_CHOICE, &color, "C", "Second", .help = "red or green", .parse = parse_color,
+     .show = show_color},
+    {"force", NULL, OPTION_FLAG, &force, NULL, "Second", .help = "really"},
+    {"twins", NULL, OPTION_SWITCH, &twins, NULL, "Second", .help = "also twins"},
+};
+enum { COUNT = sizeof table / sizeof *table };
+
+static bool help;
+
+static void reset(void)
+{
+    agents = 5, rate = 0.5, seed = 1, text = NULL, color = 0, force = false, twins = true;
+    for (int i = 0; i < COUNT; i++) table[i].given = false;
+}
+
+TestSuite(options, .init = reset);
+
+/* Parses up to four arguments, NULL for the end. */
+static cgsv_status parse(const char *a, const char *b, const char *c, const char *d)
+{
+    char *argv[5] = {(char *)a, (char *)b, (char *)c, (char *)d, NULL};
+    int argc = 0;
+    while (argv[argc]) argc++;
+    return options_parse(table, COUNT, argc, argv, &help);
+}
+
+static void expect_error(const char *a, const char *b, const char *message)
+{
+    cr_expect_eq(parse(a, b, NULL, NULL), CGSV_ERROR_ARGUMENT, "%s %s is taken", a, b ? b : "");
+    cr_expect(strstr(cgsv_last_error(), message), "%s %s: expected '%s' in '%s'", a, b ? b : "", message,
+              cgsv_last_error());
+    cr_expect_null(strchr(cgsv_last_error(), '\n'));
+}
+
+Test(options, values)
+{
+    cr_assert_eq(parse("--agents", "7", "--rate=0.25", "--force"), CGSV_OK, "%s", cgsv_last_error());
+    cr_expect(agents == 7 && rate == 0.25 && force && !help);
+    cr_assert_eq(parse("--seed", "18446744073709551615", "--text", "-x y"), CGSV_OK);
+    cr_expect(seed == UINT64_MAX && strcmp(text, "-x y") == 0);
+    cr_assert_eq(parse("--color=green", "--no-twins", "--text=a=b", "--num-agents=100"), CGSV_OK);
+    cr_expect(color == 1 && !twins && strcmp(text, "a=b") == 0 && agents == 100);
+    cr_assert_eq(parse("--twins", "--rate", "0", "--agents=+3"), CGSV_OK);
+    cr_expect(twins && rate == 0 && agents == 3);
+    cr_assert_eq(parse("--agents", "1", "--agents", "2"), CGSV_OK);
+    cr_expect_eq(agents, 2, "the last one wins");
+    cr_assert_eq(parse("--scale", "1e7", NULL, NULL), CGSV_OK);
+    cr_expect_eq(rate, 1e7);
+    cr_assert_eq(parse(NULL, NULL, NULL, NULL), CGSV_OK);
+}
+
+Test(options, given)
+{
+    cr_assert_eq(parse("--num-agents", "5", "--no-twins", NULL), CGSV_OK);
+    cr_expect(options_given(table, COUNT, "agents"));
+    cr_expect(options_given(table, COUNT, "twins"));
+    cr_expect_not(options_given(table, COUNT, "seed"));
+}
+
+Test(options, numbers_that_are_none)
+{
+    static const char *const bad[] = {"",    " 7",  "7 ",   "7x",     "0x10", "1e2", "7.0", "seven",
+                                      "nan", "--7", "7,000", "- 7", "+",    "."};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char argument[32];
+        snprintf(argument, sizeof argument, "--agents=%s", bad[i]);
+        expect_error(argument, NULL, "not a whole number");
+        cr_expect_eq(agents, 5, "the value stays");
+    }
+    expect_error("--seed", "-1", "not a whole number");
+    expect_error("--seed", "+1", "not a whole number");
+    expect_error("--seed=", NULL, "not a whole number");
+    expect_error("--rate", "0.5x", "not a number");
+    expect_error("--rate", " 0.5", "not a number");
+    expect_error("--rate=", NULL, "not a number");
+    expect_error("--rate", "nan", "not a finite number");
+    expect_error("--rate", "-NaN", "not a finite number");
+    expect_error("--scale", "inf", "not a finite number");
+    expect_error("--scale", "1e999", "not a finite number");
+}
+
+Test(options, ranges)
+{
+    expect_error("--agents", "0", "at least 1 and at most 100");
+    expect_error("--agents", "101", "out of range");
+    expect_error("--agents", "2147483648", "out of range");
+    expect_error("--agents", "99999999999999999999999", "out of range");
+    expect_error("--agents", "-99999999999999999999999", "out of range");
+    expect_error("--rate", "1", "at least 0 and below 1");
+    expect_error("--rate", "-1", "out of range");
+    expect_error("--scale", "0", "above 0");
+    expect_error("--scale", "1e-999", "above 0");
+    expect_error("--seed", "18446744073709551616", "at most 18446744073709551615");
+}
+
+Test(options, wrong_use)
+{
+    expect_error("--agent", "3", "did you mean '--agents'?");
+    expect_error("--no-twin", NULL, "did you mean '--no-twins'?");
+    expect_error("--forse=1", NULL, "unknown option '--forse'; did you mean '--force'?");
+    expect_error("--hlep", NULL, "did you mean '--help'?");
+    expect_error("--qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq", NULL, "see --help");
+    expect_error("--no-force", NULL, "unknown option '--no-force'");
+    expect_error("--agents", NULL, "--agents needs a value: --agents N");
+    expect_error("--text", "--force", "needs a value");
+    expect_error("--text=", NULL, "empty");
+    expect_error("--force=1", NULL, "takes no value");
+    expect_error("--no-twins=1", NULL, "takes no value");
+    expect_error("--color", "gren", "did you mean 'green'?");
+    expect_error("extra", NULL, "unexpected argument 'extra'");
+    expect_error("-n", NULL, "unexpected argument");
+    expect_error("--", NULL, "unexpected argument");
+    expect_error("--=3", NULL, "unknown option");
+}
+
+Test(options, help)
+{
+    cr_assert_eq(parse("--agents", "9", "-h", "--nonsense"), CGSV_OK);
+    cr_expect(help && agents == 9);
+    char *lines = options_help(table, COUNT);
+    cr_assert_not_null(lines);
+    const char *first = strstr(lines, "First:"), *second = strstr(lines, "Second:");
+    cr_expect(first && second && first < second);
+    cr_expect(strstr(lines, "--agents N "), "%s", lines);
+    cr_expect(strstr(lines, "how many (default 9)"));
+    cr_expect(strstr(lines, "--[no-]twins"));
+    cr_expect(strstr(lines, "also twins (default on)"));
+    cr_expect(strstr(lines, "red or green (default red)"));
+    cr_expect(strstr(lines, "what\n"), "no default, none shown");
+    free(lines);
+}
