@@ -12,12 +12,13 @@
 # server step alone is measured on the CPU, as its benchmark knows no other device.
 # $CGSV_BUILD_DIR names the build folder (default: build). The machine must be idle.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+root=$(realpath "$(dirname "$0")/..")
 
 die() { echo "bench/run.sh: $*" >&2; exit 1; }
 usage() { echo "usage: bench/run.sh [--device cpu|cuda:0] [--threads T] [--python PY] [--out DIR] [--quick]"; }
 
-device=cpu threads=$(nproc) python=${CGSV_TORCH_PYTHON:-python3} out=bench/results quick=
+cores=$(env -u OMP_NUM_THREADS nproc)
+device=cpu threads=$cores python=${CGSV_TORCH_PYTHON:-python3} out=$root/bench/results quick=
 while [ $# -gt 0 ]; do
     case $1 in
     --device | --threads | --python | --out)
@@ -32,6 +33,8 @@ while [ $# -gt 0 ]; do
 done
 [[ $device =~ ^(cpu|cuda:0)$ ]] || die "--device: '$device' is neither cpu nor cuda:0"
 [[ $threads =~ ^[1-9][0-9]*$ ]] || die "--threads: '$threads' is not a whole number of at least 1"
+out=$(realpath -m "$out")
+cd "$root"
 export OMP_NUM_THREADS=$threads
 
 build=${CGSV_BUILD_DIR:-build}
@@ -88,17 +91,17 @@ server 50 1000000
 cpu=$(lscpu | sed -n 's/^Model name: *//p' | sed -n 1p)
 memory=$(awk '/^MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo)
 compiler=$("$(cached CMAKE_C_COMPILER)" --version | sed -n 1p)
-nvcc=$(cached CMAKE_CUDA_COMPILER)
+build_type=$(cached CMAKE_BUILD_TYPE) nvcc=$(cached CMAKE_CUDA_COMPILER)
 if [ -x "$nvcc" ]; then compiler+="; nvcc $("$nvcc" --version | sed -n 's/.*release \([^,]*\).*/\1/p')"; fi
 commit=$(git rev-parse --short=12 HEAD 2>/dev/null) || commit=unknown
 if [ -n "$(git --no-optional-locks status --porcelain 2>/dev/null)" ]; then commit+=", with changes"; fi
 kind=cpu chip=$cpu
-facts=("Date=$(date -u '+%Y-%m-%d %H:%M') UTC" "CPU=$cpu, $(nproc) cores" "Memory=$memory")
+facts=("Date=$(date -u '+%Y-%m-%d %H:%M') UTC" "CPU=$cpu" "Cores=$cores" "Memory=$memory")
 if [ "$device" != cpu ]; then
     kind=gpu chip=$(nvidia-smi --query-gpu=name --format=csv,noheader | sed -n 1p)
     facts+=("GPU=$chip, driver $(nvidia-smi --query-gpu=driver_version --format=csv,noheader | sed -n 1p)")
 fi
-facts+=("Device=$device" "Threads=$threads" "Load before=$load" "Compiler=$compiler, $(cached CMAKE_BUILD_TYPE)"
+facts+=("Device=$device" "Threads=$threads" "Load before=$load" "Compiler=$compiler, ${build_type:-Release}"
         "Commit=$commit" "PyTorch=$torch" "Repeats=training $rounds, server step $repeat, after a warm-up; medians")
 [ -z "$quick" ] || facts+=("Quick=yes: these numbers only show that the benchmarks work")
 
@@ -106,4 +109,4 @@ short=$(sed -E 's/\((R|TM|tm|r)\)//g; s/ (CPU )?@.*//; s/[^A-Za-z0-9]+/-/g; s/^-
 mkdir -p "$out"
 stem=$out/$(date -u +%Y-%m-%d)-$kind-$short${quick:+-quick}
 python3 bench/table.py "$lines" "$stem" "${facts[@]}"
-echo "written to $stem.md and $stem.csv" >&2
+echo "written to $(realpath --relative-to=. "$stem").md and .csv" >&2

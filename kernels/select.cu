@@ -45,7 +45,8 @@ KERNEL(select_count, struct server_step s, int pass)
 
     for (int begin = 0; begin < groups; begin += LOCAL_GROUPS) {
         const int local = groups - begin < LOCAL_GROUPS ? groups - begin : LOCAL_GROUPS;
-        BLOCK_FOR(i, local * SELECT_BINS) { count[i] = 0; }
+        for (int group = 0; group < local; group++)
+            BLOCK_FOR(i, bins) { count[group * SELECT_BINS + i] = 0; }
         BLOCK_FOR(i, SELECT_BINS) { first_group[i] = -1; }
         block_sync();
         /* Groups with the same leading bits are neighbours; the first one is noted. */
@@ -72,9 +73,13 @@ KERNEL(select_count, struct server_step s, int pass)
             }
         }
         block_sync();
-        BLOCK_FOR(i, local * SELECT_BINS)
-        {
-            if (i % SELECT_BINS < bins && count[i]) grid_add(&histogram[begin * SELECT_BINS + i], count[i]);
+        for (int group = 0; group < local; group++) {
+            const int *from = count + group * SELECT_BINS;
+            int *to = histogram + (begin + group) * SELECT_BINS;
+            BLOCK_FOR(i, bins)
+            {
+                if (from[i]) grid_add(&to[i], from[i]);
+            }
         }
         block_sync();
     }

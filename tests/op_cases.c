@@ -41,11 +41,15 @@ static uint64_t random_bits(void)
 static double uniform(void) { return (double)(random_bits() >> 11) * 0x1p-53; }
 static int below(int n) { return (int)(random_bits() % (uint64_t)n); }
 
+static void *host_take(size_t bytes) { return aligned_alloc(64, bytes); }
+static const char *host_wait(void) { return NULL; }
+struct op_memory op_memory = {host_take, free, host_wait};
+
 /* Filled with 0xff, which reads as NaN or −1, between two guards. */
 static void *take(size_t bytes)
 {
     if (buffer_count == MAX_BUFFERS) abort();
-    unsigned char *base = aligned_alloc(64, (GUARD + bytes + GUARD + 63) / 64 * 64);
+    unsigned char *base = op_memory.take((GUARD + bytes + GUARD + 63) / 64 * 64);
     if (!base) abort();
     memset(base, GUARD_BYTE, GUARD);
     memset(base + GUARD, 0xff, bytes);
@@ -74,6 +78,8 @@ __attribute__((format(printf, 1, 2))) static void fail(const char *format, ...)
 static void error_free(const char *error)
 {
     if (error) fail("launcher failed: %s", error);
+    error = op_memory.wait();
+    if (error) fail("kernel failed: %s", error);
 }
 
 __attribute__((format(printf, 1, 2))) static void case_begin(const char *format, ...)
@@ -95,7 +101,7 @@ static void case_end(void)
                 fail("buffer %d of %zu bytes: written outside", b, buffers[b].bytes);
                 break;
             }
-        free(buffers[b].base);
+        op_memory.give(buffers[b].base);
     }
     buffer_count = 0;
     failures += case_failed != 0;

@@ -1,5 +1,5 @@
-/* Every launcher of a table of kernels against tests/reference.h, on host memory: for the
- * CPU and threads builds. Independent of a test framework. */
+/* Every launcher of a table of kernels against tests/reference.h. Independent of a test
+ * framework. */
 #ifndef TESTS_OP_CASES_H
 #define TESTS_OP_CASES_H
 
@@ -7,6 +7,15 @@
 
 /* Set to leave out the larger sizes (ThreadSanitizer is slow). */
 extern int op_cases_small;
+
+/* Memory that kernels and host both reach, and the wait after a launch. Host memory and no
+ * wait unless set: what the CPU and threads builds need. */
+struct op_memory {
+    void *(*take)(size_t bytes);
+    void (*give)(void *memory);
+    const char *(*wait)(void); /* NULL, or what went wrong */
+};
+extern struct op_memory op_memory;
 
 /* Reports every case; returns how many failed. */
 int op_cases_run(const struct kernels *k, void *stream, void (*report)(const char *name, int ok, const char *detail));

@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# Checks everything that only a machine with an NVIDIA GPU can check, in one call.
+#
+#   bench/gpu_check.sh [DEBS]
+#
+# Meant for a lent machine that has nvcc but reaches no package server: the Debian packages
+# in DEBS (default: .carry/; Criterion, OpenBLAS, Random123, cJSON and what they need) are
+# unpacked into a folder of their own, outside the system. Then it builds into build-gpu,
+# runs the tests, runs the kernels' test op_cuda under compute-sanitizer (memcheck, then
+# racecheck), trains three rounds on cuda:0 and measures the speed with bench/run.sh. A step
+# that fails does not keep the later ones from running, as time on such a machine is short;
+# the last lines name the failed ones, and the exit code is then 1. The log gpu_check.log
+# and the measurements go to $OUT, or to bench/results/ where that is not set.
+set -euo pipefail
+debs=$(realpath -m "${1:-$(dirname "$0")/../.carry}")
+root=$(realpath "$(dirname "$0")/..")
+out=$(realpath -m "${OUT:-$root/bench/results}")
+cd "$root"
+
+if ! command -v nvidia-smi >/dev/null; then
+    echo "bench/gpu_check.sh: no nvidia-smi here: this check needs a machine with an NVIDIA GPU and its driver" >&2
+    exit 1
+fi
+[ $# -eq 0 ] || [ -d "$debs" ] || { echo "bench/gpu_check.sh: no folder $debs" >&2; exit 1; }
+
+build="build-gpu"
+export CGSV_BUILD_DIR=$build
+failed=()
+
+step() { # NAME COMMAND...
+    local name=$1 begin=$SECONDS
+    shift
+    echo "== $name"
+    if "$@"; then
+        echo "== $name: passed, $((SECONDS - begin)) s"
+    else
+        echo "== $name: FAILED, $((SECONDS - begin)) s"
+        failed+=("$name")
+    fi
+}
+
+folders_of() { # NAME PATTERN: every folder under $prefix that holds such a file, joined by colons
+    find "$prefix" "$1" "$2" -printf '%h\n' | sort -u | paste -sd:
+}
+
+unpack() {
+    local packages=("$debs"/*.deb) package
+    [ -e "${packages[0]}" ] || { echo "no packages in $debs: building with what is installed"; return; }
+    prefix=$root/$build/carried
+    rm -rf "$prefix"
+    mkdir -p "$prefix"
+    for package in "${packages[@]}"; do dpkg -x "$package" "$prefix"; done
+    # Packages believe they lie in /usr.
+    find "$prefix" -name '*.pc' -type f -exec sed -i "s|=/usr|=$prefix/usr|" {} +
+    PKG_CONFIG_PATH=$(folders_of -name '*.pc')${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
+    LD_LIBRARY_PATH=$(folders_of -name '*.so*')${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+    CMAKE_PREFIX_PATH=$prefix/usr${CMAKE_PREFIX_PATH:+:$CMAKE_PREFIX_PATH}
+    PATH=$PATH:$prefix/usr/bin
+    export PKG_CONFIG_PATH LD_LIBRARY_PATH CMAKE_PREFIX_PATH PATH
+    echo "unpacked ${#packages[@]} packages"
+}
+
+build_all() {
+    cmake -S . -B "$build" -DCGSV_CUDA=ON -DCGSV_TESTS=ON && cmake --build "$build" --parallel "$(nproc)" || return
+    grep -q '^CMAKE_CUDA_COMPILER:[^=]*=/' "$build/CMakeCache.txt" || { echo "nvcc: not found"; return 1; }
+}
+
+sanitize() { # TOOL
+    local program=$build/tests/op_cuda
+    [ -x "$program" ] || { echo "op_cuda: not built"; return 1; }
+    compute-sanitizer --tool "$1" --error-exitcode 1 "$program" small
+}
+
+check() {
+    nvidia-smi
+    unpack
+    step build build_all
+    if [ ${#failed[@]} -eq 0 ]; then
+        step ctest ctest --test-dir "$build" --output-on-failure --no-tests=error
+        step memcheck sanitize memcheck
+        step racecheck sanitize racecheck
+        step "cgsv run" "$build/cgsv" run --device cuda:0 --rounds 3
+        step benchmarks bench/run.sh --device cuda:0 --out "$out"
+    fi
+    if [ ${#failed[@]} -gt 0 ]; then
+        printf 'FAILED: %s\n' "${failed[@]}"
+        return 1
+    fi
+    echo "all passed"
+}
+
+mkdir -p "$out"
+check 2>&1 | tee "$out/gpu_check.log"

@@ -1,0 +1,209 @@
+/* The gradients of a whole network against finite differences of its loss, in float64. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/random.h"
+#include "model/model.h"
+#include "reference.h"
+
+/* The second row has a sample less than the first. */
+enum { ROWS = 2, BATCH = 3, SLOTS = 32, CLASSES = 4, HEIGHT = 14, WIDTH = 12 };
+static const double STEP = 1e-5;
+/* Gradients are float32 sums of a few hundred terms at most; the differences' own error,
+ * of order STEP², is far smaller. */
+static const double BOUND = 2e-5;
+
+static void check(cgsv_status status) { cr_assert_eq(status, CGSV_OK, "%s", cgsv_last_error()); }
+
+/* On the CPU, device memory is host memory, so tests read and write it directly. */
+static void *memory(cgsv_device *device, size_t bytes)
+{
+    void *taken;
+    check(device->backend->allocate(device, &taken, bytes));
+    return taken;
+}
+
+static void add_tensor(struct model *model, const char *layer, const char *part, int64_t size)
+{
+    cgsv_tensor *t = &model->tensor[model->tensors];
+    char *name = model->tensor_name[model->tensors++];
+    snprintf(name, sizeof model->tensor_name[0], "%s.%s", layer, part);
+    *t = (cgsv_tensor){.name = name, .offset = model->parameters, .size = size};
+    model->parameters += size;
+}
+
+static void add_layer(struct model *model, struct layer layer)
+{
+    const int K = layer.kernel;
+    const bool conv = layer.kind == LAYER_CONV_POOL;
+    layer.pixels = conv ? (layer.height - K + 1) / 2 * ((layer.width - K + 1) / 2) : 1;
+    layer.weight = model->parameters;
+    add_tensor(model, layer.name, "weight", (int64_t)layer.units * layer.channels * (conv ? K * K : 1));
+    layer.bias = model->parameters;
+    add_tensor(model, layer.name, "bias", layer.units);
+    model->layer[model->layers++] = layer;
+}
+
+/* 14×12 → 12×10, pooled to 6×5 → 4×3, pooled to 2×1: the odd column is left out. */
+static void tiny_model(struct model *model, int channels)
+{
+    *model = (struct model){.features = (int64_t)channels * HEIGHT * WIDTH, .classes = CLASSES};
+    add_layer(model, (struct layer){.kind = LAYER_CONV_POOL, .name = "conv1", .activation = ACTIVATION_TANH,
+                                    .channels = channels, .height = HEIGHT, .width = WIDTH, .units = 3, .kernel = 3});
+    add_layer(model, (struct layer){.kind = LAYER_CONV_POOL, .name = "conv2", .activation = ACTIVATION_RELU,
+                                    .channels = 3, .height = 6, .width = 5, .units = 5, .kernel = 3});
+    add_layer(model, (struct layer){.kind = LAYER_DENSE, .name = "fc1", .activation = ACTIVATION_TANH,
+                                    .channels = 10, .height = 1, .width = 1, .units = 6});
+    add_layer(model, (struct layer){.kind = LAYER_DENSE, .name = "fc2", .activation = ACTIVATION_NONE,
+                                    .channels = 6, .height = 1, .width = 1, .units = CLASSES});
+    model->row_stride = (model->parameters + 63) / 64 * 64;
+}
+
+/* One filter at one place. */
+static double convolve(const struct layer *layer, const double *w, const double *x, int f, int y, int column)
+{
+    const int K = layer->kernel;
+    double sum = w[layer->bias + f];
+    for (int c = 0; c < layer->channels; c++)
+        for (int ky = 0; ky < K; ky++)
+            for (int kx = 0; kx < K; kx++)
+                sum += w[layer->weight + ((f * layer->channels + c) * K + ky) * K + kx] *
+                       x[(c * layer->height + y + ky) * layer->width + column + kx];
+    return sum;
+}
+
+/* `margin`: the smallest distance from a place where the loss has a kink, that is another
+ * winner of a window, or a ReLU that opens or closes. */
+static void conv_pool(double *out, const struct layer *layer, const double *w, const double *x, double *margin)
+{
+    const int PH = (layer->height - layer->kernel + 1) / 2, PW = (layer->width - layer->kernel + 1) / 2;
+    for (int f = 0; f < layer->units; f++)
+        for (int py = 0; py < PH; py++)
+            for (int px = 0; px < PW; px++) {
+                double first = -INFINITY, second = -INFINITY;
+                for (int p = 0; p < 4; p++) {
+                    const double value = convolve(layer, w, x, f, 2 * py + p / 2, 2 * px + p % 2);
+                    second = fmax(second, fmin(first, value));
+                    first = fmax(first, value);
+                }
+                *margin = fmin(*margin, first - second);
+                if (layer->activation == ACTIVATION_RELU) *margin = fmin(*margin, fabs(first));
+                out[(f * PH + py) * PW + px] = reference_activate(first, layer->activation);
+            }
+}
+
+static void dense(double *out, const struct layer *layer, const double *w, const double *x)
+{
+    for (int u = 0; u < layer->units; u++) {
+        double sum = w[layer->bias + u];
+        for (int c = 0; c < layer->channels; c++) sum += w[layer->weight + u * layer->channels + c] * x[c];
+        out[u] = reference_activate(sum, layer->activation);
+    }
+}
+
+/* Mean loss of `samples` samples, x[samples][features]. */
+static double loss_of(const struct model *model, const double *w, const double *x, const int *y, int samples,
+                      double *margin)
+{
+    double total = 0, values[2][128], unused[CLASSES];
+    for (int n = 0; n < samples; n++) {
+        const double *in = x + n * model->features;
+        for (int i = 0; i < model->layers; i++) {
+            double *out = values[i % 2];
+            if (model->layer[i].kind == LAYER_CONV_POOL) conv_pool(out, &model->layer[i], w, in, margin);
+            else dense(out, &model->layer[i], w, in);
+            in = out;
+        }
+        total += reference_nll(unused, in, CLASSES, y[n]);
+    }
+    return total / samples;
+}
+
+static void check_row(const struct model *model, double *w, const double *x, const int *y, int samples,
+                      const float *gradient)
+{
+    double margin = INFINITY, ignored = INFINITY;
+    loss_of(model, w, x, y, samples, &margin);
+    cr_assert(margin > 10 * STEP, "a kink lies %g from the inputs: take another seed", margin);
+    for (int t = 0; t < model->tensors; t++) {
+        const cgsv_tensor *tensor = &model->tensor[t];
+        double expected[256], most = 0, worst = 0;
+        cr_assert_leq(tensor->size, 256);
+        for (int64_t i = 0; i < tensor->size; i++) {
+            double *entry = &w[tensor->offset + i];
+            const double before = *entry;
+            *entry = before + STEP;
+            const double above = loss_of(model, w, x, y, samples, &ignored);
+            *entry = before - STEP;
+            const double below = loss_of(model, w, x, y, samples, &ignored);
+            *entry = before;
+            expected[i] = (above - below) / (2 * STEP);
+            most = fmax(most, fabs(expected[i]));
+        }
+        cr_assert(most > 1e-4, "%s has no gradient: the test says nothing about it", tensor->name);
+        for (int64_t i = 0; i < tensor->size; i++) {
+            const double error = fabs(gradient[tensor->offset + i] - expected[i]);
+            worst = fmax(worst, error / most);
+            cr_assert(error <= BOUND * most, "%s[%lld]: %g, expected %g; the largest is %g", tensor->name, (long long)i,
+                      (double)gradient[tensor->offset + i], expected[i], most);
+        }
+        cr_log_info("%s: worst error %.1e of the largest gradient, %g", tensor->name, worst, most);
+    }
+}
+
+static void check_network(int channels, uint64_t seed)
+{
+    cgsv_device *device;
+    struct workspace ws;
+    struct model model;
+    tiny_model(&model, channels);
+    const int64_t features = model.features, ld = model.row_stride;
+    check(cgsv_device_open(&device, "cpu", 2));
+    check(workspace_create(&ws, device, &model, ROWS, ROWS, SLOTS, true));
+    float *w = memory(device, (size_t)(ROWS * ld) * sizeof *w);
+    float *gradient = memory(device, (size_t)(ROWS * ld) * sizeof *gradient);
+    struct loss_sums *sums = memory(device, ROWS * sizeof *sums);
+    struct random_stream stream;
+    random_start(&stream, seed, RANDOM_SYNTHETIC, 0);
+    for (int r = 0; r < ROWS; r++) {
+        model_initialise(&model, w + r * ld, seed + (uint64_t)r);
+        ws.count[r] = BATCH - r;
+        for (int slot = 0; slot < BATCH - r; slot++)
+            ws.label[r * SLOTS + slot] = (int32_t)(random_bits(&stream) % CLASSES);
+    }
+    /* Slots past the batch hold numbers too: they must not count. */
+    for (int64_t i = 0; i < ROWS * features * SLOTS; i++) ws.input[i] = 4 * random_uniform(&stream) - 2;
+
+    check(model_forward(&model, device, &ws, w, ld, features * SLOTS, ROWS));
+    check(device_launched(device, device->kernels->loss(device->stream, ws.delta[0], sums, ws.out[model.layers - 1],
+                                                        ws.label, ws.count, 0, CLASSES, ROWS, SLOTS)));
+    check(model_backward(&model, device, &ws, gradient, w, ld, features * SLOTS, ROWS));
+
+    double *precise_w = calloc((size_t)ld, sizeof *precise_w), *x = calloc((size_t)(BATCH * features), sizeof *x);
+    for (int r = 0; r < ROWS; r++) {
+        int y[BATCH];
+        double margin = INFINITY;
+        for (int64_t d = 0; d < model.parameters; d++) precise_w[d] = w[r * ld + d];
+        for (int slot = 0; slot < ws.count[r]; slot++) {
+            y[slot] = ws.label[r * SLOTS + slot];
+            for (int64_t i = 0; i < features; i++)
+                x[slot * features + i] = ws.input[(r * features + i) * SLOTS + slot];
+        }
+        const double expected = loss_of(&model, precise_w, x, y, ws.count[r], &margin);
+        cr_assert_float_eq(sums[r].loss / ws.count[r], expected, 1e-5, "row %d's loss: %g, expected %g", r,
+                           sums[r].loss / ws.count[r], expected);
+        check_row(&model, precise_w, x, y, ws.count[r], gradient + r * ld);
+    }
+    free(precise_w);
+    free(x);
+    void *all[] = {w, gradient, sums};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) device->backend->release(device, all[i]);
+    workspace_free(&ws, device);
+    cgsv_device_close(device);
+}
+
+Test(gradient, one_channel) { check_network(1, 1); }
+Test(gradient, two_channels) { check_network(2, 1); }
