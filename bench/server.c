@@ -112,8 +112,12 @@ int main(int argc, char **argv)
     printf("{\"what\": \"server\", \"agents\": %d, \"dimension\": %lld, \"seconds\": %.6f, \"floor_seconds\": %.6f, "
            "\"times_floor\": %.2f, \"copy_gb_per_second\": %.2f}\n",
            agents, (long long)dimension, time, bytes / bandwidth, time * bandwidth / bytes, bandwidth * 1e-9);
+    float *model = step.model;
+    int *round = step.round;
     server_step_free(&step, device);
     device->backend->release(device, update);
+    device->backend->release(device, model);
+    device->backend->release(device, round);
     cgsv_device_close(device);
     free(shares);
     return 0;

@@ -162,8 +162,8 @@ CGSV_API cgsv_status cgsv_federation_round(cgsv_federation *federation, int roun
 CGSV_API cgsv_status cgsv_federation_evaluation(cgsv_federation *federation, cgsv_evaluation *agents,
                                                 cgsv_evaluation *standalone, cgsv_evaluation *server);
 
-/* Collaborative fairness (spec: section 4 of the README's "How it works"):
- * Pearson correlation of x[n] and y[n]; NaN when either has no variance. */
+/* Pearson correlation of x[n] and y[n]; NaN when either has no variance. Of standalone
+ * and final test accuracies it is the paper's collaborative fairness ρ. */
 CGSV_API double cgsv_pearson(const double *x, const double *y, int n);
 
 /* Jain's index (Σx)² / (n Σx²); NaN for n = 0 or all zero. */

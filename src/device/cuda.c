@@ -89,7 +89,7 @@ int cuda_list(cgsv_device_info *info, int capacity)
     if (capacity > 0) {
         memset(info, 0, sizeof *info);
         snprintf(info->name, sizeof info->name, "cuda");
-        snprintf(info->reason, sizeof info->reason, "no usable GPU: %s",
+        snprintf(info->reason, sizeof info->reason, "no NVIDIA GPU with a fitting driver: %s",
                  error == cudaSuccess ? "none found" : cudaGetErrorString(error));
     }
     return 1;

@@ -20,7 +20,7 @@ static struct server_sizes server_sizes_of(const cgsv_config *c, const struct mo
 
 static int moments_of(const cgsv_config *c) { return c->optimizer == CGSV_OPTIMIZER_ADAM ? 2 : c->momentum > 0; }
 
-static cgsv_status plan_for(cgsv_memory_plan *plan, const cgsv_config *c, const struct model *model,
+static void plan_for(cgsv_memory_plan *plan, const cgsv_config *c, const struct model *model,
                             const cgsv_dataset *data)
 {
     const size_t row = (size_t)model->row_stride * sizeof(float), N = (size_t)c->agents, R = (size_t)row_count(c);
@@ -41,7 +41,6 @@ static cgsv_status plan_for(cgsv_memory_plan *plan, const cgsv_config *c, const 
     plan->server = server_step_bytes(&sizes);
     plan->total = plan->models + plan->updates + plan->training + plan->optimizer + plan->activations + plan->data +
                   plan->server;
-    return CGSV_OK;
 }
 
 cgsv_status cgsv_federation_plan(cgsv_memory_plan *plan, cgsv_device *device, const cgsv_config *config,
@@ -50,7 +49,7 @@ cgsv_status cgsv_federation_plan(cgsv_memory_plan *plan, cgsv_device *device, co
     struct model model;
     TRY(config_check(config));
     TRY(model_create(&model, config->model, data->channels, data->height, data->width, data->classes));
-    TRY(plan_for(plan, config, &model, data));
+    plan_for(plan, config, &model, data);
     plan->available = device->backend->memory_free(device);
     return CGSV_OK;
 }
@@ -165,7 +164,7 @@ static cgsv_status build(cgsv_federation *f, const cgsv_dataset *data)
     cgsv_memory_plan plan;
     TRY(config_check(c));
     TRY(model_create(&f->model, c->model, data->channels, data->height, data->width, data->classes));
-    TRY(plan_for(&plan, c, &f->model, data));
+    plan_for(&plan, c, &f->model, data);
     const size_t available = f->device->backend->memory_free(f->device);
     if (available && plan.total > available)
         return error_set(CGSV_ERROR_MEMORY,
@@ -178,8 +177,7 @@ static cgsv_status build(cgsv_federation *f, const cgsv_dataset *data)
     TRY(partition_create(&f->partition, c, data->train.y, data->train.samples, data->classes));
     const size_t labels = (size_t)data->train.samples * sizeof *f->train_labels;
     f->train_labels = malloc(labels);
-    f->results = calloc((size_t)(2 * c->agents + c->agents + 1), sizeof *f->results);
-    if (!f->train_labels || !f->results) return error_set(CGSV_ERROR_MEMORY, "no memory for %zu bytes of labels", labels);
+    if (!f->train_labels) return error_set(CGSV_ERROR_MEMORY, "no memory for %zu bytes of labels", labels);
     memcpy(f->train_labels, data->train.y, labels);
     TRY(make_rows(f));
     TRY(allocate(f, data));
@@ -224,6 +222,5 @@ void cgsv_federation_free(cgsv_federation *f)
     free(f->row);
     free(f->steps);
     free(f->train_labels);
-    free(f->results);
     free(f);
 }

@@ -40,8 +40,7 @@ struct cgsv_federation {
     struct server_step server;
     device_graph *training_graph, *server_graph; /* the halves of a round, once recorded */
 
-    struct loss_sums *test_sums; /* [R + N + 1]: all rows in training, then W's */
-    cgsv_evaluation *results;    /* likewise, host */
+    struct loss_sums *test_sums; /* [N + 1 + N]: the rows of W, then the twins in the order of rows */
     bool evaluated;
 };
 

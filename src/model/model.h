@@ -41,7 +41,7 @@ void model_initialise(const struct model *model, float *w, uint64_t seed);
 
 /* Activations and gradients of `rows` models with S slots each; all on the device. */
 struct workspace {
-    int rows, slots;
+    int slots;
     float *input;                 /* [rows, or 1][features][S] */
     int32_t *label, *sample, *count;
     float *out[MAX_LAYERS];       /* [rows][units][pixels][S] */

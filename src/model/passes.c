@@ -65,7 +65,6 @@ cgsv_status workspace_create(struct workspace *workspace, cgsv_device *device, c
 {
     struct layout layout = {device, 0, CGSV_OK};
     memset(workspace, 0, sizeof *workspace);
-    workspace->rows = rows;
     workspace->slots = slots;
     walk(&layout, workspace, model, rows, input_rows, slots, training);
     if (layout.status != CGSV_OK) workspace_free(workspace, device);
