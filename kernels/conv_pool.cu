@@ -67,8 +67,9 @@ KERNEL(conv_pool_forward, float *out, uint8_t *winner, const float *x, int64_t x
             UNROLL for (int p = 1; p < 4; p++)
             {
                 /* A NaN wins, as it must not be hidden. */
-                from = lanes_select_int((sum[i][p] > best) | (sum[i][p] != sum[i][p]), lanes_int_of(p), from);
-                best = lanes_select((sum[i][p] > best) | (sum[i][p] != sum[i][p]), sum[i][p], best);
+                const lanes_int wins = (sum[i][p] > best) | (sum[i][p] != sum[i][p]);
+                from = lanes_select_int(wins, lanes_int_of(p), from);
+                best = lanes_select(wins, sum[i][p], best);
             }
             best += bias[row * w_stride + filter0 + i];
             const int64_t at = ((row * s.filters + filter0 + i) * pixels + pixel) * S + BLOCK_Y * LANES;

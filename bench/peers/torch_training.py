@@ -16,7 +16,7 @@ import torch.nn.functional as F
 
 
 class MnistCnn(nn.Module):
-    """104,242 parameters (spec.md, section 5)."""
+    """104,242 parameters."""
 
     def __init__(self):
         super().__init__()
@@ -33,7 +33,7 @@ class MnistCnn(nn.Module):
 
 
 class CifarCnn(nn.Module):
-    """121,182 parameters (spec.md, section 5)."""
+    """121,182 parameters."""
 
     def __init__(self):
         super().__init__()

@@ -37,6 +37,9 @@ typedef struct cgsv_dataset {
  * CGSV_ERROR_DATA (truncated, oversized or mislabelled file). */
 CGSV_API cgsv_status cgsv_dataset_load(cgsv_dataset **dataset, const char *name, const char *directory);
 
+/* The names that cgsv_dataset_load knows, the built-in one first; returns their number. */
+CGSV_API int cgsv_dataset_names(const char *const **names);
+
 /* Copies a caller's own samples. x: float32 [samples][channels][height][width],
  * y: [samples]. A label outside 0..classes-1 or a value that is not finite is
  * CGSV_ERROR_DATA. */

@@ -1,5 +1,5 @@
 /* The results of a run: gathered from a federation, and as a table for people.
- * Fairness is that of spec section 4. */
+ * Fairness is that of the README's "How it works". */
 #include "cli/results.h"
 
 #include <math.h>

@@ -11,14 +11,15 @@
 #include "core/error.h"
 #include "core/names.h"
 
-static const char *const data_sets[] = {"synthetic", "mnist", "cifar10"};
 static const char *const formats[] = {"text", "json"};
-enum { DATA_SETS = sizeof data_sets / sizeof *data_sets, FORMATS = sizeof formats / sizeof *formats };
+enum { FORMATS = sizeof formats / sizeof *formats };
 enum { TABLE_SIZE = 40 };
 
 static cgsv_status parse_data_set(void *v, const char *text)
 {
-    return name_parse(v, "data set", text, data_sets, DATA_SETS);
+    const char *const *names;
+    int count = cgsv_dataset_names(&names);
+    return name_parse(v, "data set", text, names, count);
 }
 static cgsv_status parse_format(void *v, const char *text) { return name_parse(v, "format", text, formats, FORMATS); }
 static cgsv_status parse_model(void *v, const char *text) { return cgsv_model_parse(v, text); }
@@ -27,7 +28,12 @@ static cgsv_status parse_optimizer(void *v, const char *text) { return cgsv_opti
 static cgsv_status parse_reward(void *v, const char *text) { return cgsv_reward_parse(v, text); }
 static cgsv_status parse_decay(void *v, const char *text) { return cgsv_decay_parse(v, text); }
 
-static const char *show_data_set(const void *v) { return data_sets[*(const int *)v]; }
+static const char *show_data_set(const void *v)
+{
+    const char *const *names;
+    cgsv_dataset_names(&names);
+    return names[*(const int *)v];
+}
 static const char *show_format(const void *v) { return formats[*(const int *)v]; }
 static const char *show_model(const void *v) { return cgsv_model_name(*(const cgsv_model *)v); }
 static const char *show_partition(const void *v) { return cgsv_partition_name(*(const cgsv_partition *)v); }
@@ -146,11 +152,11 @@ cgsv_status run_options_parse(struct run_options *options, int argc, char **argv
     return CGSV_OK;
 }
 
-const char *run_data_set(const struct run_options *options) { return data_sets[options->data_set]; }
+const char *run_data_set(const struct run_options *options) { return show_data_set(&options->data_set); }
 
 const char *run_data_directory(const struct run_options *options)
 {
-    if (options->data_set == 0) return NULL;
+    if (options->data_set == 0) return NULL; /* built in */
     const char *environment = getenv("CGSV_DATA");
     return options->data ? options->data : environment ? environment : "data";
 }

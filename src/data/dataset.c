@@ -162,14 +162,21 @@ static cgsv_status finish(cgsv_dataset **dataset, cgsv_dataset *filled, cgsv_sta
     return status;
 }
 
+enum { SYNTHETIC, MNIST, CIFAR10, SETS };
+static const char *const set_names[SETS] = {"synthetic", "mnist", "cifar10"};
+
+int cgsv_dataset_names(const char *const **names)
+{
+    *names = set_names;
+    return SETS;
+}
+
 cgsv_status cgsv_dataset_load(cgsv_dataset **dataset, const char *name, const char *directory)
 {
-    enum { SYNTHETIC, MNIST, CIFAR10, SETS };
-    static const char *const names[SETS] = {"synthetic", "mnist", "cifar10"};
     if (!dataset || !name) return error_set(CGSV_ERROR_ARGUMENT, "cgsv_dataset_load: dataset or name is NULL");
     *dataset = NULL;
     int set;
-    TRY(name_parse(&set, "data set", name, names, SETS));
+    TRY(name_parse(&set, "data set", name, set_names, SETS));
     if (!directory) directory = getenv("CGSV_DATA");
     if (!directory || !*directory) directory = "data";
 

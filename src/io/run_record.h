@@ -34,7 +34,7 @@ struct agent_result {
 };
 
 /* rho: Pearson correlation with the agents' standalone accuracies, NaN where one
- * side has no variance. spec: section 4. */
+ * side has no variance. See the README, "How it works". */
 struct run_results {
     int agents, classes, rounds;
     struct agent_result *agent; /* [agents] */
