@@ -1,5 +1,6 @@
 /* One translation unit per build: all kernels, and the table of their launchers. */
 #include "kernels/batch.cu"
+#include "kernels/conv_gradient.cu"
 #include "kernels/conv_pool.cu"
 #include "kernels/dense.cu"
 #include "kernels/loss.cu"
@@ -19,9 +20,7 @@ extern "C" const struct kernels KERNELS_TABLE = {
     launch_batch_range,
     launch_batch_gather,
     launch_conv_pool_forward,
-    launch_conv_pool_weight_gradient,
-    launch_unpool,
-    launch_conv_input_gradient,
+    launch_conv_gradients,
     launch_bias_activation,
     launch_activation_backward,
     launch_loss,

@@ -48,6 +48,32 @@ struct conv_shape {
     enum activation activation;
 };
 
+/* Floats of a sample's input, and of a kernel row of a filter, rounded up. */
+#define CONV_SAMPLE(s) \
+    (((int64_t)(s).channels * (s).height * (s).width + SLOT_MULTIPLE - 1) / SLOT_MULTIPLE * SLOT_MULTIPLE)
+#define CONV_RUN(s) (((int64_t)(s).kernel * (s).channels + SLOT_MULTIPLE - 1) / SLOT_MULTIPLE * SLOT_MULTIPLE)
+
+/* Room for the gradients of a convolution; those of a model share it. PH × PW windows. */
+struct conv_scratch {
+    float *samples; /* [R][S][CONV_SAMPLE] input by pixel and channel, then its gradient; SLOT_MULTIPLE more */
+    float *taps;    /* [R][filters][kernel][CONV_RUN] weights, or their gradient */
+    float *value;   /* [R][filters][S][PH PW] gradients that are not zero */
+    int32_t *patch; /* [R][filters][S][PH PW] where in a sample's input the patch of each begins */
+    int32_t *count; /* [R][filters][S] how many there are */
+};
+
+/* Both gradients of a convolution, from that before its activation. */
+struct conv_gradients {
+    float *weight_gradient;     /* of row r at + r · w_stride */
+    float *x_gradient;          /* [R][channels][height][width][S], or NULL */
+    const float *delta;         /* [R][filters][PH][PW][S] */
+    const uint8_t *winner;      /* likewise */
+    const float *x;             /* of row r at + r · x_stride, as conv_pool_forward took it */
+    const float *weight;
+    int64_t x_stride, w_stride;
+    struct conv_scratch scratch;
+};
+
 /* The updates of one SGD or Adam step. */
 struct optimizer_step {
     float *work;            /* [R][ld] the models in training */
@@ -156,14 +182,7 @@ struct kernels {
     const char *(*conv_pool_forward)(void *stream, float *out, uint8_t *winner, const float *x, int64_t x_stride,
                                      const float *weight, const float *bias, int64_t w_stride,
                                      struct conv_shape shape);
-    const char *(*conv_pool_weight_gradient)(void *stream, float *weight_gradient, int64_t w_stride,
-                                             const float *delta, const uint8_t *winner, const float *x,
-                                             int64_t x_stride, struct conv_shape shape);
-    /* delta[R][filters][PH][PW][S] spread to the windows' winners, [R][filters][2 PH][2 PW][S]. */
-    const char *(*unpool)(void *stream, float *spread, const float *delta, const uint8_t *winner,
-                          struct conv_shape shape);
-    const char *(*conv_input_gradient)(void *stream, float *x_gradient, const float *spread, const float *weight,
-                                       int64_t w_stride, struct conv_shape shape);
+    const char *(*conv_gradients)(void *stream, struct conv_gradients gradients, struct conv_shape shape);
     /* out[R][units][S] = act(out + bias). */
     const char *(*bias_activation)(void *stream, float *out, const float *bias, int64_t w_stride,
                                    enum activation activation, int units, int rows, int slots);

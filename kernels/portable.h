@@ -46,6 +46,7 @@ struct grid {
 #define LANES 32
 
 #define DEVICE static __device__ __forceinline__
+#define HOST_AND_DEVICE static __host__ __device__ __forceinline__
 #define KERNEL(name, ...) static __global__ void __launch_bounds__(BLOCK_THREADS) name(__VA_ARGS__)
 #define LAUNCH(stream, blocks, name, ...)                                                            \
     launch_check((name<<<dim3((blocks).x, (blocks).y, (blocks).z), BLOCK_THREADS, 0,                  \
@@ -125,6 +126,18 @@ DEVICE float lanes_sum(lanes v)
     return v;
 }
 
+/* One step of a transposition, between two vectors that are `step` apart: a's lanes with
+ * that bit of their number set are exchanged for b's lanes without it. */
+DEVICE void lanes_exchange(lanes *a, lanes *b, int step)
+{
+    const int upper = threadIdx.x & step;
+    const lanes got = __shfl_xor_sync(0xffffffffu, upper ? *a : *b, step);
+    if (upper)
+        *a = got;
+    else
+        *b = got;
+}
+
 #else /* ------------------------------------------------------------ CPU and threads */
 
 #include <string.h>
@@ -133,6 +146,7 @@ DEVICE float lanes_sum(lanes v)
 #endif
 
 #define DEVICE static inline __attribute__((always_inline))
+#define HOST_AND_DEVICE DEVICE
 #define KERNEL(name, ...) static void name(__attribute__((unused)) struct block *block, ##__VA_ARGS__)
 #define BLOCK_PARAM __attribute__((unused)) struct block *block,
 #define BLOCK_PASS block,
@@ -241,21 +255,37 @@ DEVICE lanes lanes_of(float v) { return v - (lanes){}; }
 DEVICE lanes_int lanes_int_of(int v) { return v - (lanes_int){}; }
 DEVICE lanes lanes_select(lanes_int condition, lanes a, lanes b) { return condition ? a : b; }
 DEVICE lanes_int lanes_select_int(lanes_int condition, lanes_int a, lanes_int b) { return condition ? a : b; }
-DEVICE float lanes_sum(lanes v)
-{
-    static const lanes_int all = {0, 1, 2, 3,
+static const lanes_int lane_numbers = {0, 1, 2, 3,
 #if LANES > 4
-                                  4, 5, 6, 7,
+                                       4, 5, 6, 7,
 #endif
 #if LANES > 8
-                                  8, 9, 10, 11, 12, 13, 14, 15
+                                       8, 9, 10, 11, 12, 13, 14, 15
 #endif
-    };
-    UNROLL for (int step = LANES / 2; step > 0; step /= 2) v += __builtin_shuffle(v, all ^ step);
+};
+DEVICE float lanes_sum(lanes v)
+{
+    UNROLL for (int step = LANES / 2; step > 0; step /= 2) v += __builtin_shuffle(v, lane_numbers ^ step);
     return v[0];
 }
 
+DEVICE void lanes_exchange(lanes *a, lanes *b, int step)
+{
+    const lanes_int upper = (lane_numbers & step) != 0, across = lane_numbers ^ step;
+    const lanes low = *a;
+    *a = __builtin_shuffle(low, *b, upper ? across + LANES : lane_numbers);
+    *b = __builtin_shuffle(low, *b, upper ? lane_numbers + LANES : across);
+}
+
 #endif
+
+/* v[i]'s lane j ↔ v[j]'s lane i, of LANES vectors. */
+DEVICE void lanes_transpose(lanes *v)
+{
+    UNROLL for (int step = 1; step < LANES; step *= 2)
+        UNROLL for (int i = 0; i < LANES; i++)
+            if (!(i & step)) lanes_exchange(&v[i], &v[i + step], step);
+}
 
 union float_and_bits {
     float value;

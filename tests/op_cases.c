@@ -159,6 +159,24 @@ static struct conv_case conv_make(struct conv_shape s, int shared_x, int integer
     return c;
 }
 
+static struct conv_scratch scratch_make(struct conv_case c)
+{
+    const struct conv_shape s = c.s;
+    return (struct conv_scratch){.samples = TAKE(float, s.rows * s.slots * CONV_SAMPLE(s) + SLOT_MULTIPLE),
+                                 .taps = TAKE(float, (int64_t)s.rows * s.filters * s.kernel * CONV_RUN(s)),
+                                 .value = TAKE(float, s.rows * c.pooled),
+                                 .patch = TAKE(int32_t, s.rows * c.pooled),
+                                 .count = TAKE(int32_t, (int64_t)s.rows * s.slots * s.filters)};
+}
+
+static void conv_gradients(float *weight_gradient, float *x_gradient, const float *delta, const uint8_t *winner,
+                           struct conv_case c)
+{
+    const struct conv_gradients g = {weight_gradient, x_gradient, delta,      winner,     c.x,
+                                     c.weight,        c.x_stride, c.w_stride, scratch_make(c)};
+    error_free(k->conv_gradients(stream, g, c.s));
+}
+
 static void conv_case(struct conv_shape s, int shared_x, int integers)
 {
     case_begin("conv_pool_forward R%d C%d %dx%d F%d K%d S%d %s%s%s", s.rows, s.channels, s.height, s.width, s.filters,
@@ -198,26 +216,15 @@ static void conv_case(struct conv_shape s, int shared_x, int integers)
                s.kernel, s.slots, shared_x ? " one x" : "", integers ? " integers" : "");
     c = conv_make(s, shared_x, integers);
     float *delta = take_random(s.rows * c.pooled, 1);
-    if (integers)
-        for (int64_t i = 0; i < s.rows * c.pooled; i++) delta[i] = (float)(below(7) - 3);
+    for (int64_t i = 0; i < s.rows * c.pooled; i++)
+        delta[i] = integers ? (float)(below(7) - 3) : below(3) ? delta[i] : 0;
     winner = TAKE(uint8_t, s.rows * c.pooled);
     for (int64_t i = 0; i < s.rows * c.pooled; i++) winner[i] = (uint8_t)below(4);
     const int64_t weights = s.filters * c.taps, last = (s.rows - 1) * c.w_stride;
-    float *weight_gradient = TAKE(float, last + weights), *spread = TAKE(float, 4 * s.rows * c.pooled);
-    float *x_gradient = TAKE(float, s.rows * c.x_row);
+    float *weight_gradient = TAKE(float, last + weights), *x_gradient = TAKE(float, s.rows * c.x_row);
     double *grad = TAKE(double, c.x_row > weights ? c.x_row : weights);
     size = TAKE(double, c.x_row > weights ? c.x_row : weights);
-    error_free(k->conv_pool_weight_gradient(stream, weight_gradient, c.w_stride, delta, winner, c.x, c.x_stride, s));
-    error_free(k->unpool(stream, spread, delta, winner, s));
-    error_free(k->conv_input_gradient(stream, x_gradient, spread, c.weight, c.w_stride, s));
-
-    const int PW = (s.width - s.kernel + 1) / 2, PH = (s.height - s.kernel + 1) / 2;
-    for (int64_t i = 0; i < 4 * s.rows * c.pooled; i++) {
-        const int64_t slot = i % s.slots, x = i / s.slots % (2 * PW), y = i / s.slots / (2 * PW) % (2 * PH);
-        const int64_t image = i / s.slots / (2 * PW) / (2 * PH);
-        const int64_t from = ((image * PH + y / 2) * PW + x / 2) * s.slots + slot;
-        same("spread", i, spread[i], winner[from] == y % 2 * 2 + x % 2 ? delta[from] : 0);
-    }
+    conv_gradients(weight_gradient, x_gradient, delta, winner, c);
     for (int row = 0; row < s.rows; row++) {
         const float *d = delta + row * c.pooled;
         const uint8_t *won = winner + row * c.pooled;
@@ -966,13 +973,11 @@ uint64_t op_cases_digest(const struct kernels *kernels, void *on)
     case_begin("digest");
     const struct conv_shape shape = {3, 9, 12, 12, 13, 5, 64, ACTIVATION_TANH};
     struct conv_case c = conv_make(shape, 0, 0);
-    float *out = TAKE(float, shape.rows * c.pooled), *spread = TAKE(float, 4 * shape.rows * c.pooled);
+    float *out = TAKE(float, shape.rows * c.pooled);
     uint8_t *winner = TAKE(uint8_t, shape.rows * c.pooled);
     float *gradient = TAKE(float, shape.rows * c.w_stride), *x_gradient = TAKE(float, shape.rows * c.x_row);
     error_free(k->conv_pool_forward(stream, out, winner, c.x, c.x_stride, c.weight, c.bias, c.w_stride, shape));
-    error_free(k->conv_pool_weight_gradient(stream, gradient, c.w_stride, out, winner, c.x, c.x_stride, shape));
-    error_free(k->unpool(stream, spread, out, winner, shape));
-    error_free(k->conv_input_gradient(stream, x_gradient, spread, c.weight, c.w_stride, shape));
+    conv_gradients(gradient, x_gradient, out, winner, c);
     hash = hashed(hash, out, (size_t)(shape.rows * c.pooled) * sizeof *out);
     hash = hashed(hash, winner, (size_t)(shape.rows * c.pooled));
     hash = hashed(hash, gradient, (size_t)(shape.rows * c.w_stride) * sizeof *gradient);

@@ -47,7 +47,7 @@ struct workspace {
     float *out[MAX_LAYERS];       /* [rows][units][pixels][S] */
     uint8_t *winner[MAX_LAYERS];  /* likewise, for pooling; NULL without training */
     float *delta[2];              /* gradients of two neighbouring layers' outputs; NULL without training */
-    float *spread;                /* the unpooled gradient of a convolution */
+    struct conv_scratch conv;
 };
 
 /* Bytes that workspace_create will take. */

@@ -12,6 +12,8 @@ static struct conv_shape conv_shape_of(const struct layer *layer, int rows, int 
                                .slots = slots, .activation = layer->activation};
 }
 
+static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+
 /* One walk over a workspace's arrays serves to count and to allocate them. */
 struct layout {
     cgsv_device *device; /* NULL: count only */
@@ -31,7 +33,7 @@ static void walk(struct layout *layout, struct workspace *ws, const struct model
                  int slots, bool training)
 {
     const int64_t all = (int64_t)rows * slots, inputs = (int64_t)input_rows * slots;
-    int64_t widest = 0, spread = 0;
+    int64_t widest = 0, samples = 0, taps = 0, windows = 0, filters = 0;
     place(layout, (void **)&ws->input, inputs * model->features, sizeof(float));
     place(layout, (void **)&ws->label, inputs, sizeof(int32_t));
     place(layout, (void **)&ws->sample, inputs, sizeof(int32_t));
@@ -40,16 +42,25 @@ static void walk(struct layout *layout, struct workspace *ws, const struct model
         const struct layer *layer = &model->layer[i];
         const int64_t size = output_size(layer);
         place(layout, (void **)&ws->out[i], all * size, sizeof(float));
-        if (size > widest) widest = size;
+        widest = larger(widest, size);
         if (layer->kind == LAYER_CONV_POOL) {
             if (training) place(layout, (void **)&ws->winner[i], all * size, 1);
-            if (i > 0 && 4 * size > spread) spread = 4 * size;
+            const struct conv_shape shape = conv_shape_of(layer, rows, slots);
+            samples = larger(samples, CONV_SAMPLE(shape));
+            taps = larger(taps, (int64_t)layer->units * layer->kernel * CONV_RUN(shape));
+            windows = larger(windows, size);
+            filters = larger(filters, layer->units);
         }
     }
     if (!training) return;
     place(layout, (void **)&ws->delta[0], all * widest, sizeof(float));
     place(layout, (void **)&ws->delta[1], all * widest, sizeof(float));
-    if (spread) place(layout, (void **)&ws->spread, all * spread, sizeof(float));
+    if (filters == 0) return;
+    place(layout, (void **)&ws->conv.samples, all * samples + SLOT_MULTIPLE, sizeof(float));
+    place(layout, (void **)&ws->conv.taps, rows * taps, sizeof(float));
+    place(layout, (void **)&ws->conv.value, all * windows, sizeof(float));
+    place(layout, (void **)&ws->conv.patch, all * windows, sizeof(int32_t));
+    place(layout, (void **)&ws->conv.count, all * filters, sizeof(int32_t));
 }
 
 size_t workspace_bytes(const struct model *model, int rows, int input_rows, int slots, bool training)
@@ -73,7 +84,8 @@ cgsv_status workspace_create(struct workspace *workspace, cgsv_device *device, c
 
 void workspace_free(struct workspace *ws, cgsv_device *device)
 {
-    void *all[] = {ws->input, ws->label, ws->sample, ws->count, ws->delta[0], ws->delta[1], ws->spread};
+    void *all[] = {ws->input,        ws->label,     ws->sample,     ws->count,      ws->delta[0],  ws->delta[1],
+                   ws->conv.samples, ws->conv.taps, ws->conv.value, ws->conv.patch, ws->conv.count};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) device->backend->release(device, all[i]);
     for (int i = 0; i < MAX_LAYERS; i++) {
         device->backend->release(device, ws->out[i]);
@@ -128,12 +140,12 @@ static cgsv_status backward_layer(const struct model *model, cgsv_device *device
     int64_t stride;
     const float *x = input_of(model, ws, i, &stride, input_stride);
     if (layer->kind == LAYER_CONV_POOL) {
-        const struct conv_shape shape = conv_shape_of(layer, rows, S);
-        LAUNCHED(device, k->conv_pool_weight_gradient(device->stream, gradient + layer->weight, w_stride, delta,
-                                                      ws->winner[i], x, stride, shape));
-        if (i == 0) return CGSV_OK;
-        LAUNCHED(device, k->unpool(device->stream, ws->spread, delta, ws->winner[i], shape));
-        LAUNCHED(device, k->conv_input_gradient(device->stream, next, ws->spread, w + layer->weight, w_stride, shape));
+        const struct conv_gradients gradients = {.weight_gradient = gradient + layer->weight,
+                                                 .x_gradient = i == 0 ? NULL : next,
+                                                 .delta = delta, .winner = ws->winner[i], .x = x,
+                                                 .weight = w + layer->weight, .x_stride = stride,
+                                                 .w_stride = w_stride, .scratch = ws->conv};
+        LAUNCHED(device, k->conv_gradients(device->stream, gradients, conv_shape_of(layer, rows, S)));
         return CGSV_OK;
     }
     const int64_t delta_stride = (int64_t)layer->units * S;
