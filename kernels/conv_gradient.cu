@@ -24,8 +24,8 @@ DEVICE int64_t at_most(int64_t a, int64_t b) { return a < b ? a : b; }
 enum {
     LIST_SLOTS = 128,
     TILES_PER_BLOCK = 8,
-    FILTERS_AT_ONCE = 4, /* dense: filters, and */
-    TAPS_AT_ONCE = 5     /* kernel positions that a warp computes together */
+    FILTERS_AT_ONCE = 2, /* dense: filters, and */
+    TAPS_AT_ONCE = 9     /* kernel positions that a warp computes together */
 };
 
 /* Block: a filter, LIST_SLOTS samples, a row. */

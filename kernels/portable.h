@@ -207,7 +207,8 @@ DEVICE void grid_add(int *p, int v) { __atomic_fetch_add(p, v, __ATOMIC_RELAXED)
         const struct grid grid_ = (blocks);                                                   \
         const int64_t blocks_ = (int64_t)grid_.x * grid_.y * grid_.z;                         \
         const int threads_ = ((const struct cpu_stream *)(stream))->threads;                  \
-        _Pragma("omp parallel for schedule(dynamic) num_threads(threads_) if (blocks_ > 1)")  \
+        const int64_t together_ = blocks_ / (32 * threads_) + 1; /* taking one costs a lock */ \
+        _Pragma("omp parallel for schedule(dynamic, together_) num_threads(threads_) if (blocks_ > 1)") \
         for (int64_t b_ = 0; b_ < blocks_; b_++) {                                            \
             struct block block_ = {(unsigned)(b_ % grid_.x), (unsigned)(b_ / grid_.x % grid_.y), \
                                    (unsigned)(b_ / grid_.x / grid_.y), grid_.x};              \
