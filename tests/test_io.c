@@ -173,7 +173,8 @@ Test(io, safetensors_hostile_headers)
         {"", "valid JSON"},
         {"{\"a\":3}", "dtype"},
         {"{\"a\":null}", "dtype"},
-        {"{\"a\":{\"dtype\":\"F16\",\"shape\":[8],\"data_offsets\":[0,16]}}", "dtype"},
+        {"{\"a\":{\"dtype\":\"U8\",\"shape\":[16],\"data_offsets\":[0,16]}}", "has dtype U8; expected F32, F64, F16"},
+        {"{\"a\":{\"dtype\":\"U\\u001b[2J\",\"shape\":[16],\"data_offsets\":[0,16]}}", "has dtype (none)"},
         {"{\"a\":{\"dtype\":32,\"shape\":[4],\"data_offsets\":[0,16]}}", "dtype"},
         {"{\"a\":{\"dtype\":\"F32\",\"data_offsets\":[0,16]}}", "shape"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,4],\"data_offsets\":[0,16]}}", "dimensions"},
@@ -184,6 +185,9 @@ Test(io, safetensors_hostile_headers)
         /* 2^33 · 2^33 wraps to 4, and 2^62 · 4 bytes to 0, in 64 bits */
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[8589934592,8589934592],\"data_offsets\":[0,16]}}", "impossible shape"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2147483648,2147483648],\"data_offsets\":[0,0]}}", "impossible shape"},
+        {"{\"a\":{\"dtype\":\"F16\",\"shape\":[4294967296,2147483648],\"data_offsets\":[0,0]}}", "impossible shape"},
+        {"{\"a\":{\"dtype\":\"BF16\",\"shape\":[4],\"data_offsets\":[0,16]}}", "its shape needs 8"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"shape\":[2],\"data_offsets\":[0,16]}}", "twice"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0]}}", "offsets"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16,16]}}", "offsets"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[-16,0]}}", "offsets"},
@@ -198,6 +202,7 @@ Test(io, safetensors_hostile_headers)
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]},"
          "\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}}", "two tensors 'a'"},
         {"{\"a\\u001b[2J\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}}", "unprintable"},
+        {"{\"a\\u009b2J\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}}", "unprintable"},
         {"{\"__metadata__\":[]}", "__metadata__"},
         {"{\"__metadata__\":{\"a\":1}}", "__metadata__"},
         {"{\"__metadata__\":{},\"__metadata__\":{}}", "twice"},

@@ -134,6 +134,56 @@ cgsv_status file_read_text(char **text, const char *path, size_t limit)
     return error_set(CGSV_ERROR_DATA, "'%s' is longer than the %zu bytes that it may have", path, limit);
 }
 
+cgsv_status file_reader_open(struct file_reader *reader, const char *path)
+{
+    /* O_NONBLOCK: a pipe without a writer must be refused, not waited for. */
+    *reader = (struct file_reader){.path = path, .descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+    if (reader->descriptor < 0) return failure("read", path, errno);
+    const int failed = fstat(reader->descriptor, &reader->status);
+    if (failed == 0 && S_ISREG(reader->status.st_mode) && reader->status.st_size > 0) {
+        reader->size = (uint64_t)reader->status.st_size;
+        return CGSV_OK;
+    }
+    file_reader_close(reader);
+    return error_set(CGSV_ERROR_DATA, "'%s' is empty or not a file", path);
+}
+
+void file_reader_close(struct file_reader *reader)
+{
+    if (reader->descriptor >= 0) close(reader->descriptor);
+    reader->descriptor = -1;
+}
+
+cgsv_status file_read_at(const struct file_reader *reader, uint64_t offset, void *bytes, size_t count)
+{
+    char *to = bytes;
+    while (count > 0) {
+        const ssize_t got = pread(reader->descriptor, to, count, (off_t)offset);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return failure("read", reader->path, errno);
+        if (got == 0)
+            return error_set(CGSV_ERROR_IO,
+                             "'%s' ends at byte %llu, but had %llu bytes when it was opened; was it changed meanwhile?",
+                             reader->path, (unsigned long long)offset, (unsigned long long)reader->size);
+        to += got;
+        offset += (uint64_t)got;
+        count -= (size_t)got;
+    }
+    return CGSV_OK;
+}
+
+cgsv_status file_check_unchanged(const struct file_reader *reader, const struct stat *opened)
+{
+    struct stat now;
+    if (fstat(reader->descriptor, &now) != 0) return failure("read", reader->path, errno);
+    if (now.st_dev == opened->st_dev && now.st_ino == opened->st_ino && now.st_size == opened->st_size &&
+        now.st_mtim.tv_sec == opened->st_mtim.tv_sec && now.st_mtim.tv_nsec == opened->st_mtim.tv_nsec)
+        return CGSV_OK;
+    return error_set(CGSV_ERROR_IO,
+                     "'%s' was changed while it was read (%lld bytes, now %lld); wait until it is complete, then start "
+                     "again", reader->path, (long long)opened->st_size, (long long)now.st_size);
+}
+
 static cgsv_status make_one_folder(const char *path)
 {
     if (mkdir(path, 0777) == 0) return CGSV_OK;

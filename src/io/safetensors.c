@@ -1,21 +1,17 @@
-/* Reader and writer of safetensors files. The reader takes every file for hostile:
+/* Reader of safetensors files. It takes every file for hostile:
  * the header's length is bounded, names are printable and unique, and the tensors'
  * byte ranges must cover the data exactly, without overlap or gap, as the format
  * demands. */
 #include "io/safetensors.h"
 
-#include <assert.h>
 #include <cjson/cJSON.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdalign.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "core/error.h"
 #include "io/file.h"
@@ -24,6 +20,8 @@
  * format's 100 MB; a header of 1,000 tensors has 0.1 MB. */
 #define HEADER_LIMIT ((uint64_t)8 << 20)
 
+enum { PREFIX = 8 }; /* bytes of the header's length */
+
 static const struct {
     const char *name;
     size_t bytes, alignment;
@@ -31,8 +29,13 @@ static const struct {
     [SAFETENSORS_F32] = {"F32", sizeof(float), alignof(float)},
     [SAFETENSORS_F64] = {"F64", sizeof(double), alignof(double)},
     [SAFETENSORS_I64] = {"I64", sizeof(int64_t), alignof(int64_t)},
+    [SAFETENSORS_F16] = {"F16", sizeof(uint16_t), alignof(uint16_t)},
+    [SAFETENSORS_BF16] = {"BF16", sizeof(uint16_t), alignof(uint16_t)},
 };
 enum { TYPE_COUNT = sizeof types / sizeof *types };
+
+const char *safetensors_type_name(enum safetensors_type type) { return types[type].name; }
+size_t safetensors_type_size(enum safetensors_type type) { return types[type].bytes; }
 
 struct entry {
     uint64_t begin, end; /* within the data */
@@ -49,17 +52,21 @@ struct safetensors {
     struct entry *entries;              /* of the same order */
 };
 
-static cgsv_status read_length(uint64_t *length, const unsigned char *bytes, size_t size, const char *path)
+static cgsv_status read_length(uint64_t *length, const struct file_reader *reader)
 {
-    if (size < 8) return error_set(CGSV_ERROR_DATA, "'%s' has %zu bytes, too few for a safetensors file", path, size);
+    unsigned char bytes[PREFIX];
+    if (reader->size < PREFIX)
+        return error_set(CGSV_ERROR_DATA, "'%s' has %llu bytes, too few for a safetensors file", reader->path,
+                         (unsigned long long)reader->size);
+    TRY(file_read_at(reader, 0, bytes, PREFIX));
     *length = 0;
-    for (int i = 7; i >= 0; i--) *length = *length << 8 | bytes[i];
+    for (int i = PREFIX - 1; i >= 0; i--) *length = *length << 8 | bytes[i];
     if (*length > HEADER_LIMIT)
-        return error_set(CGSV_ERROR_DATA, "'%s' claims a header of %llu bytes; at most %llu are allowed", path,
+        return error_set(CGSV_ERROR_DATA, "'%s' claims a header of %llu bytes; at most %llu are allowed", reader->path,
                          (unsigned long long)*length, (unsigned long long)HEADER_LIMIT);
-    if (*length > size - 8)
-        return error_set(CGSV_ERROR_DATA, "'%s' is truncated: its header has %llu bytes, but only %zu follow", path,
-                         (unsigned long long)*length, size - 8);
+    if (*length > reader->size - PREFIX)
+        return error_set(CGSV_ERROR_DATA, "'%s' is truncated: its header has %llu bytes, but only %llu follow",
+                         reader->path, (unsigned long long)*length, (unsigned long long)(reader->size - PREFIX));
     return CGSV_OK;
 }
 
@@ -72,11 +79,22 @@ static cgsv_status parse_header(cJSON **header, const char *text, size_t length,
     return error_set(CGSV_ERROR_DATA, "'%s' has a header that is not valid JSON", path);
 }
 
-/* Names reach terminals and other files, so control characters are not let in. */
+static cgsv_status read_header(cJSON **header, size_t length, const struct file_reader *reader)
+{
+    char *text = malloc(length + 1);
+    if (!text) return error_set(CGSV_ERROR_MEMORY, "no memory for the header of '%s'", reader->path);
+    cgsv_status status = file_read_at(reader, PREFIX, text, length);
+    if (status == CGSV_OK) status = parse_header(header, text, length, reader->path);
+    free(text);
+    return status;
+}
+
+/* Names reach terminals and other files, so control characters are not let in: those
+ * of ASCII, and U+0080 to U+009F, which are 0xc2 0x80 to 0xc2 0x9f in UTF-8. */
 static bool printable(const char *text)
 {
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f) return false;
+    for (const unsigned char *at = (const unsigned char *)text; *at; at++)
+        if (*at < 0x20 || *at == 0x7f || (*at == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0)) return false;
     return true;
 }
 
@@ -99,38 +117,58 @@ static cgsv_status check_metadata(const cJSON *metadata, const char *path)
     return CGSV_OK;
 }
 
-/* Fills everything but `data` from one member of the header. */
+static cgsv_status parse_type(struct safetensors_tensor *tensor, const cJSON *type, const char *path)
+{
+    for (int i = 0; cJSON_IsString(type) && i < TYPE_COUNT; i++) {
+        tensor->type = (enum safetensors_type)i;
+        if (strcmp(type->valuestring, types[i].name) == 0) return CGSV_OK;
+    }
+    const char *found = cJSON_IsString(type) && printable(type->valuestring) ? type->valuestring : "(none)";
+    return error_set(CGSV_ERROR_DATA, "'%s': tensor '%.80s' has dtype %.20s; expected F32, F64, F16, BF16 or I64", path,
+                     tensor->name, found);
+}
+
+/* Sets shape and elements; *bytes is what the shape needs. */
+static cgsv_status parse_shape(struct safetensors_tensor *tensor, uint64_t *bytes, const cJSON *shape,
+                               const char *path)
+{
+    uint64_t elements = 1, extent = 0;
+    if (!cJSON_IsArray(shape) || cJSON_GetArraySize(shape) > SAFETENSORS_DIMENSIONS)
+        return error_set(CGSV_ERROR_DATA, "'%s': tensor '%.80s' has no shape of at most %d dimensions", path,
+                         tensor->name, SAFETENSORS_DIMENSIONS);
+    const cJSON *dimension;
+    bool possible = true;
+    cJSON_ArrayForEach(dimension, shape) {
+        possible = possible && get_whole(&extent, dimension) && !__builtin_mul_overflow(elements, extent, &elements);
+        tensor->shape[tensor->dimensions++] = (int64_t)extent;
+    }
+    possible = possible && !__builtin_mul_overflow(elements, types[tensor->type].bytes, bytes) && *bytes <= INT64_MAX;
+    tensor->elements = (int64_t)elements;
+    if (possible) return CGSV_OK;
+    return error_set(CGSV_ERROR_DATA, "'%s': tensor '%.80s' has an impossible shape", path, tensor->name);
+}
+
+/* cJSON keeps members of the same name; the first would win in silence. */
+static bool has_twice(const cJSON *object, const char *name)
+{
+    const cJSON *first = cJSON_GetObjectItemCaseSensitive(object, name);
+    for (const cJSON *item = first ? first->next : NULL; item; item = item->next)
+        if (strcmp(item->string, name) == 0) return true;
+    return false;
+}
+
+/* Fills everything but `data` and `offset` from one member of the header. */
 static cgsv_status parse_tensor(struct safetensors_tensor *tensor, struct entry *entry, const cJSON *item,
                                 uint64_t data_size, const char *path)
 {
-    const cJSON *type = cJSON_GetObjectItemCaseSensitive(item, "dtype");
-    const cJSON *shape = cJSON_GetObjectItemCaseSensitive(item, "shape");
     const cJSON *offsets = cJSON_GetObjectItemCaseSensitive(item, "data_offsets");
     const char *name = item->string;
+    uint64_t bytes = 0;
     tensor->name = name;
-
-    int found = TYPE_COUNT;
-    for (int i = 0; cJSON_IsString(type) && i < TYPE_COUNT; i++)
-        if (strcmp(type->valuestring, types[i].name) == 0) found = i;
-    if (found == TYPE_COUNT)
-        return error_set(CGSV_ERROR_DATA, "'%s': tensor '%.80s' has no dtype of F32, F64, I64", path, name);
-    tensor->type = (enum safetensors_type)found;
-
-    uint64_t elements = 1, extent;
-    if (!cJSON_IsArray(shape) || cJSON_GetArraySize(shape) > SAFETENSORS_DIMENSIONS)
-        return error_set(CGSV_ERROR_DATA, "'%s': tensor '%.80s' has no shape of at most %d dimensions", path, name,
-                         SAFETENSORS_DIMENSIONS);
-    const cJSON *dimension;
-    cJSON_ArrayForEach(dimension, shape) {
-        if (!get_whole(&extent, dimension) || __builtin_mul_overflow(elements, extent, &elements))
-            return error_set(CGSV_ERROR_DATA, "'%s': tensor '%.80s' has an impossible shape", path, name);
-        tensor->shape[tensor->dimensions++] = (int64_t)extent;
-    }
-    uint64_t bytes;
-    if (__builtin_mul_overflow(elements, types[found].bytes, &bytes) || bytes > INT64_MAX)
-        return error_set(CGSV_ERROR_DATA, "'%s': tensor '%.80s' has an impossible shape", path, name);
-    tensor->elements = (int64_t)elements;
-
+    if (has_twice(item, "dtype") || has_twice(item, "shape") || has_twice(item, "data_offsets"))
+        return error_set(CGSV_ERROR_DATA, "'%s': tensor '%.80s' has dtype, shape or data_offsets twice", path, name);
+    TRY(parse_type(tensor, cJSON_GetObjectItemCaseSensitive(item, "dtype"), path));
+    TRY(parse_shape(tensor, &bytes, cJSON_GetObjectItemCaseSensitive(item, "shape"), path));
     if (!cJSON_IsArray(offsets) || cJSON_GetArraySize(offsets) != 2 || !get_whole(&entry->begin, offsets->child) ||
         !get_whole(&entry->end, offsets->child->next) || entry->begin > entry->end || entry->end > data_size)
         return error_set(CGSV_ERROR_DATA, "'%s': tensor '%.80s' has offsets outside the file's %llu bytes of data",
@@ -203,10 +241,10 @@ static cgsv_status check_cover(const struct entry *entries, int count, uint64_t 
 
 /* The format lets an F64 follow an odd number of F32: such data is copied, so that
  * its users may read it through an ordinary pointer. */
-static cgsv_status point_at_data(struct safetensors_tensor *tensor, struct entry *entry, const char *data,
+static cgsv_status point_at_data(struct safetensors_tensor *tensor, struct entry *entry, const char *map,
                                  const char *path)
 {
-    const char *at = data + entry->begin;
+    const char *at = map + tensor->offset;
     tensor->data = at;
     if ((uintptr_t)at % types[tensor->type].alignment == 0 || tensor->elements == 0) return CGSV_OK;
     size_t bytes = (size_t)(entry->end - entry->begin);
@@ -218,15 +256,15 @@ static cgsv_status point_at_data(struct safetensors_tensor *tensor, struct entry
     return CGSV_OK;
 }
 
-static cgsv_status read_contents(struct safetensors *file, const char *path)
+static cgsv_status read_tensors(struct safetensors *file, const struct file_reader *reader)
 {
+    const char *path = reader->path;
     uint64_t length = 0;
-    const char *text = (const char *)file->map + 8;
-    TRY(read_length(&length, file->map, file->map_size, path));
-    TRY(parse_header(&file->header, text, (size_t)length, path));
+    TRY(read_length(&length, reader));
+    TRY(read_header(&file->header, (size_t)length, reader));
 
     const cJSON **members = NULL;
-    uint64_t data_size = file->map_size - 8 - length;
+    const uint64_t data_begin = PREFIX + length, data_size = reader->size - data_begin;
     cgsv_status status = sort_members(&members, file, path);
     if (status == CGSV_OK) {
         file->tensors = calloc((size_t)file->count + 1, sizeof *file->tensors);
@@ -234,46 +272,50 @@ static cgsv_status read_contents(struct safetensors *file, const char *path)
         if (!file->tensors || !file->entries)
             status = error_set(CGSV_ERROR_MEMORY, "no memory for the header of '%s'", path);
     }
-    for (int i = 0; status == CGSV_OK && i < file->count; i++)
+    for (int i = 0; status == CGSV_OK && i < file->count; i++) {
         status = parse_tensor(&file->tensors[i], &file->entries[i], members[i], data_size, path);
+        file->tensors[i].offset = data_begin + file->entries[i].begin;
+    }
     free(members);
     TRY(status);
-    TRY(check_cover(file->entries, file->count, data_size, path));
-    for (int i = 0; i < file->count; i++)
-        TRY(point_at_data(&file->tensors[i], &file->entries[i], text + length, path));
-    return CGSV_OK;
+    return check_cover(file->entries, file->count, data_size, path);
 }
 
-static cgsv_status map_file(struct safetensors *file, const char *path)
+cgsv_status safetensors_open_header(struct safetensors **file, const struct file_reader *reader)
 {
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0) return error_set(CGSV_ERROR_IO, "cannot read '%s': %s", path, strerror(errno));
-    struct stat status;
-    cgsv_status result = CGSV_OK;
-    if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size <= 0) {
-        result = error_set(CGSV_ERROR_DATA, "'%s' is empty or not a file", path);
-    } else {
-        file->map_size = (size_t)status.st_size;
-        file->map = mmap(NULL, file->map_size, PROT_READ, MAP_PRIVATE, descriptor, 0);
-        if (file->map == MAP_FAILED) {
-            file->map = NULL;
-            result = error_set(CGSV_ERROR_IO, "cannot map '%s': %s", path, strerror(errno));
-        }
+    *file = calloc(1, sizeof **file);
+    if (!*file) return error_set(CGSV_ERROR_MEMORY, "no memory to open '%s'", reader->path);
+    cgsv_status status = read_tensors(*file, reader);
+    if (status == CGSV_OK) return CGSV_OK;
+    safetensors_close(*file);
+    *file = NULL;
+    return status;
+}
+
+static cgsv_status map_data(struct safetensors *file, const struct file_reader *reader)
+{
+    file->map_size = (size_t)reader->size;
+    file->map = mmap(NULL, file->map_size, PROT_READ, MAP_PRIVATE, reader->descriptor, 0);
+    if (file->map == MAP_FAILED) {
+        file->map = NULL;
+        return error_set(CGSV_ERROR_IO, "cannot map '%s': %s", reader->path, strerror(errno));
     }
-    close(descriptor);
-    return result;
+    for (int i = 0; i < file->count; i++)
+        TRY(point_at_data(&file->tensors[i], &file->entries[i], file->map, reader->path));
+    return CGSV_OK;
 }
 
 cgsv_status safetensors_open(struct safetensors **file, const char *path)
 {
-    *file = calloc(1, sizeof **file);
-    if (!*file) return error_set(CGSV_ERROR_MEMORY, "no memory to open '%s'", path);
-    cgsv_status status = map_file(*file, path);
-    if (status == CGSV_OK) status = read_contents(*file, path);
-    if (status != CGSV_OK) {
-        safetensors_close(*file);
-        *file = NULL;
-    }
+    struct file_reader reader;
+    *file = NULL;
+    TRY(file_reader_open(&reader, path));
+    cgsv_status status = safetensors_open_header(file, &reader);
+    if (status == CGSV_OK) status = map_data(*file, &reader);
+    file_reader_close(&reader);
+    if (status == CGSV_OK) return CGSV_OK;
+    safetensors_close(*file);
+    *file = NULL;
     return status;
 }
 
@@ -307,65 +349,4 @@ const struct safetensors_tensor *safetensors_find(const struct safetensors *file
 const char *safetensors_metadata_value(const struct safetensors *file, const char *key)
 {
     return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(file->metadata, key));
-}
-
-static uint64_t tensor_bytes(const struct safetensors_tensor *tensor)
-{
-    uint64_t bytes = types[tensor->type].bytes;
-    for (int i = 0; i < tensor->dimensions; i++) bytes *= (uint64_t)tensor->shape[i];
-    return bytes;
-}
-
-static bool add_tensor(cJSON *header, const struct safetensors_tensor *tensor, uint64_t *offset)
-{
-    assert(tensor->dimensions <= SAFETENSORS_DIMENSIONS && strcmp(tensor->name, "__metadata__") != 0);
-    assert(!cJSON_GetObjectItemCaseSensitive(header, tensor->name));
-    double shape[SAFETENSORS_DIMENSIONS], offsets[2] = {(double)*offset};
-    for (int i = 0; i < tensor->dimensions; i++) shape[i] = (double)tensor->shape[i];
-    *offset += tensor_bytes(tensor);
-    offsets[1] = (double)*offset;
-
-    cJSON *item = cJSON_AddObjectToObject(header, tensor->name);
-    return item && cJSON_AddStringToObject(item, "dtype", types[tensor->type].name) &&
-           cJSON_AddItemToObject(item, "shape", cJSON_CreateDoubleArray(shape, tensor->dimensions)) &&
-           cJSON_AddItemToObject(item, "data_offsets", cJSON_CreateDoubleArray(offsets, 2));
-}
-
-/* The header's text; NULL when memory runs out. */
-static char *format_header(const struct safetensors_tensor *tensors, int tensor_count,
-                           const struct safetensors_metadata *metadata, int metadata_count)
-{
-    cJSON *header = cJSON_CreateObject();
-    bool complete = header != NULL;
-    if (metadata_count > 0) {
-        cJSON *object = cJSON_AddObjectToObject(header, "__metadata__");
-        for (int i = 0; i < metadata_count; i++)
-            complete = complete && cJSON_AddStringToObject(object, metadata[i].key, metadata[i].value);
-    }
-    uint64_t offset = 0;
-    for (int i = 0; i < tensor_count; i++) complete = complete && add_tensor(header, &tensors[i], &offset);
-    char *text = complete ? cJSON_PrintUnformatted(header) : NULL;
-    cJSON_Delete(header);
-    return text;
-}
-
-cgsv_status safetensors_write(const char *path, const struct safetensors_tensor *tensors, int tensor_count,
-                              const struct safetensors_metadata *metadata, int metadata_count)
-{
-    char *text = format_header(tensors, tensor_count, metadata, metadata_count);
-    if (!text) return error_set(CGSV_ERROR_MEMORY, "no memory for the header of '%s'", path);
-    size_t length = strlen(text), padded = (length + 7) / 8 * 8;
-    unsigned char prefix[8];
-    for (int i = 0; i < 8; i++) prefix[i] = (unsigned char)((uint64_t)padded >> (8 * i));
-
-    struct file_writer writer;
-    cgsv_status status = file_begin(&writer, path);
-    if (status == CGSV_OK) status = file_write(&writer, prefix, sizeof prefix);
-    if (status == CGSV_OK) status = file_write(&writer, text, length);
-    if (status == CGSV_OK) status = file_write(&writer, "       ", padded - length);
-    for (int i = 0; status == CGSV_OK && i < tensor_count; i++)
-        status = file_write(&writer, tensors[i].data, (size_t)tensor_bytes(&tensors[i]));
-    if (status == CGSV_OK) status = file_commit(&writer);
-    cJSON_free(text);
-    return status;
 }

@@ -9,10 +9,14 @@
 #include <stdint.h>
 
 #include "cgsv/status.h"
+#include "io/file.h"
 
 enum { SAFETENSORS_DIMENSIONS = 8 };
 
-enum safetensors_type { SAFETENSORS_F32, SAFETENSORS_F64, SAFETENSORS_I64 };
+enum safetensors_type { SAFETENSORS_F32, SAFETENSORS_F64, SAFETENSORS_I64, SAFETENSORS_F16, SAFETENSORS_BF16 };
+
+const char *safetensors_type_name(enum safetensors_type type); /* "F32" */
+size_t safetensors_type_size(enum safetensors_type type);      /* bytes */
 
 struct safetensors_tensor {
     const char *name;
@@ -20,7 +24,8 @@ struct safetensors_tensor {
     int dimensions; /* 0: a single number */
     int64_t shape[SAFETENSORS_DIMENSIONS];
     int64_t elements; /* product of the shape; set by the reader, ignored by the writer */
-    const void *data; /* aligned for its type */
+    uint64_t offset;  /* of the data within the file; as `elements` */
+    const void *data; /* aligned for its type; NULL after safetensors_open_header */
 };
 
 struct safetensors_metadata {
@@ -31,8 +36,13 @@ struct safetensors_metadata {
 struct safetensors;
 
 /* Opens a file read-only. Everything in it is checked before anything is believed:
- * whatever is wrong is CGSV_ERROR_DATA. The file must not be changed meanwhile. */
+ * whatever is wrong is CGSV_ERROR_DATA. The data are mapped, so that they take memory
+ * only where they are read (or lie unaligned); the file must not be changed meanwhile. */
 cgsv_status safetensors_open(struct safetensors **file, const char *path);
+
+/* Checks and reads the header alone: for files larger than memory, whose data are
+ * read from `reader` in pieces, and may be in danger of a change. */
+cgsv_status safetensors_open_header(struct safetensors **file, const struct file_reader *reader);
 void safetensors_close(struct safetensors *file);
 
 /* All tensors, sorted by name; returns their number. */
