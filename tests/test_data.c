@@ -245,6 +245,16 @@ Test(data, mnist_sizes_out_of_range, .init = make_folder, .fini = remove_folder)
     }
 }
 
+/* A header of some bytes must not make the reader allocate what no such file can hold. */
+Test(data, mnist_claims_more_than_its_file_can_hold, .init = make_folder, .fini = remove_folder)
+{
+    struct mnist_files f = good_files();
+    put_big_endian(f.pictures + 4, 1000000);
+    expect_mnist_error(&f, CGSV_ERROR_DATA, "train-images-idx3-ubyte' has 2368 bytes, too few for the 784000000 that");
+    put_big_endian(f.pictures + 4, 3100); /* could be in a file of 2,368 bytes if that were gzip */
+    expect_mnist_error(&f, CGSV_ERROR_DATA, "is truncated: expected 2430416 bytes, found 2368");
+}
+
 Test(data, mnist_counts_differ, .init = make_folder, .fini = remove_folder)
 {
     struct mnist_files f = good_files();

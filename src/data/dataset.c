@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/error.h"
 #include "core/names.h"
@@ -50,7 +51,18 @@ cgsv_status data_file_open(struct data_file *file, const char *path, const char 
     if (!file->stream)
         return error_set(CGSV_ERROR_IO, "cannot open '%s': %s", path, errno ? strerror(errno) : "no memory");
     gzbuffer(file->stream, 1 << 17);
+    struct stat status;
+    if (stat(path, &status) == 0) file->size = status.st_size;
     return CGSV_OK;
+}
+
+cgsv_status data_file_can_hold(const struct data_file *file, int64_t count)
+{
+    enum { EXPANSION = 1032 }; /* of deflate at most: 258 bytes from 2 bits (RFC 1951) */
+    if (count / EXPANSION <= file->size) return CGSV_OK;
+    return error_set(CGSV_ERROR_DATA,
+                     "'%s' has %lld bytes, too few for the %lld that its header claims; delete it and run "
+                     "data/download.sh %s", file->path, (long long)file->size, (long long)count, file->set);
 }
 
 /* What zlib found wrong, if anything. */

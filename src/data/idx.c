@@ -69,6 +69,7 @@ static cgsv_status read_body(struct idx *idx, struct data_file *file, int dimens
 {
     int64_t total = 0;
     TRY(read_header(idx, file, dimensions, &total));
+    TRY(data_file_can_hold(file, total));
     idx->bytes = malloc((size_t)total);
     if (!idx->bytes)
         return error_set(CGSV_ERROR_MEMORY, "no memory for the %lld bytes of '%s'", (long long)total, file->path);

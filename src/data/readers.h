@@ -27,6 +27,7 @@ struct data_file {
     const char *path; /* borrowed */
     const char *set;  /* borrowed */
     int64_t position; /* bytes read so far, after decompression */
+    int64_t size;     /* of the file, compressed or not */
 };
 
 /* data_file_read wants exactly `count` bytes, data_file_end none after them; both
@@ -34,6 +35,10 @@ struct data_file {
 cgsv_status data_file_open(struct data_file *file, const char *path, const char *set);
 cgsv_status data_file_read(struct data_file *file, void *bytes, int64_t count);
 cgsv_status data_file_end(struct data_file *file);
+
+/* CGSV_ERROR_DATA when `count` more bytes cannot be in a file of this size, which is to
+ * be asked before a damaged header makes its reader allocate them. */
+cgsv_status data_file_can_hold(const struct data_file *file, int64_t count);
 void data_file_close(struct data_file *file);
 
 /* Room for `samples` samples of `values` floats each, with the sizes checked. */
