@@ -255,10 +255,11 @@ static cgsv_status read_prefix(struct npy *npy, uint32_t *length, const struct f
 
 cgsv_status npy_read_header(struct npy *npy, const struct file_reader *file)
 {
-    char text[HEADER_LIMIT];
+    char buffer[HEADER_LIMIT];
     uint32_t length = 0;
     *npy = (struct npy){0};
     TRY(read_prefix(npy, &length, file));
+    char *text = buffer + HEADER_LIMIT - length; /* so that AddressSanitizer sees a step past its end */
     TRY(file_read_at(file, npy->offset, text, length));
     npy->offset += length;
     struct header header = {.text = text, .at = text, .end = text + length, .path = file->path};

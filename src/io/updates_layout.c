@@ -222,11 +222,12 @@ cgsv_status layout_read(struct layout *layout, const struct file_reader *reader,
     const size_t have = reader->size < sizeof start ? (size_t)reader->size : sizeof start;
     *layout = (struct layout){0};
     TRY(file_read_at(reader, 0, start, have));
-    if (npy_begins(start, have) || ends_with(reader->path, ".npy")) return read_npy(layout, reader, tensor);
-    if (start[8] == '{' || ends_with(reader->path, ".safetensors")) return read_safetensors(layout, reader, tensor);
-    if (memcmp(start, "PK\3\4", 4) == 0)
+    const bool npy = npy_begins(start, have), safetensors = start[8] == '{';
+    if (!npy && !safetensors && memcmp(start, "PK\3\4", 4) == 0)
         return error_set(CGSV_ERROR_DATA, "'%s' is a zip archive, such as .npz or a PyTorch checkpoint; expected .npy "
                          "or .safetensors: save by numpy.save or safetensors", reader->path);
+    if (npy || (!safetensors && ends_with(reader->path, ".npy"))) return read_npy(layout, reader, tensor);
+    if (safetensors || ends_with(reader->path, ".safetensors")) return read_safetensors(layout, reader, tensor);
     return error_set(CGSV_ERROR_DATA, "'%s' is neither .npy nor .safetensors; save by numpy.save or safetensors",
                      reader->path);
 }

@@ -34,8 +34,8 @@ void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak)
 static void say_where(void)
 {
     char text[96];
-    const int length = snprintf(text, sizeof text, "fuzz: crash in mutation %ld of seed %lu (-1: in the corpus)\n", running,
-                                seed);
+    const int length =
+        snprintf(text, sizeof text, "fuzz: crash in mutation %ld of seed %lu (-1: in the corpus)\n", running, seed);
     (void)!write(STDERR_FILENO, text, (size_t)length);
 }
 
@@ -185,10 +185,11 @@ int main(int argc, char **argv)
     }
     const long count = atol(argv[2]), first = argc > 4 ? atol(argv[4]) : 0;
     seed = strtoul(argv[3], NULL, 10);
+    signal(SIGABRT, on_signal); /* FUZZ_CHECK's, which sanitizers leave alone */
     if (__sanitizer_set_death_callback)
         __sanitizer_set_death_callback(say_where);
     else
-        for (size_t i = 0; i < 5; i++) signal((int[]){SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL}[i], on_signal);
+        for (size_t i = 0; i < 4; i++) signal((int[]){SIGSEGV, SIGBUS, SIGFPE, SIGILL}[i], on_signal);
 
     load_corpus(argv[1]);
     for (int i = 0; i < corpus_count; i++) LLVMFuzzerTestOneInput(corpus[i].bytes, corpus[i].size);
@@ -199,8 +200,8 @@ int main(int argc, char **argv)
     if (!work.bytes) return 2;
     fuzz_taken = fuzz_refused = 0;
     for (long k = first; k < first + count; k++) run_mutation(k, &work);
-    printf("mutations %ld to %ld of seed %lu: %ld taken, %ld refused\n", first, first + count - 1, seed, (long)fuzz_taken,
-           (long)fuzz_refused);
+    printf("mutations %ld to %ld of seed %lu: %ld taken, %ld refused\n", first, first + count - 1, seed,
+           (long)fuzz_taken, (long)fuzz_refused);
     free(work.bytes);
     for (int i = 0; i < corpus_count; i++) free(corpus[i].bytes);
     /* A corpus or mutations that all end the same way would test next to nothing. */

@@ -38,6 +38,7 @@ def make_npy():
     seed("structured", 1, npy_header("[('a', '<f4'), ('b', '<f2')]", "(4,)"), floats)
     seed("scalar", 1, npy_header("'<f4'", "()"), floats[:4])
     seed("deep", 1, npy_header("'<f4'", "(1, 2, 3)"), floats)
+    seed("empty", 1, npy_header("'<f4'", "(3, 0)"), b"")
     seed("overflow", 1, npy_header("'<f4'", "(4294967296, 1073741824)"), floats)
     header = npy_header("'<f4'", "(2, 3)")
     write("npy", "raw", b"\0\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header + floats)
