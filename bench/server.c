@@ -88,6 +88,8 @@ int main(int argc, char **argv)
     float *update = device_memory(device, (size_t)count * sizeof *update);
     step.update = update;
     step.model = device_memory(device, (size_t)(count + ld) * sizeof(float));
+    step.update_stride = step.model_stride = ld;
+    step.server_model = step.model + agents * ld;
     step.round = device_memory(device, sizeof *step.round);
     uint32_t state = 1;
     for (int64_t i = 0; i < count; i++) {
@@ -101,10 +103,10 @@ int main(int argc, char **argv)
     }
 
     double seconds[AT_MOST];
-    if (server_step_run(device, &step)) stop(); /* warm-up */
+    if (server_step_run(device, &step, device->stream)) stop(); /* warm-up */
     for (int k = 0; k < repeat; k++) {
         double start = now();
-        if (server_step_run(device, &step)) stop();
+        if (server_step_run(device, &step, device->stream)) stop();
         seconds[k] = now() - start;
     }
     const double bytes = 4.0 * (double)dimension * (agents + 2.0 * (agents + 1));

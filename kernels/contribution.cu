@@ -13,19 +13,19 @@ KERNEL(server_weigh, struct server_step s)
 {
     const int64_t first = BLOCK_X * s.agents;
     const struct mechanism mechanism = s.mechanism[BLOCK_X];
-    struct cgsv_round_record *record = s.record + (int64_t)*s.round * s.federations * s.agents;
+    struct cgsv_round_record *record = round_record(s, BLOCK_X);
     BLOCK_FOR(i, s.agents)
     {
         const int64_t agent = first + i;
-        const double *partial = s.norm_partial + agent * s.chunks * NORM_SUMS;
+        const double *partial = s.norm_partial + agent * s.pieces * NORM_SUMS;
         double sum[NORM_SUMS] = {0};
-        for (int chunk = 0; chunk < s.chunks; chunk++)
-            for (int k = 0; k < NORM_SUMS; k++) sum[k] += partial[(int64_t)chunk * NORM_SUMS + k];
+        for (int piece = 0; piece < s.pieces; piece++)
+            for (int k = 0; k < NORM_SUMS; k++) sum[k] += partial[(int64_t)piece * NORM_SUMS + k];
 
         const double norm = sqrt(sum[NORM_SQUARE]);
         const double weight = *s.round == 0 ? s.data_share[agent] : s.importance[agent];
         int fault = 0;
-        if (sum[NORM_FAULTY] > 0 || !(norm <= 1.7976931348623157e308))
+        if (!(norm <= 1.7976931348623157e308)) /* squares of finite floats never add up to infinity */
             fault = CGSV_FAULT_NOT_FINITE;
         else if (norm == 0)
             fault = CGSV_FAULT_ZERO;
@@ -35,8 +35,8 @@ KERNEL(server_weigh, struct server_step s)
         const int excluded = fault == CGSV_FAULT_NOT_FINITE || fault == CGSV_FAULT_ZERO;
         s.norm[agent] = norm;
         s.coefficient[agent] = excluded ? 0.0 : weight * mechanism.gamma / (norm + NORM_EPSILON);
-        record[agent].update_norm = norm;
-        record[agent].fault = fault;
+        record[i].update_norm = norm;
+        record[i].fault = fault;
     }
 }
 
@@ -50,7 +50,7 @@ KERNEL(server_contribution, struct server_step s)
 {
     const int64_t first = BLOCK_X * s.agents;
     const struct mechanism mechanism = s.mechanism[BLOCK_X];
-    struct cgsv_round_record *record = s.record + ((int64_t)*s.round * s.federations + BLOCK_X) * s.agents;
+    struct cgsv_round_record *record = round_record(s, BLOCK_X);
     double *importance = s.importance + first, *keep_ratio = s.keep_ratio + first;
     const double *dots = s.dot_partial + BLOCK_X * s.chunks * (s.agents + 1);
 
@@ -105,7 +105,7 @@ static const char *launch_server_contribution(void *stream, struct server_step s
 KERNEL(server_record, struct server_step s)
 {
     const int64_t first = BLOCK_X * s.agents;
-    struct cgsv_round_record *record = s.record + ((int64_t)*s.round * s.federations + BLOCK_X) * s.agents;
+    struct cgsv_round_record *record = round_record(s, BLOCK_X);
     const double *partial = s.download_partial + BLOCK_X * s.chunks * (s.agents + 1) * DOWNLOAD_SUMS;
     /* Last layer: its weight and its bias are the last two tensors. */
     const int32_t last_layer = s.tensors >= 2 ? s.tensors - 2 : 0;
@@ -133,9 +133,9 @@ KERNEL(server_record, struct server_step s)
         /* v is g with entries left out, so <v, g> = ‖v‖² and ‖v − g‖² = ‖g‖² − ‖v‖². */
         record[i].reward_cos = kept_square > 0 ? sqrt(kept_square / g_square) : 0.0;
         record[i].reward_error = sqrt(fmax(g_square - kept_square, 0.0));
-        record[i].distance = sqrt(distance);
-        record[i].distance_last_layer = sqrt(distance_last);
-        record[i].server_norm = sqrt(server_square);
+        record[i].distance = s.model && s.server_model ? sqrt(distance) : NAN;
+        record[i].distance_last_layer = s.model && s.server_model ? sqrt(distance_last) : NAN;
+        record[i].server_norm = s.server_model ? sqrt(server_square) : NAN;
         record[i].train_loss = s.train_loss ? s.train_loss[first + i] : 0.0;
     }
 }

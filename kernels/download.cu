@@ -4,19 +4,34 @@
 
 DEVICE double square_of(double x) { return x * x; }
 
-/* w += the entries of g whose key is at least `threshold`, and the sums over them. */
+/* w += the entries of g whose key is at least `threshold`, in columns begin..end-1, and the
+ * sums over them. w and server may be NULL. */
 DEVICE void download_columns(BLOCK_PARAM float *w, double *kept, double *distance, const float *g,
-                             const float *server, uint32_t threshold, int64_t n)
+                             const float *server, uint32_t threshold, int64_t begin, int64_t end)
 {
     const float least = float_of(threshold); /* keys order as magnitudes do */
+    const int64_t n = end - begin;
     double kept_sum = 0, distance_sum = 0;
-    SIMD_SUM(kept_sum, distance_sum)
-    BLOCK_FOR(i, n)
-    {
-        const float v = fabsf(g[i]) >= least ? g[i] : 0.0f;
-        w[i] += v;
-        kept_sum += square_of(v);
-        distance_sum += square_of((double)w[i] - server[i]);
+    g += begin;
+    if (w && server) {
+        w += begin;
+        server += begin;
+        SIMD_SUM(kept_sum, distance_sum)
+        BLOCK_FOR(i, n)
+        {
+            const float v = fabsf(g[i]) >= least ? g[i] : 0.0f;
+            w[i] += v;
+            kept_sum += square_of(v);
+            distance_sum += square_of((double)w[i] - server[i]);
+        }
+    } else {
+        SIMD_SUM(kept_sum)
+        BLOCK_FOR(i, n)
+        {
+            const float v = fabsf(g[i]) >= least ? g[i] : 0.0f;
+            if (w) w[begin + i] += v;
+            kept_sum += square_of(v);
+        }
     }
     *kept += kept_sum;
     *distance += distance_sum;
@@ -30,17 +45,21 @@ KERNEL(server_download, struct server_step s)
     const struct chunk chunk = s.chunk[BLOCK_X];
     const int64_t width = chunk.end - chunk.begin, models = s.agents + 1;
     const int64_t segment = BLOCK_Y * s.segments + segment_of(s, chunk.tensor);
+    const int64_t model_begin = BLOCK_Y * s.model_block + chunk.begin;
     const float *g = s.aggregate + BLOCK_Y * s.ld + chunk.begin;
-    float *server = s.model + (BLOCK_Y * models + s.agents) * s.ld + chunk.begin;
+    const int32_t *order = s.order + BLOCK_Y * s.agents;
+    float *server = s.server_model ? s.server_model + model_begin : NULL;
     double *partial = s.download_partial + (BLOCK_Y * s.chunks + BLOCK_X) * models * DOWNLOAD_SUMS;
 
     double kept = 0, distance = 0;
     SIMD_SUM(kept, distance)
     BLOCK_FOR(i, width)
     {
-        server[i] += g[i];
         kept += square_of(g[i]);
-        distance += square_of(server[i]);
+        if (server) {
+            server[i] += g[i];
+            distance += square_of(server[i]);
+        }
     }
     kept = block_sum(kept);
     distance = block_sum(distance);
@@ -51,15 +70,18 @@ KERNEL(server_download, struct server_step s)
 
     for (int place = 0; place < s.agents; place++) {
         const struct rank_state rank = s.rank[segment * s.agents + place];
-        const int32_t agent = s.order[BLOCK_Y * s.agents + place];
-        /* Entries equal to the threshold are kept before this column of the chunk. */
-        const int64_t tie_end = rank.tie_end - chunk.begin;
-        const int64_t ties = tie_end < 0 ? 0 : tie_end < width ? tie_end : width;
-        float *w = s.model + (BLOCK_Y * models + agent) * s.ld + chunk.begin;
+        const int32_t agent = order[place], next = order[place + 1 < s.agents ? place + 1 : place];
+        float *w = s.model ? s.model + model_begin + agent * s.model_stride : NULL;
         kept = distance = 0;
-        download_columns(BLOCK_PASS w, &kept, &distance, g, server, rank.threshold, ties);
-        download_columns(BLOCK_PASS w + ties, &kept, &distance, g + ties, server + ties, rank.threshold + 1,
-                         width - ties);
+        for (int64_t begin = 0; begin < width; begin += TILE_COLUMNS) {
+            if (w) prefetch(s.model + model_begin + next * s.model_stride + begin, TILE_COLUMNS);
+            const int64_t n = smaller(width - begin, TILE_COLUMNS);
+            /* Entries equal to the threshold are kept before this column of the tile. */
+            const int64_t tie_end = rank.tie_end - chunk.begin - begin;
+            const int64_t ties = tie_end < 0 ? 0 : smaller(tie_end, n);
+            download_columns(BLOCK_PASS w, &kept, &distance, g, server, rank.threshold, begin, begin + ties);
+            download_columns(BLOCK_PASS w, &kept, &distance, g, server, rank.threshold + 1, begin + ties, begin + n);
+        }
         kept = block_sum(kept);
         distance = block_sum(distance);
         if (THREAD_INDEX == 0) {

@@ -89,6 +89,7 @@ struct optimizer_step {
     int rows;               /* active ones: a prefix */
     double momentum;
     int batch, local_epochs, epoch, step; /* for the number of Adam steps done */
+    double *norm_partial;   /* [F N][⌈D / CHUNK_COLUMNS⌉][NORM_SUMS] or NULL: a row's last step of a round leaves them */
 };
 
 /* Samples of one step, drawn without replacement in an order that depends on (seed,
@@ -109,6 +110,14 @@ struct chunk {
 };
 enum { CHUNK_COLUMNS = 4096 };
 
+/* Sums per agent and piece of CHUNK_COLUMNS columns: ‖Δw‖²; and of what float32 leaves of
+ * the update once it is added to the model, m = fl(w + Δw) − w: <m, Δw> and ‖m‖². */
+enum { NORM_SQUARE, NORM_MOVED_DOT, NORM_MOVED_SQUARE, NORM_SUMS };
+
+/* Sums per chunk and model that server_download leaves: ‖v_i‖² and ‖w_i − w_server‖²; in
+ * the server's row ‖g‖² and ‖w_server‖². */
+enum { DOWNLOAD_KEPT, DOWNLOAD_DISTANCE, DOWNLOAD_SUMS };
+
 /* Settings of one federation's mechanism. */
 struct mechanism {
     double gamma, alpha, beta;
@@ -128,19 +137,27 @@ struct rank_state {
 };
 
 /* Everything the server step reads and writes; all pointers on the device. P = chunks,
- * G = segments that entries are selected within: the tensors, or the whole vector. */
+ * Q = ⌈D / CHUNK_COLUMNS⌉ pieces, S = spans, G = segments that entries are selected
+ * within: the tensors, or the whole vector. */
 struct server_step {
-    int federations, agents;
-    int64_t dimension, ld;
-    int tensors, chunks, segments;
+    int federations, agents, rounds;
+    int64_t dimension;
+    int tensors, chunks, pieces, spans, segments;
     enum cgsv_reward reward;
+    int norms_given;                   /* norm_partial is the optimizer's */
     const struct chunk *chunk;         /* [P] */
+    const struct chunk *span;          /* [S] pieces of segments; `tensor` is the segment */
+    const int32_t *segment_span;       /* [G + 1] first span of a segment */
     const int64_t *segment_begin;      /* [G + 1] */
     const struct mechanism *mechanism; /* [F] */
     const double *data_share;          /* [F][N] n_i / Σ n_j */
-    const float *update;               /* [F][N][ld] U */
-    float *model;                      /* [F][N + 1][ld] W, the server's last */
+    const float *update;               /* U: agent i of federation f in row f N + i */
+    int64_t update_stride;             /* floats from one row of U to the next */
+    float *model;                      /* w_i of federation f at model + f model_block + i model_stride; NULL: none */
+    int64_t model_stride, model_block;
+    float *server_model;               /* w_server of federation f at server_model + f model_block; NULL: none */
     float *aggregate;                  /* [F][ld] g */
+    int64_t ld;
     int *round;                        /* rounds done */
     double *importance;                /* [F][N] r */
     double *norm;                      /* [F][N] ‖Δw_i‖ */
@@ -151,11 +168,12 @@ struct server_step {
     int32_t *groups;                   /* [F][G] groups of ranks in the next pass */
     uint32_t *group_prefix;            /* [F][G][N] descending */
     int *histogram;                    /* [F][G][N][SELECT_BINS], zero between passes */
-    double *norm_partial;              /* [F][N][P][4] */
+    int *ties;                         /* [F][S][N] entries equal to the threshold of a rank that looks for its end */
+    double *norm_partial;              /* [F N][Q][NORM_SUMS] */
     double *dot_partial;               /* [F][P][N + 1] */
-    double *download_partial;          /* [F][P][N + 1][2] */
+    double *download_partial;          /* [F][P][N + 1][DOWNLOAD_SUMS] */
     const double *train_loss;          /* [F][N] or NULL: copied to the record */
-    struct cgsv_round_record *record;  /* [rounds][F][N] */
+    struct cgsv_round_record *record;  /* [rounds][F][N]; past the last round it begins anew */
 };
 
 /* Per-model sums over samples that the loss kernel adds to. */
@@ -199,14 +217,17 @@ struct kernels {
     const char *(*round_loss)(void *stream, double *train_loss, const struct loss_sums *sums, const struct row *row,
                               int rows);
 
-    /* The server step; in this order. */
+    /* Columns of a span, by D; the kernels want the same spans that a step's tables hold. */
+    int64_t (*span_columns)(int64_t dimension);
+    /* The server step; in this order. server_norms is left out when the optimizer gave them. */
     const char *(*server_norms)(void *stream, struct server_step step);
     const char *(*server_weigh)(void *stream, struct server_step step);
     const char *(*server_aggregate_and_dot)(void *stream, struct server_step step);
     const char *(*server_contribution)(void *stream, struct server_step step);
     const char *(*select_count)(void *stream, struct server_step step, int pass);
     const char *(*select_narrow)(void *stream, struct server_step step, int pass);
-    const char *(*select_ties)(void *stream, struct server_step step);
+    const char *(*select_count_ties)(void *stream, struct server_step step);
+    const char *(*select_end_ties)(void *stream, struct server_step step);
     const char *(*server_download)(void *stream, struct server_step step);
     const char *(*server_record)(void *stream, struct server_step step);
 };

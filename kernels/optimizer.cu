@@ -1,18 +1,16 @@
 /* SGD and Adam. The optimizer accumulates an agent's update Δw itself and writes the
  * model in training as w_before + Δw, so Δw stays exact however small it is beside w. */
-#include "kernels/portable.h"
+#include "kernels/server.h"
 
-#define OPTIMIZER_COLUMNS INT64_C(4096)
 static const double adam_beta1 = 0.9, adam_beta2 = 0.999, adam_epsilon = 1e-8;
 
-/* Block: OPTIMIZER_COLUMNS entries, a row. A round starts at the agent's model in W; a
+/* Block: CHUNK_COLUMNS entries, a row. A round starts at the agent's model in W; a
  * twin goes on from where it is. */
 KERNEL(round_begin, float *work, float *update, const float *model, struct loss_sums *sums, const struct row *rows,
        int64_t dimension, int64_t ld)
 {
     const struct row row = rows[BLOCK_Z];
-    const int64_t begin = BLOCK_X * OPTIMIZER_COLUMNS;
-    const int64_t width = dimension - begin < OPTIMIZER_COLUMNS ? dimension - begin : OPTIMIZER_COLUMNS;
+    const int64_t begin = BLOCK_X * CHUNK_COLUMNS, width = piece_width(dimension, BLOCK_X);
     if (row.agent >= 0) {
         float *w = work + BLOCK_Z * ld + begin, *u = update + row.agent * ld + begin;
         const float *m = model + row.model * ld + begin;
@@ -25,13 +23,13 @@ KERNEL(round_begin, float *work, float *update, const float *model, struct loss_
     if (BLOCK_X == 0 && THREAD_INDEX == 0) sums[BLOCK_Z].loss = sums[BLOCK_Z].correct = sums[BLOCK_Z].samples = 0;
 }
 
-static int64_t optimizer_blocks(int64_t dimension) { return (dimension + OPTIMIZER_COLUMNS - 1) / OPTIMIZER_COLUMNS; }
+static int64_t column_pieces(int64_t dimension) { return (dimension + CHUNK_COLUMNS - 1) / CHUNK_COLUMNS; }
 
 static const char *launch_round_begin(void *stream, float *work, float *update, const float *model,
                                       struct loss_sums *sums, const struct row *row, int rows, int64_t dimension,
                                       int64_t ld)
 {
-    return LAUNCH(stream, grid_of(optimizer_blocks(dimension), 1, rows), round_begin, work, update, model, sums, row,
+    return LAUNCH(stream, grid_of(column_pieces(dimension), 1, rows), round_begin, work, update, model, sums, row,
                   dimension, ld);
 }
 
@@ -61,11 +59,40 @@ static const char *launch_epoch_begin(void *stream, double *lr, const struct row
         w[i] += (change);                        \
     }
 
+/* Batches of the row in an epoch. */
+DEVICE int steps_of(struct optimizer_step o, struct row row) { return (row.samples + o.batch - 1) / o.batch; }
+
+/* After a row's last step of the round, while its columns are in cache: the sums that the
+ * server takes norms from. Each thread reads the entries that it wrote. */
+DEVICE void leave_norms(BLOCK_PARAM struct optimizer_step o, struct row row, const float *u, const float *w,
+                        const float *m, int64_t width)
+{
+    if (!o.norm_partial || !u || o.epoch != o.local_epochs - 1 || o.step != steps_of(o, row) - 1) return;
+    double square = 0, moved_dot = 0, moved_square = 0;
+    SIMD_SUM(square, moved_dot, moved_square)
+    BLOCK_FOR(i, width)
+    {
+        const float moved = w[i] - m[i];
+        square += (double)u[i] * u[i];
+        moved_dot += (double)moved * u[i];
+        moved_square += (double)moved * moved;
+    }
+    square = block_sum(square);
+    moved_dot = block_sum(moved_dot);
+    moved_square = block_sum(moved_square);
+    double *partial = o.norm_partial + (row.agent * GRID_X + BLOCK_X) * NORM_SUMS;
+    if (THREAD_INDEX == 0) {
+        partial[NORM_SQUARE] = square;
+        partial[NORM_MOVED_DOT] = moved_dot;
+        partial[NORM_MOVED_SQUARE] = moved_square;
+    }
+}
+
 KERNEL(sgd, struct optimizer_step o)
 {
     const struct row row = o.row[BLOCK_Z];
-    const int64_t begin = BLOCK_X * OPTIMIZER_COLUMNS, at = BLOCK_Z * o.ld + begin;
-    const int64_t width = o.dimension - begin < OPTIMIZER_COLUMNS ? o.dimension - begin : OPTIMIZER_COLUMNS;
+    const int64_t begin = BLOCK_X * CHUNK_COLUMNS, at = BLOCK_Z * o.ld + begin;
+    const int64_t width = piece_width(o.dimension, BLOCK_X);
     const float lr = (float)o.lr[BLOCK_Z], momentum = (float)o.momentum;
     float *w = o.work + at, *velocity = o.moment1 ? o.moment1 + at : NULL;
     float *u = row.agent >= 0 ? o.update + row.agent * o.ld + begin : NULL;
@@ -80,20 +107,20 @@ KERNEL(sgd, struct optimizer_step o)
     } else {
         SIMD BLOCK_FOR(i, width) { APPLY_STEP(-lr * g[i]) }
     }
+    leave_norms(BLOCK_PASS o, row, u, w, m, width);
 }
 
 /* Adam (Kingma and Ba, 2015, algorithm 1), as PyTorch's: the moments persist over rounds. */
 KERNEL(adam, struct optimizer_step o)
 {
     const struct row row = o.row[BLOCK_Z];
-    const int64_t begin = BLOCK_X * OPTIMIZER_COLUMNS, at = BLOCK_Z * o.ld + begin;
-    const int64_t width = o.dimension - begin < OPTIMIZER_COLUMNS ? o.dimension - begin : OPTIMIZER_COLUMNS;
+    const int64_t begin = BLOCK_X * CHUNK_COLUMNS, at = BLOCK_Z * o.ld + begin;
+    const int64_t width = piece_width(o.dimension, BLOCK_X);
     float *w = o.work + at, *first = o.moment1 + at, *second = o.moment2 + at;
     float *u = row.agent >= 0 ? o.update + row.agent * o.ld + begin : NULL;
     const float *m = row.agent >= 0 ? o.model + row.model * o.ld + begin : NULL;
     const float *g = o.gradient + at;
-    const double per_epoch = (row.samples + o.batch - 1) / o.batch;
-    const double t = ((double)*o.round * o.local_epochs + o.epoch) * per_epoch + o.step + 1;
+    const double t = ((double)*o.round * o.local_epochs + o.epoch) * steps_of(o, row) + o.step + 1;
     const float rate = (float)(o.lr[BLOCK_Z] / (1 - pow(adam_beta1, t)));
     const float scale = (float)(1 / sqrt(1 - pow(adam_beta2, t)));
     const float b2 = (float)adam_beta2, epsilon = (float)adam_epsilon;
@@ -103,11 +130,12 @@ KERNEL(adam, struct optimizer_step o)
         second[i] = b2 * second[i] + (float)(1 - adam_beta2) * g[i] * g[i];
         APPLY_STEP(-rate * first[i] / (sqrtf(second[i]) * scale + epsilon))
     }
+    leave_norms(BLOCK_PASS o, row, u, w, m, width);
 }
 
 static const char *launch_optimize(void *stream, struct optimizer_step step)
 {
-    const struct grid grid = grid_of(optimizer_blocks(step.dimension), 1, step.rows);
+    const struct grid grid = grid_of(column_pieces(step.dimension), 1, step.rows);
     if (step.moment2) return LAUNCH(stream, grid, adam, step);
     return LAUNCH(stream, grid, sgd, step);
 }

@@ -78,10 +78,12 @@ static const char *launch_check(cudaError_t error)
          i += (int64_t)gridDim.x * BLOCK_THREADS)
 
 #define SHARED(type, name, count) __shared__ type name[count]
+#define SERVER_BLOCKS_ARE_TEAMS
 #define UNROLL _Pragma("unroll")
 #define SIMD
 #define SIMD_SUM(...)
 
+DEVICE void prefetch(const float *, int64_t) {}
 DEVICE void block_sync(void) { __syncthreads(); }
 DEVICE void shared_add(int *p, int v) { atomicAdd(p, v); }
 DEVICE void grid_add(int *p, int v) { atomicAdd(p, v); }
@@ -173,6 +175,13 @@ DEVICE void lanes_exchange(lanes *a, lanes *b, int step)
                  i = i##_n * i##_part / i##_parts, i##_end = i##_n * (i##_part + 1) / i##_parts; \
          i < i##_end; i++)
 
+/* Asks for p[0..n-1], soon to be read, to be fetched into the second-level cache. It may
+ * point past the end of an array. */
+DEVICE void prefetch(const float *p, int64_t n)
+{
+    for (int64_t i = 0; i < n; i += 16) __builtin_prefetch(p + i, 0, 2);
+}
+
 #define UNROLL _Pragma("GCC unroll 16")
 #define SIMD _Pragma("omp simd")
 #define SIMD_SUM(...) _Pragma(TO_TEXT(omp simd reduction(+ : __VA_ARGS__)))
@@ -180,6 +189,7 @@ DEVICE void lanes_exchange(lanes *a, lanes *b, int step)
 #if defined(CGSV_BLOCK_IS_THREADS)
 
 /* Blocks as OS threads: see kernels/threads.h for the runner. */
+#define SERVER_BLOCKS_ARE_TEAMS
 #include "kernels/threads.h"
 
 #else
@@ -306,6 +316,20 @@ DEVICE float float_of(uint32_t bits)
     u.bits = bits;
     return u.value;
 }
+
+/* Sizes of the server step's blocks that suit each build. Shared memory holds TILE_COLUMNS
+ * float64 numbers, or LOCAL_GROUPS (and a spare, COUNT_MISSES) histograms of 1024 counters,
+ * or COUNT_COPIES of 2048. A span is ⌈D / SPAN_PARTS⌉ columns, but SPAN_LEAST to SPAN_MOST. */
+#if defined(SERVER_BLOCKS_ARE_TEAMS)
+/* Many small blocks; 32 KiB each. */
+enum { TILE_COLUMNS = 4096, LOCAL_GROUPS = 8, COUNT_MISSES = 0, COUNT_COPIES = 4 };
+enum { SPAN_PARTS = 512, SPAN_LEAST = 4096, SPAN_MOST = 65536 };
+#else
+/* A tile of sums and of a few agents' updates fits the first-level cache, the histograms
+ * of all groups the second-level one; a long span writes them out seldom. */
+enum { TILE_COLUMNS = 512, LOCAL_GROUPS = 64, COUNT_MISSES = 1, COUNT_COPIES = 4 };
+enum { SPAN_PARTS = 16, SPAN_LEAST = 65536, SPAN_MOST = 262144 };
+#endif
 
 /* Blocks for GRID_FOR: enough for a GPU, few enough that a CPU's pieces stay long. */
 static inline struct grid grid_for(int64_t n)

@@ -9,13 +9,13 @@
  *                     from inside the bin. Ranks with the same prefix form a group, and
  *                     share one histogram in the next pass. A rank that wants all of its
  *                     bin is done: the bin's lowest key is its threshold.
- *   3. select_ties    for a rank that wants only some of the entries equal to its
+ *   3. select_count_ties, select_end_ties
+ *                     for a rank that wants only some of the entries equal to its
  *                     threshold: the column where these end, lower columns first.
  *
- * Only integers are counted, so the result does not depend on the grid. */
+ * Passes go over spans, long pieces of one segment. Only integers are counted, so the
+ * result does not depend on the grid. */
 #include "kernels/server.h"
-
-enum { LOCAL_GROUPS = 4 }; /* histograms that a block counts into at a time: 32 KiB */
 
 /* A pass looks at bits [shift, shift + bits) below the prefix. */
 DEVICE int pass_shift(int pass) { return pass == 0 ? 20 : pass == 1 ? 10 : 0; }
@@ -31,83 +31,154 @@ DEVICE int64_t keep_count(double keep_ratio, int64_t n, enum cgsv_reward reward)
     return count < (double)n ? (int64_t)count : n;
 }
 
-/* Block: a chunk, a federation. */
+static int64_t span_columns(int64_t dimension)
+{
+    const int64_t columns = (dimension + SPAN_PARTS - 1) / SPAN_PARTS, least = SPAN_LEAST, most = SPAN_MOST;
+    return columns < least ? least : columns > most ? most : columns;
+}
+
+/* No other span has a part in the histograms of its segment. */
+DEVICE int span_is_alone(struct server_step s, struct chunk span)
+{
+    return s.segment_span[span.tensor + 1] - s.segment_span[span.tensor] == 1;
+}
+
+/* Adds a block's counts; each thread the bins that BLOCK_FOR gives it. */
+DEVICE void add_counts(BLOCK_PARAM int *histogram, const int *count, int bins, int alone)
+{
+    if (alone) {
+        SIMD BLOCK_FOR(i, bins) { histogram[i] += count[i]; }
+    } else {
+        BLOCK_FOR(i, bins)
+        {
+            if (count[i]) grid_add(&histogram[i], count[i]);
+        }
+    }
+}
+
+/* Block: a span, a federation. The first pass: counts by the leading 11 bits. Neighbouring
+ * entries, which often fall in the same bin, take turns at COUNT_COPIES histograms. */
+KERNEL(select_count_leading, struct server_step s)
+{
+    SHARED(int, count, COUNT_COPIES * SELECT_BINS);
+    const struct chunk span = s.span[BLOCK_X];
+    const float *g = s.aggregate + BLOCK_Y * s.ld + span.begin;
+    const int64_t width = span.end - span.begin;
+    int *histogram = s.histogram + (BLOCK_Y * s.segments + span.tensor) * s.agents * SELECT_BINS;
+    BLOCK_FOR(i, COUNT_COPIES * SELECT_BINS) { count[i] = 0; }
+    block_sync();
+    for (int64_t begin = 0; begin < width; begin += TILE_COLUMNS) {
+        const float *tile = g + begin;
+        prefetch(tile + 2 * TILE_COLUMNS, TILE_COLUMNS);
+        BLOCK_FOR(i, smaller(width - begin, TILE_COLUMNS))
+        {
+            shared_add(&count[i % COUNT_COPIES * SELECT_BINS + (key_of(tile[i]) >> 20)], 1);
+        }
+    }
+    block_sync();
+    BLOCK_FOR(i, SELECT_BINS)
+    {
+        for (int copy = 1; copy < COUNT_COPIES; copy++) count[i] += count[copy * SELECT_BINS + i];
+    }
+    add_counts(BLOCK_PASS histogram, count, SELECT_BINS, span_is_alone(s, span));
+}
+
+enum { BINS = 1024 }; /* of a later pass */
+
+/* Pass 1: first[] holds the group by a key's leading bits. Where misses are counted as
+ * well, nothing depends on a branch that half of the entries take. */
+DEVICE void count_in_groups(BLOCK_PARAM int *count, const int16_t *first, const float *g, int64_t n)
+{
+    BLOCK_FOR(i, n)
+    {
+        const uint32_t key = key_of(g[i]);
+        const int group = first[key >> 20];
+        if (COUNT_MISSES || group < LOCAL_GROUPS) shared_add(&count[group * BINS + (key >> 10) % BINS], 1);
+    }
+}
+
+/* Pass 2: first[] holds the first of a chain of groups by a prefix's low bits. Few entries
+ * meet any. */
+DEVICE void count_in_chains(BLOCK_PARAM int *count, const int16_t *first, const int16_t *next,
+                            const uint32_t *prefix, const float *g, int64_t n)
+{
+    BLOCK_FOR(i, n)
+    {
+        const uint32_t key = key_of(g[i]), found = key >> 10;
+        int group = first[found % SELECT_BINS];
+        while (group < LOCAL_GROUPS && prefix[group] != found) group = next[group];
+        if (group < LOCAL_GROUPS) shared_add(&count[group * BINS + key % BINS], 1);
+    }
+}
+
+/* Block: a span, a federation. A later pass: counts by 10 bits those entries whose prefix is
+ * a group's, for LOCAL_GROUPS groups at a time. A table finds the groups by the prefix's low
+ * 11 bits: all of the prefix in pass 1, so that no two groups share an entry; in pass 2
+ * groups that do are chained. */
 KERNEL(select_count, struct server_step s, int pass)
 {
-    SHARED(int, count, LOCAL_GROUPS * SELECT_BINS);
-    SHARED(int16_t, first_group, SELECT_BINS); /* by the key's leading 11 bits; -1: none */
-    const struct chunk chunk = s.chunk[BLOCK_X];
-    const int64_t segment = BLOCK_Y * s.segments + segment_of(s, chunk.tensor);
-    const float *g = s.aggregate + BLOCK_Y * s.ld;
-    const uint32_t *prefix = s.group_prefix + segment * s.agents;
-    const int groups = pass == 0 ? 1 : s.groups[segment], shift = pass_shift(pass), bins = pass_bins(pass);
-    int *histogram = s.histogram + segment * s.agents * SELECT_BINS;
+    SHARED(int, count, (LOCAL_GROUPS + COUNT_MISSES) * BINS);
+    SHARED(int16_t, first, SELECT_BINS); /* LOCAL_GROUPS: none */
+    SHARED(int16_t, next, LOCAL_GROUPS);
+    const struct chunk span = s.span[BLOCK_X];
+    const int64_t segment = BLOCK_Y * s.segments + span.tensor, width = span.end - span.begin;
+    const float *g = s.aggregate + BLOCK_Y * s.ld + span.begin;
+    const int groups = s.groups[segment], alone = span_is_alone(s, span);
 
     for (int begin = 0; begin < groups; begin += LOCAL_GROUPS) {
-        const int local = groups - begin < LOCAL_GROUPS ? groups - begin : LOCAL_GROUPS;
+        const uint32_t *prefix = s.group_prefix + segment * s.agents + begin;
+        int *histogram = s.histogram + (segment * s.agents + begin) * SELECT_BINS;
+        const int local = (int)smaller(groups - begin, LOCAL_GROUPS);
+        BLOCK_FOR(i, local * BINS) { count[i] = 0; }
+        BLOCK_FOR(i, SELECT_BINS) { first[i] = LOCAL_GROUPS; }
+        block_sync();
+        if (THREAD_INDEX == 0)
+            for (int i = 0; i < local; i++) {
+                next[i] = first[prefix[i] % SELECT_BINS];
+                first[prefix[i] % SELECT_BINS] = (int16_t)i;
+            }
+        block_sync();
+        for (int64_t tile = 0; tile < width; tile += TILE_COLUMNS) {
+            const int64_t n = smaller(width - tile, TILE_COLUMNS);
+            prefetch(g + tile + 2 * TILE_COLUMNS, TILE_COLUMNS);
+            if (pass == 1)
+                count_in_groups(BLOCK_PASS count, first, g + tile, n);
+            else
+                count_in_chains(BLOCK_PASS count, first, next, prefix, g + tile, n);
+        }
+        block_sync();
         for (int group = 0; group < local; group++)
-            BLOCK_FOR(i, bins) { count[group * SELECT_BINS + i] = 0; }
-        BLOCK_FOR(i, SELECT_BINS) { first_group[i] = -1; }
-        block_sync();
-        /* Groups with the same leading bits are neighbours; the first one is noted. */
-        BLOCK_FOR(i, local)
-        {
-            const int leading_shift = pass == 2 ? 10 : 0;
-            const uint32_t leading = pass == 0 ? 0 : prefix[begin + i] >> leading_shift;
-            if (i == 0 || pass == 0 || prefix[begin + i - 1] >> leading_shift != leading)
-                first_group[leading] = (int16_t)i;
-        }
-        block_sync();
-        if (pass == 0) {
-            BLOCK_FOR(i, chunk.end - chunk.begin) { shared_add(&count[key_of(g[chunk.begin + i]) >> 20], 1); }
-        } else {
-            BLOCK_FOR(i, chunk.end - chunk.begin)
-            {
-                const uint32_t key = key_of(g[chunk.begin + i]), found = key >> (shift + 10);
-                for (int group = first_group[key >> 20]; group >= 0 && group < local; group++)
-                    if (prefix[begin + group] <= found) { /* descending */
-                        if (prefix[begin + group] == found)
-                            shared_add(&count[group * SELECT_BINS + (key >> shift & 1023)], 1);
-                        break;
-                    }
-            }
-        }
-        block_sync();
-        for (int group = 0; group < local; group++) {
-            const int *from = count + group * SELECT_BINS;
-            int *to = histogram + (begin + group) * SELECT_BINS;
-            BLOCK_FOR(i, bins)
-            {
-                if (from[i]) grid_add(&to[i], from[i]);
-            }
-        }
+            add_counts(BLOCK_PASS histogram + group * SELECT_BINS, count + group * BINS, BINS, alone);
         block_sync();
     }
 }
 
 static const char *launch_select_count(void *stream, struct server_step step, int pass)
 {
-    return LAUNCH(stream, grid_of(step.chunks, step.federations, 1), select_count, step, pass);
+    const struct grid grid = grid_of(step.spans, step.federations, 1);
+    if (pass == 0) return LAUNCH(stream, grid, select_count_leading, step);
+    return LAUNCH(stream, grid, select_count, step, pass);
 }
 
-/* above[i] = sum of count[j] over j > i, for i < bins. */
-DEVICE void sums_above(BLOCK_PARAM int *above, const int *count, int bins)
+/* The bin that a rank falls in: the highest that leaves less than *wanted above it, which
+ * is taken off. coarse[i]: sum of NARROW_BINS counts. */
+enum { NARROW_BINS = 32 };
+
+DEVICE int narrow_to_bin(int64_t *wanted, const int *coarse, const int *count, int bins)
 {
-    const int64_t each = (bins + THREAD_COUNT - 1) / THREAD_COUNT;
-    const int64_t end = bins - THREAD_INDEX * each, begin = end - each > 0 ? end - each : 0;
-    int own = 0;
-    for (int64_t i = end - 1; i >= begin; i--) own += count[i];
-    int sum = block_scan(own);
-    for (int64_t i = end - 1; i >= begin; i--) {
-        above[i] = sum;
-        sum += count[i];
-    }
+    int64_t left = *wanted;
+    int part = bins / NARROW_BINS - 1;
+    while (coarse[part] < left) left -= coarse[part--];
+    int bin = part * NARROW_BINS + NARROW_BINS - 1;
+    while (count[bin] < left) left -= count[bin--];
+    *wanted = left;
+    return bin;
 }
 
 /* Block: a segment, a federation. */
 KERNEL(select_narrow, struct server_step s, int pass)
 {
-    SHARED(int, above, SELECT_BINS);
+    SHARED(int, coarse, SELECT_BINS / NARROW_BINS);
     const int64_t segment = BLOCK_Y * s.segments + BLOCK_X;
     const int64_t n = s.segment_begin[BLOCK_X + 1] - s.segment_begin[BLOCK_X];
     const int shift = pass_shift(pass), bins = pass_bins(pass), groups = pass == 0 ? 1 : s.groups[segment];
@@ -132,23 +203,20 @@ KERNEL(select_narrow, struct server_step s, int pass)
 
     for (int group = 0; group < groups; group++) {
         int *count = histogram + group * SELECT_BINS;
-        sums_above(BLOCK_PASS above, count, bins);
+        BLOCK_FOR(i, bins / NARROW_BINS)
+        {
+            int sum = 0;
+            for (int k = 0; k < NARROW_BINS; k++) sum += count[i * NARROW_BINS + k];
+            coarse[i] = sum;
+        }
         block_sync();
         BLOCK_FOR(i, s.agents)
         {
             if (rank[i].group != group) continue;
-            int low = 0, high = bins - 1; /* the highest bin that leaves less than wanted above it is lowest */
-            while (low < high) {
-                const int middle = (low + high) / 2;
-                if (above[middle] < rank[i].wanted)
-                    high = middle;
-                else
-                    low = middle + 1;
-            }
-            rank[i].wanted -= above[low];
-            rank[i].prefix = rank[i].prefix << (pass == 0 ? 11 : 10) | (uint32_t)low;
+            const int bin = narrow_to_bin(&rank[i].wanted, coarse, count, bins);
+            rank[i].prefix = rank[i].prefix << (pass == 0 ? 11 : 10) | (uint32_t)bin;
             rank[i].threshold = rank[i].prefix << shift;
-            if (rank[i].wanted == count[low]) rank[i].group = -1;
+            if (rank[i].wanted == count[bin]) rank[i].group = -1;
         }
         block_sync();
         BLOCK_FOR(i, bins) { count[i] = 0; }
@@ -174,29 +242,61 @@ static const char *launch_select_narrow(void *stream, struct server_step step, i
     return LAUNCH(stream, grid_of(step.segments, step.federations, 1), select_narrow, step, pass);
 }
 
-/* Block: a rank, a segment, a federation. Each thread counts ties in a piece of the
- * segment; the one in whose piece the last wanted tie lies looks for its column. Ties at
- * zero need no end: a reward of zero is none. */
-KERNEL(select_ties, struct server_step s)
+/* Wants some, not all, of the entries equal to its threshold. Ties at zero need no end: a
+ * reward of zero is none. */
+DEVICE int seeks_ties(struct rank_state rank) { return rank.group >= 0 && rank.threshold > 0; }
+
+/* Block: a span, a federation. How many ties each rank that seeks them has in the span. */
+KERNEL(select_count_ties, struct server_step s)
 {
-    const int64_t segment = BLOCK_Z * s.segments + BLOCK_Y;
-    struct rank_state *rank = s.rank + segment * s.agents + BLOCK_X;
+    const struct chunk span = s.span[BLOCK_X];
+    const struct rank_state *rank = s.rank + (BLOCK_Y * s.segments + span.tensor) * s.agents;
+    const float *g = s.aggregate + BLOCK_Y * s.ld;
+    for (int i = 0; i < s.agents; i++) {
+        if (!seeks_ties(rank[i])) continue;
+        int count = 0;
+        const uint32_t key = rank[i].threshold;
+        SIMD_SUM(count)
+        BLOCK_FOR(k, span.end - span.begin) { count += key_of(g[span.begin + k]) == key; }
+        const int ties = (int)block_sum(count);
+        if (THREAD_INDEX == 0) s.ties[(BLOCK_Y * s.spans + BLOCK_X) * s.agents + i] = ties;
+    }
+}
+
+static const char *launch_select_count_ties(void *stream, struct server_step step)
+{
+    return LAUNCH(stream, grid_of(step.spans, step.federations, 1), select_count_ties, step);
+}
+
+/* Block: a rank, a segment, a federation. In the span where the last wanted tie lies each
+ * thread counts ties in a piece; the one in whose piece it lies looks for its column. */
+KERNEL(select_end_ties, struct server_step s)
+{
+    struct rank_state *rank = s.rank + (BLOCK_Z * s.segments + BLOCK_Y) * s.agents + BLOCK_X;
     const float *g = s.aggregate + BLOCK_Z * s.ld;
-    const int64_t begin = s.segment_begin[BLOCK_Y], n = s.segment_begin[BLOCK_Y + 1] - begin;
-    const int searching = rank->group >= 0 && rank->threshold > 0;
-    const int64_t first = begin + n * THREAD_INDEX / THREAD_COUNT, last = begin + n * (THREAD_INDEX + 1) / THREAD_COUNT;
     const uint32_t key = rank->threshold;
-    const int64_t wanted = rank->wanted;
+    if (!seeks_ties(*rank)) return; /* all threads alike */
+    int64_t wanted = rank->wanted;
+    int number = s.segment_span[BLOCK_Y];
+    for (const int last = s.segment_span[BLOCK_Y + 1] - 1; number < last; number++) {
+        const int ties = s.ties[(BLOCK_Z * s.spans + number) * s.agents + BLOCK_X];
+        if (wanted <= ties) break;
+        wanted -= ties;
+    }
+    const struct chunk span = s.span[number];
+    const int64_t n = span.end - span.begin;
+    const int64_t first = span.begin + n * THREAD_INDEX / THREAD_COUNT;
+    const int64_t last = span.begin + n * (THREAD_INDEX + 1) / THREAD_COUNT;
     int ties = 0;
-    if (searching)
-        for (int64_t i = first; i < last; i++) ties += key_of(g[i]) == key;
+    SIMD_SUM(ties)
+    for (int64_t i = first; i < last; i++) ties += key_of(g[i]) == key;
     int64_t seen = block_scan(ties);
-    if (searching && seen < wanted && seen + ties >= wanted)
+    if (seen < wanted && seen + ties >= wanted)
         for (int64_t i = first; i < last; i++)
             if (key_of(g[i]) == key && ++seen == wanted) rank->tie_end = i + 1;
 }
 
-static const char *launch_select_ties(void *stream, struct server_step step)
+static const char *launch_select_end_ties(void *stream, struct server_step step)
 {
-    return LAUNCH(stream, grid_of(step.agents, step.segments, step.federations), select_ties, step);
+    return LAUNCH(stream, grid_of(step.agents, step.segments, step.federations), select_end_ties, step);
 }

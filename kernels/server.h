@@ -4,13 +4,6 @@
 
 #include "kernels/portable.h"
 
-/* Partial sums per agent and chunk that server_norms leaves. */
-enum { NORM_SQUARE, NORM_FAULTY, NORM_MOVED_DOT, NORM_MOVED_SQUARE, NORM_SUMS };
-
-/* Partial sums per chunk and model that server_download leaves: ‖v_i‖² and
- * ‖w_i − w_server‖²; in the server's row ‖g‖² and ‖w_server‖². */
-enum { DOWNLOAD_KEPT, DOWNLOAD_DISTANCE, DOWNLOAD_SUMS };
-
 /* The 31 bits of |g|, which order as |g| does. */
 DEVICE uint32_t key_of(float g) { return bits_of(g) & 0x7fffffffu; }
 
@@ -19,5 +12,24 @@ DEVICE uint32_t key_of(float g) { return bits_of(g) & 0x7fffffffu; }
 
 /* The segment of the selection that a parameter tensor belongs to. */
 DEVICE int64_t segment_of(struct server_step s, int32_t tensor) { return s.reward == CGSV_REWARD_LAYER ? tensor : 0; }
+
+DEVICE const float *update_row(struct server_step s, int64_t federation, int64_t agent)
+{
+    return s.update + (federation * s.agents + agent) * s.update_stride;
+}
+
+/* The federation's records of this round, one per agent. */
+DEVICE struct cgsv_round_record *round_record(struct server_step s, int64_t federation)
+{
+    return s.record + ((int64_t)(*s.round % s.rounds) * s.federations + federation) * s.agents;
+}
+
+DEVICE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* Columns of piece number `piece`. */
+DEVICE int64_t piece_width(int64_t dimension, int64_t piece)
+{
+    return smaller(dimension - piece * CHUNK_COLUMNS, CHUNK_COLUMNS);
+}
 
 #endif

@@ -132,13 +132,15 @@ static void check_server(const char *name, enum cgsv_reward reward)
     step.update = update;
     step.model = model;
     step.round = round;
+    step.update_stride = step.model_stride = ld;
+    step.server_model = model + N * ld;
     for (int i = 0; i <= N; i++) memcpy(model + i * ld, w0->data, (size_t)D * sizeof *model);
 
     for (int r = 0; r < rounds; r++) {
         const struct safetensors_tensor *from = golden_get(file, "r%d.update", r);
         for (int i = 0; i < N; i++)
             memcpy(update + i * ld, (const float *)from->data + i * D, (size_t)D * sizeof *update);
-        check(server_step_run(device, &step));
+        check(server_step_run(device, &step, device->stream));
         compare(step.aggregate, golden_get(file, "r%d.aggregate", r), N);
         for (int i = 0; i < N; i++) {
             const struct cgsv_round_record *record = &step.record[r * N + i];

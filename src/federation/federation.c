@@ -20,8 +20,8 @@ static struct server_sizes server_sizes_of(const cgsv_config *c, const struct mo
 
 static int moments_of(const cgsv_config *c) { return c->optimizer == CGSV_OPTIMIZER_ADAM ? 2 : c->momentum > 0; }
 
-static void plan_for(cgsv_memory_plan *plan, const cgsv_config *c, const struct model *model,
-                            const cgsv_dataset *data)
+static void plan_for(cgsv_memory_plan *plan, const struct kernels *kernels, const cgsv_config *c,
+                     const struct model *model, const cgsv_dataset *data)
 {
     const size_t row = (size_t)model->row_stride * sizeof(float), N = (size_t)c->agents, R = (size_t)row_count(c);
     const size_t sample = (size_t)model->features * sizeof(float) + sizeof(int32_t);
@@ -38,7 +38,7 @@ static void plan_for(cgsv_memory_plan *plan, const cgsv_config *c, const struct 
     plan->activations = workspace_bytes(model, (int)R, (int)R, slots_for(c->batch), true) +
                         workspace_bytes(model, (int)(N + 1), 1, slots_for(EVALUATION_BATCH), false);
     plan->data = (size_t)(data->train.samples + data->test.samples) * sample;
-    plan->server = server_step_bytes(&sizes);
+    plan->server = server_step_bytes(kernels, &sizes);
     plan->total = plan->models + plan->updates + plan->training + plan->optimizer + plan->activations + plan->data +
                   plan->server;
 }
@@ -49,7 +49,7 @@ cgsv_status cgsv_federation_plan(cgsv_memory_plan *plan, cgsv_device *device, co
     struct model model;
     TRY(config_check(config));
     TRY(model_create(&model, config->model, data->channels, data->height, data->width, data->classes));
-    plan_for(plan, config, &model, data);
+    plan_for(plan, device->kernels, config, &model, data);
     plan->available = device->backend->memory_free(device);
     return CGSV_OK;
 }
@@ -135,8 +135,12 @@ static cgsv_status make_server(cgsv_federation *f)
         share[i] = (double)(f->partition.first[i + 1] - f->partition.first[i]) / (double)f->partition.first[c->agents];
     cgsv_status status = server_step_create(&f->server, f->device, &sizes, &mechanism, share);
     free(share);
+    f->server.norms_given = 1;
     f->server.update = f->updates;
+    f->server.update_stride = f->server.model_stride = f->model.row_stride;
     f->server.model = f->models;
+    f->server.model_block = (c->agents + 1) * f->model.row_stride;
+    f->server.server_model = f->models + c->agents * f->model.row_stride;
     f->server.round = f->round;
     f->server.train_loss = f->train_loss;
     return status;
@@ -164,7 +168,7 @@ static cgsv_status build(cgsv_federation *f, const cgsv_dataset *data)
     cgsv_memory_plan plan;
     TRY(config_check(c));
     TRY(model_create(&f->model, c->model, data->channels, data->height, data->width, data->classes));
-    plan_for(&plan, c, &f->model, data);
+    plan_for(&plan, f->device->kernels, c, &f->model, data);
     const size_t available = f->device->backend->memory_free(f->device);
     if (available && plan.total > available)
         return error_set(CGSV_ERROR_MEMORY,

@@ -41,7 +41,8 @@ static cgsv_status training_step(cgsv_federation *f, int epoch, int step)
                                                                  .rows = rows, .momentum = f->config.momentum,
                                                                  .batch = f->config.batch,
                                                                  .local_epochs = f->config.local_epochs,
-                                                                 .epoch = epoch, .step = step}));
+                                                                 .epoch = epoch, .step = step,
+                                                                 .norm_partial = f->server.norm_partial}));
     return CGSV_OK;
 }
 
@@ -61,7 +62,7 @@ static cgsv_status local_training(cgsv_federation *f)
     return CGSV_OK;
 }
 
-static cgsv_status server_half(cgsv_federation *f) { return server_step_run(f->device, &f->server); }
+static cgsv_status server_half(cgsv_federation *f) { return server_step_run(f->device, &f->server, f->device->stream); }
 
 /* Enqueues one half of a round. Where the device has graphs, the first round runs as it
  * is (which loads every kernel), the second is recorded, and later ones are replayed. */

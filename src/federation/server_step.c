@@ -3,28 +3,62 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int chunk_count(const struct server_sizes *z)
+/* What entries are selected within: the tensors, or the whole vector. */
+static int segment_table(const struct server_sizes *z, const int64_t **begin, int64_t whole[2])
 {
-    int64_t count = 0;
-    for (int t = 0; t < z->tensors; t++)
-        count += (z->tensor_begin[t + 1] - z->tensor_begin[t] + CHUNK_COLUMNS - 1) / CHUNK_COLUMNS;
-    return (int)count;
+    whole[0] = 0;
+    whole[1] = z->dimension;
+    *begin = z->reward == CGSV_REWARD_LAYER ? z->tensor_begin : whole;
+    return z->reward == CGSV_REWARD_LAYER ? z->tensors : 1;
+}
+
+int server_cut(struct chunk *piece, int32_t *first, const int64_t *begin, int parts, int64_t columns)
+{
+    int count = 0;
+    for (int t = 0; t < parts; t++) {
+        if (first) first[t] = count;
+        for (int64_t at = begin[t]; at < begin[t + 1]; at += columns, count++)
+            if (piece) piece[count] = (struct chunk){at, at + columns < begin[t + 1] ? at + columns : begin[t + 1], t};
+    }
+    if (first) first[parts] = count;
+    return count;
+}
+
+/* Sets the sizes that follow from `z`. */
+static void count_all(struct server_step *s, const struct kernels *kernels, const struct server_sizes *z)
+{
+    const int64_t *begin;
+    int64_t whole[2];
+    memset(s, 0, sizeof *s);
+    s->federations = z->federations;
+    s->agents = z->agents;
+    s->rounds = z->rounds;
+    s->dimension = z->dimension;
+    s->ld = z->ld;
+    s->tensors = z->tensors;
+    s->reward = z->reward;
+    s->chunks = server_cut(NULL, NULL, z->tensor_begin, z->tensors, CHUNK_COLUMNS);
+    s->pieces = (int)((z->dimension + CHUNK_COLUMNS - 1) / CHUNK_COLUMNS);
+    s->segments = segment_table(z, &begin, whole);
+    s->spans = server_cut(NULL, NULL, begin, s->segments, kernels->span_columns(z->dimension));
 }
 
 /* One walk over the arrays serves to count and to allocate them. */
-static cgsv_status walk(struct server_step *s, cgsv_device *device, const struct server_sizes *z, size_t *bytes)
+static cgsv_status walk(struct server_step *s, cgsv_device *device, size_t *bytes)
 {
-    const size_t F = (size_t)z->federations, N = (size_t)z->agents, P = (size_t)chunk_count(z);
-    const size_t G = z->reward == CGSV_REWARD_LAYER ? (size_t)z->tensors : 1;
+    const size_t F = (size_t)s->federations, N = (size_t)s->agents, P = (size_t)s->chunks, G = (size_t)s->segments;
+    const size_t Q = (size_t)s->pieces, S = (size_t)s->spans;
     const struct {
         void **memory;
         size_t bytes;
     } arrays[] = {
         {(void **)&s->chunk, P * sizeof *s->chunk},
+        {(void **)&s->span, S * sizeof *s->span},
+        {(void **)&s->segment_span, (G + 1) * sizeof *s->segment_span},
         {(void **)&s->segment_begin, (G + 1) * sizeof *s->segment_begin},
         {(void **)&s->mechanism, F * sizeof *s->mechanism},
         {(void **)&s->data_share, F * N * sizeof *s->data_share},
-        {(void **)&s->aggregate, F * (size_t)z->ld * sizeof *s->aggregate},
+        {(void **)&s->aggregate, F * (size_t)s->ld * sizeof *s->aggregate},
         {(void **)&s->importance, F * N * sizeof *s->importance},
         {(void **)&s->norm, F * N * sizeof *s->norm},
         {(void **)&s->coefficient, F * N * sizeof *s->coefficient},
@@ -34,10 +68,11 @@ static cgsv_status walk(struct server_step *s, cgsv_device *device, const struct
         {(void **)&s->groups, F * G * sizeof *s->groups},
         {(void **)&s->group_prefix, F * G * N * sizeof *s->group_prefix},
         {(void **)&s->histogram, F * G * N * SELECT_BINS * sizeof *s->histogram},
-        {(void **)&s->norm_partial, F * N * P * 4 * sizeof *s->norm_partial},
+        {(void **)&s->ties, F * S * N * sizeof *s->ties},
+        {(void **)&s->norm_partial, F * N * Q * NORM_SUMS * sizeof *s->norm_partial},
         {(void **)&s->dot_partial, F * P * (N + 1) * sizeof *s->dot_partial},
-        {(void **)&s->download_partial, F * P * (N + 1) * 2 * sizeof *s->download_partial},
-        {(void **)&s->record, (size_t)z->rounds * F * N * sizeof *s->record},
+        {(void **)&s->download_partial, F * P * (N + 1) * DOWNLOAD_SUMS * sizeof *s->download_partial},
+        {(void **)&s->record, (size_t)s->rounds * F * N * sizeof *s->record},
     };
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
         *bytes += arrays[i].bytes;
@@ -46,41 +81,47 @@ static cgsv_status walk(struct server_step *s, cgsv_device *device, const struct
     return CGSV_OK;
 }
 
-size_t server_step_bytes(const struct server_sizes *sizes)
+size_t server_step_bytes(const struct kernels *kernels, const struct server_sizes *sizes)
 {
-    struct server_step unused;
+    struct server_step counted;
     size_t bytes = 0;
-    walk(&unused, NULL, sizes, &bytes);
+    count_all(&counted, kernels, sizes);
+    walk(&counted, NULL, &bytes);
     return bytes;
 }
 
 static cgsv_status upload_tables(struct server_step *s, cgsv_device *device, const struct server_sizes *z,
                                  const struct mechanism *mechanism, const double *data_share)
 {
-    struct chunk *chunk = calloc((size_t)s->chunks, sizeof *chunk);
-    if (!chunk) return error_set(CGSV_ERROR_MEMORY, "no memory for a table of %d chunks", s->chunks);
-    int count = 0;
-    for (int t = 0; t < z->tensors; t++)
-        for (int64_t begin = z->tensor_begin[t]; begin < z->tensor_begin[t + 1]; begin += CHUNK_COLUMNS) {
-            int64_t end = begin + CHUNK_COLUMNS < z->tensor_begin[t + 1] ? begin + CHUNK_COLUMNS : z->tensor_begin[t + 1];
-            chunk[count++] = (struct chunk){begin, end, t};
-        }
-    const int64_t whole[2] = {0, z->dimension};
-    const int64_t *segments = z->reward == CGSV_REWARD_LAYER ? z->tensor_begin : whole;
+    const int64_t *segments;
+    int64_t whole[2];
+    segment_table(z, &segments, whole);
+    struct chunk *chunk = calloc((size_t)s->chunks, sizeof *chunk), *span = calloc((size_t)s->spans, sizeof *span);
+    int32_t *segment_span = calloc((size_t)s->segments + 1, sizeof *segment_span);
+    cgsv_status status = CGSV_OK;
+    if (!chunk || !span || !segment_span) {
+        status = error_set(CGSV_ERROR_MEMORY, "no memory for a table of %d chunks", s->chunks);
+    } else {
+        server_cut(chunk, NULL, z->tensor_begin, z->tensors, CHUNK_COLUMNS);
+        server_cut(span, segment_span, segments, s->segments, device->kernels->span_columns(z->dimension));
+    }
     const size_t pairs = (size_t)s->federations * (size_t)s->agents;
     const struct {
         const void *to, *from;
         size_t bytes;
     } tables[] = {
         {s->chunk, chunk, (size_t)s->chunks * sizeof *chunk},
+        {s->span, span, (size_t)s->spans * sizeof *span},
+        {s->segment_span, segment_span, (size_t)(s->segments + 1) * sizeof *segment_span},
         {s->segment_begin, segments, (size_t)(s->segments + 1) * sizeof *segments},
         {s->mechanism, mechanism, (size_t)s->federations * sizeof *mechanism},
         {s->data_share, data_share, pairs * sizeof *data_share},
     };
-    cgsv_status status = CGSV_OK;
     for (size_t i = 0; i < sizeof tables / sizeof *tables && status == CGSV_OK; i++)
         status = device->backend->upload(device, (void *)tables[i].to, tables[i].from, tables[i].bytes);
     free(chunk);
+    free(span);
+    free(segment_span);
     return status;
 }
 
@@ -88,16 +129,8 @@ cgsv_status server_step_create(struct server_step *step, cgsv_device *device, co
                                const struct mechanism *mechanism, const double *data_share)
 {
     size_t bytes = 0;
-    memset(step, 0, sizeof *step);
-    step->federations = sizes->federations;
-    step->agents = sizes->agents;
-    step->dimension = sizes->dimension;
-    step->ld = sizes->ld;
-    step->tensors = sizes->tensors;
-    step->chunks = chunk_count(sizes);
-    step->segments = sizes->reward == CGSV_REWARD_LAYER ? sizes->tensors : 1;
-    step->reward = sizes->reward;
-    cgsv_status status = walk(step, device, sizes, &bytes);
+    count_all(step, device->kernels, sizes);
+    cgsv_status status = walk(step, device, &bytes);
     if (status == CGSV_OK) status = upload_tables(step, device, sizes, mechanism, data_share);
     if (status != CGSV_OK) server_step_free(step, device);
     return status;
@@ -105,19 +138,19 @@ cgsv_status server_step_create(struct server_step *step, cgsv_device *device, co
 
 void server_step_free(struct server_step *s, cgsv_device *device)
 {
-    const void *all[] = {s->chunk,       s->segment_begin, s->mechanism,  s->data_share,   s->aggregate,
-                         s->importance,  s->norm,          s->coefficient, s->keep_ratio,  s->order,
-                         s->rank,        s->groups,        s->group_prefix, s->histogram,  s->norm_partial,
-                         s->dot_partial, s->download_partial, s->record};
+    const void *all[] = {s->chunk,       s->span,          s->segment_span,     s->segment_begin, s->mechanism,
+                         s->data_share,  s->aggregate,     s->importance,       s->norm,          s->coefficient,
+                         s->keep_ratio,  s->order,         s->rank,             s->groups,        s->group_prefix,
+                         s->histogram,   s->ties,          s->norm_partial,     s->dot_partial,
+                         s->download_partial, s->record};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) device->backend->release(device, (void *)all[i]);
     memset(s, 0, sizeof *s);
 }
 
-cgsv_status server_step_run(cgsv_device *device, const struct server_step *step)
+cgsv_status server_step_run(cgsv_device *device, const struct server_step *step, void *stream)
 {
     const struct kernels *k = device->kernels;
-    void *stream = device->stream;
-    LAUNCHED(device, k->server_norms(stream, *step));
+    if (!step->norms_given) LAUNCHED(device, k->server_norms(stream, *step));
     LAUNCHED(device, k->server_weigh(stream, *step));
     LAUNCHED(device, k->server_aggregate_and_dot(stream, *step));
     LAUNCHED(device, k->server_contribution(stream, *step));
@@ -125,7 +158,8 @@ cgsv_status server_step_run(cgsv_device *device, const struct server_step *step)
         LAUNCHED(device, k->select_count(stream, *step, pass));
         LAUNCHED(device, k->select_narrow(stream, *step, pass));
     }
-    LAUNCHED(device, k->select_ties(stream, *step));
+    LAUNCHED(device, k->select_count_ties(stream, *step));
+    LAUNCHED(device, k->select_end_ties(stream, *step));
     LAUNCHED(device, k->server_download(stream, *step));
     LAUNCHED(device, k->server_record(stream, *step));
     return CGSV_OK;

@@ -14,15 +14,21 @@ struct server_sizes {
 };
 
 /* Bytes that server_step_create will take. */
-size_t server_step_bytes(const struct server_sizes *sizes);
+size_t server_step_bytes(const struct kernels *kernels, const struct server_sizes *sizes);
 
-/* Allocates all arrays but update, model, round and train_loss, which the caller sets,
- * and fills chunk and segment tables. mechanism[F] and data_share[F N] are the host's. */
+/* Cuts each of `parts` stretches begin[t] .. begin[t + 1] − 1 into pieces of `columns`.
+ * piece, and first[parts + 1] (a stretch's first piece), may be NULL. Returns the number
+ * of pieces. */
+int server_cut(struct chunk *piece, int32_t *first, const int64_t *begin, int parts, int64_t columns);
+
+/* Allocates all arrays but update, model, server_model, round and train_loss, which the
+ * caller sets with their strides, and fills the tables. mechanism[F] and data_share[F N]
+ * are the host's. */
 cgsv_status server_step_create(struct server_step *step, cgsv_device *device, const struct server_sizes *sizes,
                                const struct mechanism *mechanism, const double *data_share);
 void server_step_free(struct server_step *step, cgsv_device *device);
 
-/* Enqueues one server step: norms, aggregate, contributions, rewards, record. */
-cgsv_status server_step_run(cgsv_device *device, const struct server_step *step);
+/* Enqueues one server step on `stream`: norms, aggregate, contributions, rewards, record. */
+cgsv_status server_step_run(cgsv_device *device, const struct server_step *step, void *stream);
 
 #endif
