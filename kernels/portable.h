@@ -78,7 +78,6 @@ static const char *launch_check(cudaError_t error)
          i += (int64_t)gridDim.x * BLOCK_THREADS)
 
 #define SHARED(type, name, count) __shared__ type name[count]
-#define SERVER_BLOCKS_ARE_TEAMS
 #define UNROLL _Pragma("unroll")
 #define SIMD
 #define SIMD_SUM(...)
@@ -189,7 +188,6 @@ DEVICE void prefetch(const float *p, int64_t n)
 #if defined(CGSV_BLOCK_IS_THREADS)
 
 /* Blocks as OS threads: see kernels/threads.h for the runner. */
-#define SERVER_BLOCKS_ARE_TEAMS
 #include "kernels/threads.h"
 
 #else
@@ -320,10 +318,12 @@ DEVICE float float_of(uint32_t bits)
 /* Sizes of the server step's blocks that suit each build. Shared memory holds TILE_COLUMNS
  * float64 numbers, or LOCAL_GROUPS (and a spare, COUNT_MISSES) histograms of 1024 counters,
  * or COUNT_COPIES of 2048. A span is ⌈D / SPAN_PARTS⌉ columns, but SPAN_LEAST to SPAN_MOST. */
-#if defined(SERVER_BLOCKS_ARE_TEAMS)
-/* Many small blocks; 32 KiB each. */
-enum { TILE_COLUMNS = 4096, LOCAL_GROUPS = 8, COUNT_MISSES = 0, COUNT_COPIES = 4 };
+#if defined(__CUDACC__)
+enum { TILE_COLUMNS = 4096, LOCAL_GROUPS = 8, COUNT_MISSES = 0, COUNT_COPIES = 4 }; /* 32 KiB each */
 enum { SPAN_PARTS = 512, SPAN_LEAST = 4096, SPAN_MOST = 65536 };
+#elif defined(CGSV_BLOCK_IS_THREADS)
+enum { TILE_COLUMNS = 1024, LOCAL_GROUPS = 8, COUNT_MISSES = 0, COUNT_COPIES = 2 };
+enum { SPAN_PARTS = 512, SPAN_LEAST = 4096, SPAN_MOST = 8192 };
 #else
 /* A tile of sums and of a few agents' updates fits the first-level cache, the histograms
  * of all groups the second-level one; a long span writes them out seldom. */

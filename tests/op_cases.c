@@ -404,6 +404,18 @@ static void loss_cases(void)
 
 enum optimizer_kind { PLAIN, MOMENTUM, ADAM };
 
+/* One agent's sums for its norm: left by the last step of a round, and by no other. */
+static void check_norms(double *partial, const float *update, const float *model, int64_t dimension, int last)
+{
+    for (int64_t begin = 0; begin < dimension; begin += CHUNK_COLUMNS, partial += NORM_SUMS) {
+        const int64_t n = dimension - begin < CHUNK_COLUMNS ? dimension - begin : CHUNK_COLUMNS;
+        double want[NORM_SUMS], size[NORM_SUMS];
+        reference_norm_sums(want, size, update + begin, model + begin, n);
+        for (int i = 0; i < NORM_SUMS && last; i++) near("norm sums", i, partial[i], want[i], 1e-12 * size[i]);
+        if (!last) untouched("norm sums", partial, 2 * NORM_SUMS);
+    }
+}
+
 /* `active` of `all` rows take `steps` steps; each is compared from the state before it. */
 static void optimizer_case(enum optimizer_kind kind, int all, int active, int64_t dimension, double scale)
 {
@@ -443,13 +455,18 @@ static void optimizer_case(enum optimizer_kind kind, int all, int active, int64_
     float *w_old = TAKE(float, all * ld), *u_old = TAKE(float, agents * ld), *v_old = TAKE(float, all * ld),
           *s_old = TAKE(float, all * ld);
     const int batch = 32, epochs = 3;
+    const int64_t pieces = (dimension + CHUNK_COLUMNS - 1) / CHUNK_COLUMNS;
+    double *norm_partial = TAKE(double, agents * pieces * NORM_SUMS);
     const double momentum = kind == PLAIN ? 0 : 0.9;
-    for (int step = 0; step < 3; step++) {
-        *round = step == 2 ? 4 : 0;
-        const int epoch = step == 2 ? 1 : 0, number = step == 2 ? 0 : step;
-        error_free(k->epoch_begin(stream, lr, row, round, all, 0.97, step == 2, epochs, epoch));
+    for (int step = 0; step < 5; step++) {
+        /* The last two are the last of a round for rows of four and of two batches. */
+        static const int epoch_of[] = {0, 0, 1, 2, 2}, number_of[] = {0, 1, 0, 3, 1};
+        *round = step >= 2 ? 4 : 0;
+        const int epoch = epoch_of[step], number = number_of[step];
+        memset(norm_partial, 0xff, (size_t)(agents * pieces * NORM_SUMS) * sizeof *norm_partial);
+        error_free(k->epoch_begin(stream, lr, row, round, all, 0.97, step >= 2, epochs, epoch));
         for (int r = 0; r < all; r++) {
-            const double want = row[r].lr * pow(0.97, step == 2 ? *round * epochs + epoch : *round);
+            const double want = row[r].lr * pow(0.97, step >= 2 ? *round * epochs + epoch : *round);
             near("lr", r, lr[r], want, 1e-14 * want);
         }
         memcpy(w_old, work, (size_t)(all * ld) * sizeof *work);
@@ -458,7 +475,7 @@ static void optimizer_case(enum optimizer_kind kind, int all, int active, int64_
         memcpy(s_old, moment2, (size_t)(all * ld) * sizeof *work);
         struct optimizer_step o = {work, update, model, gradient, kind == PLAIN ? NULL : moment1,
                                    kind == ADAM ? moment2 : NULL, row, lr, round, dimension, ld, active, momentum,
-                                   batch, epochs, epoch, number};
+                                   batch, epochs, epoch, number, norm_partial};
         error_free(k->optimize(stream, o));
         for (int r = 0; r < all; r++) {
             const int agent = row[r].agent;
@@ -492,6 +509,9 @@ static void optimizer_case(enum optimizer_kind kind, int all, int active, int64_
             }
             if (memcmp(work + r * ld + dimension, w_old + r * ld + dimension, (size_t)(ld - dimension) * sizeof *work))
                 fail("row %d: written past D", r);
+            if (agent >= 0)
+                check_norms(norm_partial + agent * pieces * NORM_SUMS, update + agent * ld,
+                            model + row[r].model * ld, dimension, epoch == epochs - 1 && number == per_epoch - 1);
         }
     }
     for (int a = 0; a < agents; a++) untouched("update", update + a * ld + dimension, ld - dimension);
@@ -625,42 +645,65 @@ struct server {
 
 enum { RECORD_ROUNDS = 4 };
 
+/* Pieces of `columns` of each stretch begin[t] .. begin[t + 1] − 1, and every stretch's first. */
+static int cut(struct chunk **piece, int32_t *first, const int64_t *begin, int parts, int64_t columns)
+{
+    int count = 0;
+    for (int t = 0; t < parts; t++) count += (int)((begin[t + 1] - begin[t] + columns - 1) / columns);
+    *piece = TAKE(struct chunk, count);
+    count = 0;
+    for (int t = 0; t < parts; t++) {
+        if (first) first[t] = count;
+        for (int64_t at = begin[t]; at < begin[t + 1]; at += columns)
+            (*piece)[count++] = (struct chunk){at, at + columns < begin[t + 1] ? at + columns : begin[t + 1], t};
+    }
+    if (first) first[parts] = count;
+    return count;
+}
+
+/* Of agent i, or the server's for i = N. */
+static float *model_of(const struct server_step *s, int64_t f, int64_t i)
+{
+    return s->model + f * s->model_block + i * s->model_stride;
+}
+
 static struct server server_make(int federations, int agents, const int64_t *tensor, int tensors, enum cgsv_reward reward)
 {
     struct server v = {0};
     int64_t D = 0;
-    int chunks = 0;
     for (int t = 0; t < tensors; t++) {
         v.tensor_begin[t] = D;
         D += tensor[t];
-        chunks += (int)((tensor[t] + CHUNK_COLUMNS - 1) / CHUNK_COLUMNS);
     }
     v.tensor_begin[tensors] = D;
-    struct chunk *chunk = TAKE(struct chunk, chunks);
-    for (int t = 0, c = 0; t < tensors; t++)
-        for (int64_t b = v.tensor_begin[t]; b < v.tensor_begin[t + 1]; b += CHUNK_COLUMNS, c++) {
-            const int64_t end = b + CHUNK_COLUMNS < v.tensor_begin[t + 1] ? b + CHUNK_COLUMNS : v.tensor_begin[t + 1];
-            chunk[c] = (struct chunk){b, end, t};
-        }
-    const int64_t F = federations, N = agents, P = chunks, ld = (D + 31) / 32 * 32 + 32;
-    const int64_t G = reward == CGSV_REWARD_LAYER ? tensors : 1;
+    const int64_t F = federations, N = agents, ld = (D + 31) / 32 * 32 + 32, update_stride = ld + 3;
+    const int64_t G = reward == CGSV_REWARD_LAYER ? tensors : 1, model_stride = ld + 1;
+    const int64_t Q = (D + CHUNK_COLUMNS - 1) / CHUNK_COLUMNS, model_block = (N + 1) * model_stride;
     int64_t *segment_begin = TAKE(int64_t, G + 1);
     memcpy(segment_begin, v.tensor_begin, (size_t)(G + 1) * sizeof *segment_begin);
     segment_begin[G] = D;
-    v.update = TAKE(float, F * N * ld);
+    struct chunk *chunk, *span;
+    int32_t *segment_span = TAKE(int32_t, G + 1);
+    const int P = cut(&chunk, NULL, v.tensor_begin, tensors, CHUNK_COLUMNS);
+    const int S = cut(&span, segment_span, segment_begin, (int)G, k->span_columns(D));
+    v.update = TAKE(float, F * N * update_stride);
     v.data_share = TAKE(double, F * N);
     v.mechanism = TAKE(struct mechanism, F);
     v.loss = TAKE(double, F * N);
+    float *model = TAKE(float, F * model_block);
     v.s = (struct server_step){
-        .federations = federations, .agents = agents, .dimension = D, .ld = ld, .tensors = tensors, .chunks = chunks,
-        .segments = (int)G, .reward = reward, .chunk = chunk, .segment_begin = segment_begin, .mechanism = v.mechanism,
-        .data_share = v.data_share, .update = v.update, .model = TAKE(float, F * (N + 1) * ld),
-        .aggregate = TAKE(float, F * ld), .round = TAKE(int, 1), .importance = TAKE(double, F * N),
+        .federations = federations, .agents = agents, .rounds = RECORD_ROUNDS, .dimension = D, .tensors = tensors,
+        .chunks = P, .pieces = (int)Q, .spans = S, .segments = (int)G, .reward = reward, .chunk = chunk, .span = span,
+        .segment_span = segment_span, .segment_begin = segment_begin, .mechanism = v.mechanism,
+        .data_share = v.data_share, .update = v.update, .update_stride = update_stride, .model = model,
+        .model_stride = model_stride, .model_block = model_block, .server_model = model + N * model_stride,
+        .aggregate = TAKE(float, F * ld), .ld = ld, .round = TAKE(int, 1), .importance = TAKE(double, F * N),
         .norm = TAKE(double, F * N), .coefficient = TAKE(double, F * N), .keep_ratio = TAKE(double, F * N),
         .order = TAKE(int32_t, F * N), .rank = TAKE(struct rank_state, F * G * N), .groups = TAKE(int32_t, F * G),
         .group_prefix = TAKE(uint32_t, F * G * N), .histogram = TAKE(int, F * G * N * SELECT_BINS),
-        .norm_partial = TAKE(double, F * N * P * 4), .dot_partial = TAKE(double, F * P * (N + 1)),
-        .download_partial = TAKE(double, F * P * (N + 1) * 2), .train_loss = v.loss,
+        .ties = TAKE(int, F * S * N), .norm_partial = TAKE(double, F * N * Q * NORM_SUMS),
+        .dot_partial = TAKE(double, F * P * (N + 1)),
+        .download_partial = TAKE(double, F * P * (N + 1) * DOWNLOAD_SUMS), .train_loss = v.loss,
         .record = TAKE(struct cgsv_round_record, RECORD_ROUNDS * F * N)};
     *v.s.round = 0;
     memset(v.s.histogram, 0, (size_t)(F * G * N * SELECT_BINS) * sizeof(int));
@@ -673,7 +716,7 @@ static struct server server_make(int federations, int agents, const int64_t *ten
             v.loss[f * N + i] = uniform();
         }
         for (int64_t i = 0; i <= N; i++)
-            for (int64_t d = 0; d < D; d++) v.s.model[(f * (N + 1) + i) * ld + d] = (float)(2 * uniform() - 1);
+            for (int64_t d = 0; d < D; d++) model_of(&v.s, f, i)[d] = (float)(2 * uniform() - 1);
     }
     return v;
 }
@@ -684,12 +727,13 @@ static void server_select(struct server_step s)
         error_free(k->select_count(stream, s, pass));
         error_free(k->select_narrow(stream, s, pass));
     }
-    error_free(k->select_ties(stream, s));
+    error_free(k->select_count_ties(stream, s));
+    error_free(k->select_end_ties(stream, s));
 }
 
 static void server_run(struct server_step s)
 {
-    error_free(k->server_norms(stream, s));
+    if (!s.norms_given) error_free(k->server_norms(stream, s));
     error_free(k->server_weigh(stream, s));
     error_free(k->server_aggregate_and_dot(stream, s));
     error_free(k->server_contribution(stream, s));
@@ -705,8 +749,8 @@ static void check_download(const struct server *v, int f, const float *model_bef
 {
     const struct server_step s = v->s;
     const int64_t D = s.dimension, N = s.agents;
-    const float *g = s.aggregate + f * s.ld, *server = s.model + (f * (N + 1) + N) * s.ld;
-    const float *before = model_before + f * (N + 1) * s.ld;
+    const float *g = s.aggregate + f * s.ld, *server = model_of(&s, f, N);
+    const float *before = model_before + f * s.model_block;
     const int64_t last_begin = s.tensors >= 2 ? v->tensor_begin[s.tensors - 2] : 0;
     uint8_t *kept = malloc((size_t)D);
     int64_t *order = malloc((size_t)D * sizeof *order);
@@ -718,10 +762,10 @@ static void check_download(const struct server *v, int f, const float *model_bef
     for (int64_t d = 0; d < D; d++) {
         g_square += (double)g[d] * g[d];
         server_square += (double)server[d] * server[d];
-        same("server's model", d, server[d], before[N * s.ld + d] + g[d]);
+        same("server's model", d, server[d], before[N * s.model_stride + d] + g[d]);
     }
     for (int64_t i = 0; i < N; i++) {
-        const float *w = s.model + (f * (N + 1) + i) * s.ld;
+        const float *w = model_of(&s, f, i);
         double count = 0, kept_square = 0, distance = 0, last = 0;
         memset(kept, 0, (size_t)D);
         for (int segment = 0; segment < s.segments; segment++) {
@@ -731,7 +775,7 @@ static void check_download(const struct server *v, int f, const float *model_bef
             count += (double)keep;
         }
         for (int64_t d = 0; d < D; d++) {
-            const float want = before[i * s.ld + d] + (kept[d] ? g[d] : 0);
+            const float want = before[i * s.model_stride + d] + (kept[d] ? g[d] : 0);
             if (w[d] != want)
                 fail("agent %d q %.17g: w[%lld] %.9g, not %.9g (%s, g %.9g)", (int)i, s.keep_ratio[f * N + i],
                      (long long)d, w[d], want, kept[d] ? "kept" : "not kept", g[d]);
@@ -753,7 +797,7 @@ static void check_download(const struct server *v, int f, const float *model_bef
     }
     free(kept);
     free(order);
-    for (int64_t i = 0; i <= N; i++) untouched("model", s.model + (f * (N + 1) + i) * s.ld + D, s.ld - D);
+    for (int64_t i = 0; i <= N; i++) untouched("model", model_of(&s, f, i) + D, s.model_stride - D);
     const int64_t bins = (int64_t)s.segments * N * SELECT_BINS;
     for (int64_t i = 0; i < bins; i++)
         if (s.histogram[f * bins + i]) fail("histogram[%lld] not zero after the passes", (long long)i);
@@ -769,7 +813,7 @@ static void fill_updates(struct server *v, int round, enum updates kind)
         for (int64_t d = 0; d < s.dimension; d++)
             common[d] = kind == QUANTISED ? (float)(below(7) - 3) / 8 : (float)(2 * uniform() - 1);
         for (int i = 0; i < s.agents; i++) {
-            float *u = v->update + ((int64_t)f * s.agents + i) * s.ld;
+            float *u = v->update + ((int64_t)f * s.agents + i) * s.update_stride;
             for (int64_t d = 0; d < s.dimension; d++)
                 u[d] = kind == QUANTISED ? (d % 2 && i % 2 ? -common[d] : common[d])
                                          : (float)(0.01 * (i + 1) * (common[d] + (double)i / 4 * (2 * uniform() - 1)));
@@ -790,6 +834,21 @@ static void fill_updates(struct server *v, int round, enum updates kind)
     }
 }
 
+/* What the optimizer would have left. */
+static void give_norms(const struct server_step *s)
+{
+    for (int f = 0; f < s->federations; f++)
+        for (int i = 0; i < s->agents; i++)
+            for (int piece = 0; piece < s->pieces; piece++) {
+                const int64_t at = ((int64_t)f * s->agents + i), begin = (int64_t)piece * CHUNK_COLUMNS;
+                const int64_t left = s->dimension - begin, n = left < CHUNK_COLUMNS ? left : CHUNK_COLUMNS;
+                double size[NORM_SUMS];
+                reference_norm_sums(s->norm_partial + (at * s->pieces + piece) * NORM_SUMS, size,
+                                    s->update + at * s->update_stride + begin, model_of(s, f, i) + begin, n);
+            }
+}
+
+/* With a loss, the optimizer's norms come along as well. */
 static void server_case(int federations, int agents, const int64_t *tensor, int tensors, enum cgsv_reward reward,
                         enum updates kind, int with_loss)
 {
@@ -798,11 +857,13 @@ static void server_case(int federations, int agents, const int64_t *tensor, int 
                reward == CGSV_REWARD_LAYER ? "layer" : "global", names[kind]);
     struct server v = server_make(federations, agents, tensor, tensors, reward);
     if (!with_loss) v.s.train_loss = NULL;
+    v.s.norms_given = with_loss;
     const struct server_step s = v.s;
-    const int64_t N = agents, D = s.dimension, models = federations * (N + 1) * s.ld;
+    const int64_t N = agents, D = s.dimension, models = federations * s.model_block;
     float *before = TAKE(float, models);
     double *old = TAKE(double, federations * N);
-    struct reference_round r = {.agents = agents, .dimension = D, .ld = s.ld,
+    struct reference_round r = {.agents = agents, .dimension = D,
+                                .update_stride = s.update_stride, .model_stride = s.model_stride,
                                 .norm = TAKE(double, N), .psi = TAKE(double, N), .importance = TAKE(double, N),
                                 .keep_ratio = TAKE(double, N), .fault = TAKE(int, N), .g = TAKE(double, D),
                                 .g_size = TAKE(double, D)};
@@ -810,13 +871,15 @@ static void server_case(int federations, int agents, const int64_t *tensor, int 
         fill_updates(&v, round, kind);
         memcpy(before, s.model, (size_t)models * sizeof *before);
         memcpy(old, s.importance, (size_t)(federations * N) * sizeof *old);
+        if (s.norms_given) give_norms(&s);
         server_run(s);
         same("rounds done", round, *s.round, round + 1);
         for (int f = 0; f < federations; f++) {
             r.gamma = s.mechanism[f].gamma, r.alpha = s.mechanism[f].alpha, r.beta = s.mechanism[f].beta;
             r.round = round;
             r.data_share = s.data_share + f * N, r.importance_before = old + f * N;
-            r.update = s.update + f * N * s.ld, r.model = before + f * (N + 1) * s.ld;
+            r.update = s.update + f * N * s.update_stride;
+            r.model = s.norms_given ? before + f * s.model_block : NULL;
             r.aggregate = s.aggregate + f * s.ld;
             reference_server_round(&r);
             const struct cgsv_round_record *record = s.record + ((int64_t)round * federations + f) * N;
@@ -858,7 +921,7 @@ static void select_case(int federations, int agents, const int64_t *tensor, int 
                reward == CGSV_REWARD_LAYER ? "layer" : "global", names[pattern], few ? ", few" : "");
     struct server v = server_make(federations, agents, tensor, tensors, reward);
     const struct server_step s = v.s;
-    const int64_t N = agents, D = s.dimension, models = federations * (N + 1) * s.ld;
+    const int64_t N = agents, D = s.dimension, models = federations * s.model_block;
     for (int64_t f = 0; f < federations; f++) {
         for (int64_t d = 0; d < D; d++) {
             double g = 0;
@@ -895,7 +958,7 @@ static void select_case(int federations, int agents, const int64_t *tensor, int 
     float *before = TAKE(float, models);
     if (pattern == TINY || pattern == WIDE) /* entries must show in the model */
         for (int64_t i = 0; i < federations * (N + 1); i++)
-            for (int64_t d = 0; d < D; d++) s.model[i * s.ld + d] = 0;
+            for (int64_t d = 0; d < D; d++) s.model[i * s.model_stride + d] = 0;
     for (int again = 0; again < 2; again++) { /* the histogram is left clean */
         memcpy(before, s.model, (size_t)models * sizeof *before);
         server_select(s);
@@ -908,7 +971,7 @@ static void select_case(int federations, int agents, const int64_t *tensor, int 
 static void server_cases(void)
 {
     static const int64_t small[] = {1, 31, 33, 7, 2, 97, 10}, edges[] = {4095, 1, 4096, 4097, 31, 8193, 64, 10},
-                         single[] = {1}, large[] = {60013, 211, 4096, 83};
+                         single[] = {1}, large[] = {60013, 211, 4096, 83}, spans[] = {150001, 66000, 5};
     for (int reward = 0; reward < 2; reward++) {
         const enum cgsv_reward rule = (enum cgsv_reward)reward;
         server_case(1, 1, single, 1, rule, HONEST, 1);
@@ -922,6 +985,11 @@ static void server_cases(void)
             server_case(2, 12, edges, 8, rule, FAULTY, 0);
             server_case(1, 33, edges, 8, rule, HONEST, 0);
             server_case(1, 5, large, 4, rule, QUANTISED, 0);
+            server_case(1, 100, edges, 8, rule, FAULTY, 1);
+            /* Several spans to a segment, and more groups than a block counts at a time. */
+            select_case(1, 100, spans, 3, rule, SHARED_11_BITS, 0);
+            select_case(1, 100, spans, 3, rule, RANDOM_G, 0);
+            select_case(1, 7, spans, 3, rule, HEAVY_TIES, 0);
         }
         for (int pattern = RANDOM_G; pattern <= TINY; pattern++)
             for (int few = 0; few < 2; few++) {
@@ -989,7 +1057,7 @@ uint64_t op_cases_digest(const struct kernels *kernels, void *on)
         fill_updates(&v, round, round ? QUANTISED : HONEST);
         server_run(v.s);
     }
-    hash = hashed(hash, v.s.model, (size_t)(2 * 8 * v.s.ld) * sizeof(float));
+    hash = hashed(hash, v.s.model, (size_t)(2 * v.s.model_block) * sizeof(float));
     hash = hashed(hash, v.s.record, (size_t)(2 * 2 * 7) * sizeof *v.s.record);
     case_end();
     return hash;

@@ -160,27 +160,36 @@ void reference_order(int64_t *order, const float *g, int64_t n)
     free(entry);
 }
 
+void reference_norm_sums(double *sum, double *size, const float *u, const float *w, int64_t n)
+{
+    for (int k = 0; k < NORM_SUMS; k++) sum[k] = size[k] = 0;
+    for (int64_t i = 0; i < n; i++) {
+        const float after = w ? w[i] + u[i] : u[i], moved = w ? after - w[i] : u[i];
+        const double term[NORM_SUMS] = {(double)u[i] * u[i], (double)moved * u[i], (double)moved * moved};
+        for (int k = 0; k < NORM_SUMS; k++) {
+            sum[k] += term[k];
+            size[k] += fabs(term[k]);
+        }
+    }
+}
+
 void reference_server_round(struct reference_round *r)
 {
     const int64_t D = r->dimension;
     for (int64_t d = 0; d < D; d++) r->g[d] = r->g_size[d] = 0;
     for (int i = 0; i < r->agents; i++) {
-        const float *u = r->update + i * r->ld, *w = r->model + i * r->ld;
-        double square = 0, dot = 0, moved_square = 0;
+        const float *u = r->update + i * r->update_stride, *w = r->model ? r->model + i * r->model_stride : NULL;
+        double sum[NORM_SUMS], size[NORM_SUMS];
         int finite = 1;
-        for (int64_t d = 0; d < D; d++) {
-            const float after = w[d] + u[d], moved = after - w[d];
-            finite = finite && isfinite(u[d]);
-            square += (double)u[d] * u[d];
-            dot += (double)moved * u[d];
-            moved_square += (double)moved * moved;
-        }
-        r->norm[i] = sqrt(square);
+        reference_norm_sums(sum, size, u, w, D);
+        for (int64_t d = 0; d < D; d++) finite = finite && isfinite(u[d]);
+        r->norm[i] = sqrt(sum[NORM_SQUARE]);
         /* Rounded: what is left in float32 of the update points elsewhere, or is nothing. */
-        r->fault[i] = !finite                ? CGSV_FAULT_NOT_FINITE
-                      : r->norm[i] == 0      ? CGSV_FAULT_ZERO
-                      : moved_square == 0 || dot / r->norm[i] / sqrt(moved_square) < 0.9 ? CGSV_FAULT_ROUNDED
-                                                                                         : 0;
+        const double moved = sqrt(sum[NORM_MOVED_SQUARE]);
+        r->fault[i] = !finite                                                               ? CGSV_FAULT_NOT_FINITE
+                      : r->norm[i] == 0                                                     ? CGSV_FAULT_ZERO
+                      : moved == 0 || sum[NORM_MOVED_DOT] / r->norm[i] / moved < 0.9 ? CGSV_FAULT_ROUNDED
+                                                                                            : 0;
         if (r->fault[i] == CGSV_FAULT_NOT_FINITE || r->fault[i] == CGSV_FAULT_ZERO) continue;
         const double weight = r->round == 0 ? r->data_share[i] : r->importance_before[i];
         for (int64_t d = 0; d < D; d++) {
@@ -200,7 +209,7 @@ void reference_server_round(struct reference_round *r)
             const double scale = r->gamma / (r->norm[i] + 1e-7), u_norm = scale * r->norm[i];
             double dot = 0;
             for (int64_t d = 0; d < D; d++)
-                dot += scale * r->update[i * r->ld + d] * (r->aggregate ? (double)r->aggregate[d] : r->g[d]);
+                dot += scale * r->update[i * r->update_stride + d] * (r->aggregate ? (double)r->aggregate[d] : r->g[d]);
             if (u_norm >= 1e-10 && sqrt(g_square) >= 1e-10) r->psi[i] = dot / (u_norm * sqrt(g_square));
         }
         const double before = r->round == 0 ? 0 : r->importance_before[i];

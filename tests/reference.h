@@ -38,14 +38,18 @@ int64_t reference_keep_count(double q, int64_t n, enum cgsv_reward reward);
  * An agent keeps the first so many. */
 void reference_order(int64_t *order, const float *g, int64_t n);
 
+/* ‖u‖², and of m = fl(w + u) − w: <m, u>, ‖m‖²; n entries. */
+void reference_norm_sums(double *sum, double *size, const float *u, const float *w, int64_t n);
+
 /* One federation's round up to the keep ratios. */
 struct reference_round {
     int agents;
-    int64_t dimension, ld;
+    int64_t dimension, update_stride, model_stride;
     double gamma, alpha, beta;
     int round;
     const double *data_share, *importance_before; /* [N] */
-    const float *update, *model;                  /* [N][ld], [N + 1][ld] before the download */
+    const float *update; /* [N][update_stride] */
+    const float *model;  /* [N][model_stride] before the download; NULL: nothing is known of rounding */
     const float *aggregate;                       /* the float32 g that ψ is taken with; NULL: reference's */
     double *norm, *psi, *importance, *keep_ratio; /* out, [N] */
     int *fault;                                   /* out, [N] */
