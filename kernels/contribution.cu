@@ -136,7 +136,7 @@ KERNEL(server_record, struct server_step s)
         record[i].distance = s.model && s.server_model ? sqrt(distance) : NAN;
         record[i].distance_last_layer = s.model && s.server_model ? sqrt(distance_last) : NAN;
         record[i].server_norm = s.server_model ? sqrt(server_square) : NAN;
-        record[i].train_loss = s.train_loss ? s.train_loss[first + i] : 0.0;
+        record[i].train_loss = s.train_loss ? s.train_loss[first + i] : NAN;
     }
 }
 

@@ -793,7 +793,10 @@ static void check_download(const struct server *v, int f, const float *model_bef
         near("distance", i, r->distance, sqrt(distance), 1e-10 * sqrt(distance));
         near("last layer's distance", i, r->distance_last_layer, sqrt(last), 1e-10 * sqrt(last));
         near("server norm", i, r->server_norm, sqrt(server_square), 1e-10 * sqrt(server_square));
-        same("train loss", i, r->train_loss, s.train_loss ? s.train_loss[f * N + i] : 0);
+        if (s.train_loss)
+            same("train loss", i, r->train_loss, s.train_loss[f * N + i]);
+        else if (!isnan(r->train_loss))
+            fail("train loss of agent %d: %g, not NaN", (int)i, r->train_loss);
     }
     free(kept);
     free(order);

@@ -160,6 +160,19 @@ void reference_order(int64_t *order, const float *g, int64_t n)
     free(entry);
 }
 
+void reference_reward(float *v, const float *g, double q, const int64_t *segment_begin, int segments,
+                      enum cgsv_reward reward)
+{
+    for (int segment = 0; segment < segments; segment++) {
+        const int64_t begin = segment_begin[segment], n = segment_begin[segment + 1] - begin;
+        const int64_t keep = reference_keep_count(q, n, reward);
+        int64_t *order = malloc((size_t)n * sizeof *order);
+        reference_order(order, g + begin, n);
+        for (int64_t i = 0; i < n; i++) v[begin + order[i]] = i < keep ? g[begin + order[i]] : 0.0f;
+        free(order);
+    }
+}
+
 void reference_norm_sums(double *sum, double *size, const float *u, const float *w, int64_t n)
 {
     for (int k = 0; k < NORM_SUMS; k++) sum[k] = size[k] = 0;

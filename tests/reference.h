@@ -38,6 +38,10 @@ int64_t reference_keep_count(double q, int64_t n, enum cgsv_reward reward);
  * An agent keeps the first so many. */
 void reference_order(int64_t *order, const float *g, int64_t n);
 
+/* v[D]: the entries of g that an agent with keep ratio q receives, the others 0. */
+void reference_reward(float *v, const float *g, double q, const int64_t *segment_begin, int segments,
+                      enum cgsv_reward reward);
+
 /* ‖u‖², and of m = fl(w + u) − w: <m, u>, ‖m‖²; n entries. */
 void reference_norm_sums(double *sum, double *size, const float *u, const float *w, int64_t n);
 

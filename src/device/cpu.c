@@ -135,6 +135,13 @@ static cgsv_status cpu_sync(cgsv_device *device)
     return cpu_phase(device, ((struct cpu_state *)device->state)->phase);
 }
 
+/* Work is done when the call that starts it returns. */
+static cgsv_status cpu_wait(cgsv_device *device, void *stream)
+{
+    (void)device, (void)stream;
+    return CGSV_OK;
+}
+
 static const struct device_backend cpu_backend = {
     .has_graphs = false,
     .close = cpu_close,
@@ -144,6 +151,7 @@ static const struct device_backend cpu_backend = {
     .download = cpu_copy,
     .clear = cpu_clear,
     .sync = cpu_sync,
+    .wait = cpu_wait,
     .multiply = cpu_multiply,
     .phase = cpu_phase,
     .memory_free = cpu_memory_free,

@@ -149,6 +149,13 @@ static cgsv_status cuda_sync(cgsv_device *device)
     return cuda_resolve_marks(s, device->seconds);
 }
 
+static cgsv_status cuda_wait(cgsv_device *device, void *stream)
+{
+    (void)device;
+    CUDA_TRY(cudaStreamSynchronize(stream));
+    return CGSV_OK;
+}
+
 static cgsv_status cuda_phase(cgsv_device *device, enum device_phase phase)
 {
     struct cuda_state *s = device->state;
@@ -232,6 +239,7 @@ static size_t cuda_memory_free(const cgsv_device *device)
 
 static const struct device_backend cuda_backend = {
     .has_graphs = true,
+    .has_streams = true,
     .close = cuda_close,
     .allocate = cuda_allocate,
     .release = cuda_release,
@@ -239,6 +247,7 @@ static const struct device_backend cuda_backend = {
     .download = cuda_download,
     .clear = cuda_clear,
     .sync = cuda_sync,
+    .wait = cuda_wait,
     .multiply = cuda_multiply,
     .phase = cuda_phase,
     .graph_begin = cuda_graph_begin,

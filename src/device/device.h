@@ -32,6 +32,7 @@ typedef struct device_graph device_graph;
 /* What a kind of device must do; the functions below call it. */
 struct device_backend {
     bool has_graphs;
+    bool has_streams; /* a caller may bring a stream of its own */
     void (*close)(cgsv_device *device);
     cgsv_status (*allocate)(cgsv_device *device, void **memory, size_t bytes); /* zeroed */
     void (*release)(cgsv_device *device, void *memory);
@@ -39,6 +40,7 @@ struct device_backend {
     cgsv_status (*download)(cgsv_device *device, void *to, const void *from, size_t bytes);
     cgsv_status (*clear)(cgsv_device *device, void *memory, size_t bytes);
     cgsv_status (*sync)(cgsv_device *device);
+    cgsv_status (*wait)(cgsv_device *device, void *stream); /* for the work on any stream of the device */
     cgsv_status (*multiply)(cgsv_device *device, const struct product *product);
     cgsv_status (*phase)(cgsv_device *device, enum device_phase phase);
     cgsv_status (*graph_begin)(cgsv_device *device);

@@ -81,7 +81,7 @@ void cgsv_config_defaults(cgsv_config *config, const char *data_set)
     if (strcmp(data_set, "synthetic") != 0) config->model = CGSV_MODEL_MLP;
 }
 
-static cgsv_status check_integer(const char *name, long long value, long long least, long long most)
+cgsv_status check_integer(const char *name, long long value, long long least, long long most)
 {
     if (value >= least && value <= most) return CGSV_OK;
     return error_set(CGSV_ERROR_ARGUMENT, "%s is %lld; expected %lld to %lld", name, value, least, most);
@@ -95,6 +95,13 @@ static cgsv_status check_real(const char *name, double value, double low, bool w
                      with_low ? '[' : '(', low, high, with_high ? ']' : ')');
 }
 
+cgsv_status check_mechanism(double gamma, double alpha, double beta)
+{
+    TRY(check_real("gamma", gamma, 0, false, 1e6, true));
+    TRY(check_real("alpha", alpha, 0, true, 1, false));
+    return check_real("beta", beta, 0, false, INFINITY, false);
+}
+
 cgsv_status config_check(const cgsv_config *c)
 {
     TRY(check_integer("model", c->model, 0, COUNT(models) - 1));
@@ -102,7 +109,7 @@ cgsv_status config_check(const cgsv_config *c)
     TRY(check_integer("optimizer", c->optimizer, 0, COUNT(optimizers) - 1));
     TRY(check_integer("reward", c->reward, 0, COUNT(rewards) - 1));
     TRY(check_integer("decay-per", c->decay_per, 0, COUNT(decays) - 1));
-    TRY(check_integer("agents", c->agents, 1, 10000));
+    TRY(check_integer("agents", c->agents, 1, MOST_AGENTS));
     TRY(check_integer("samples-per-agent", c->samples_per_agent, 0, 1 << 30));
     TRY(check_integer("rounds", c->rounds, 1, 1000000));
     TRY(check_integer("local-epochs", c->local_epochs, 1, 10000));
@@ -117,8 +124,6 @@ cgsv_status config_check(const cgsv_config *c)
                          cgsv_optimizer_name(c->optimizer));
     TRY(check_real("lr", c->lr, 0, false, 1e6, true));
     TRY(check_real("lr-decay", c->lr_decay, 0, false, 1, true));
-    TRY(check_real("gamma", c->gamma, 0, false, 1e6, true));
-    TRY(check_real("alpha", c->alpha, 0, true, 1, false));
-    TRY(check_real("beta", c->beta, 0, false, INFINITY, false));
+    TRY(check_mechanism(c->gamma, c->alpha, c->beta));
     return check_real("standalone-lr", c->standalone_lr, 0, true, 1e6, true);
 }

@@ -3,7 +3,11 @@
 
 #include "cgsv/federation.h"
 
+enum { MOST_AGENTS = 10000 };
+
 /* CGSV_ERROR_ARGUMENT, with name, value and range, for a setting that is out of range. */
 cgsv_status config_check(const cgsv_config *config);
+cgsv_status check_mechanism(double gamma, double alpha, double beta);
+cgsv_status check_integer(const char *name, long long value, long long least, long long most);
 
 #endif
