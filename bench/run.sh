@@ -8,8 +8,7 @@
 # that has torch (default: $CGSV_TORCH_PYTHON, else python3); without torch the peers' column
 # stays empty. T defaults to all cores and counts for both. Writes DIR/DATE-cpu|gpu-NAME.md
 # and .csv (DIR: bench/results). --quick: fewer repeats and without D = 10,000,000, to see
-# that everything works, not to be quoted. With a GPU the training runs there, while the
-# server step alone is measured on the CPU, as its benchmark knows no other device.
+# that everything works, not to be quoted.
 # $CGSV_BUILD_DIR names the build folder (default: build). The machine must be idle.
 set -euo pipefail
 root=$(realpath "$(dirname "$0")/..")
@@ -74,8 +73,8 @@ training() { # NAME MODEL
 }
 
 server() { # AGENTS DIMENSION
-    measure bench_server "$1" "$2" "$threads" "$repeat" -- \
-        torch_server.py --agents "$1" --dimension "$2" --threads "$threads" --repeat "$repeat" --device cpu
+    measure bench_server "$1" "$2" "$threads" "$repeat" --device "$device" -- \
+        torch_server.py --agents "$1" --dimension "$2" --threads "$threads" --repeat "$repeat" --device "$peer_device"
 }
 
 rounds=5 repeat=11

@@ -1,15 +1,22 @@
-/* Seconds of the server step on random updates, to be put beside peers/torch_server.py,
- * and the floor: reading U once, reading and writing W once, at the bandwidth of a copy
- * measured in the same run. */
+/* Seconds of the server step, through the public call, on random updates; to be put beside
+ * peers/torch_server.py, and the floor: reading U once, reading and writing W once, at the
+ * bandwidth of a copy measured in the same run.
+ *
+ *   bench_server [AGENTS [DIMENSION [THREADS [REPEAT]]]] [--device NAME] */
+#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "device/device.h"
-#include "federation/server_step.h"
+#if defined(CGSV_CUDA)
+#include <cuda_runtime_api.h>
+#endif
 
-enum { TENSORS = 8, AT_MOST = 101 };
+#include "cgsv/cgsv.h"
+#include "device/device.h"
+
+enum { TENSORS = 8, AT_MOST = 101, COPY_BYTES = 256 << 20, COPIES = 5 };
 
 static double now(void)
 {
@@ -43,84 +50,128 @@ static void *device_memory(cgsv_device *device, size_t bytes)
     return memory;
 }
 
-/* Bytes moved per second by a copy of `bytes` (read and write counted), all threads. */
-static double copy_bandwidth(size_t bytes)
+static void copy(cgsv_device *device, float *to, const float *from, int threads)
 {
-    const int64_t n = (int64_t)(bytes / sizeof(float));
-    float *a = malloc(bytes), *b = malloc(bytes);
-    double seconds[5];
-    if (!a || !b) stop();
-#pragma omp parallel for
-    for (int64_t i = 0; i < n; i++) a[i] = b[i] = 1.0f;
-    for (int k = 0; k < 5; k++) {
-        double start = now();
-#pragma omp parallel for
-        for (int64_t i = 0; i < n; i++) b[i] = a[i];
-        seconds[k] = now() - start;
+#if defined(CGSV_CUDA)
+    if (device->backend->has_streams) {
+        cudaMemcpyAsync(to, from, COPY_BYTES, cudaMemcpyDeviceToDevice, device->stream);
+        return;
     }
-    free(a);
-    free(b);
-    return 2.0 * (double)bytes / median(seconds, 5);
+#endif
+    (void)device;
+#pragma omp parallel for num_threads(threads)
+    for (int64_t i = 0; i < (int64_t)(COPY_BYTES / sizeof *to); i++) to[i] = from[i];
 }
 
-int main(int argc, char **argv)
+/* Bytes moved per second by a copy, read and write counted. */
+static double copy_bandwidth(cgsv_device *device, int threads)
 {
-    const int agents = argc > 1 ? atoi(argv[1]) : 10;
-    const int64_t dimension = argc > 2 ? atoll(argv[2]) : 62006;
-    const int threads = argc > 3 ? atoi(argv[3]) : 0;
-    const int repeat = argc > 4 && atoi(argv[4]) < AT_MOST ? atoi(argv[4]) : 11;
-    static const double share[TENSORS] = {0.002, 0.0003, 0.06, 0.0005, 0.6, 0.003, 0.3, 0};
-    cgsv_device *device;
-    if (cgsv_device_open(&device, "cpu", threads)) stop();
+    float *from = device_memory(device, COPY_BYTES), *to = device_memory(device, COPY_BYTES);
+    double seconds[COPIES];
+    copy(device, to, from, threads);
+    for (int k = 0; k < COPIES; k++) {
+        if (device->backend->sync(device)) stop();
+        double start = now();
+        copy(device, to, from, threads);
+        if (device->backend->sync(device)) stop();
+        seconds[k] = now() - start;
+    }
+    device->backend->release(device, from);
+    device->backend->release(device, to);
+    return 2.0 * COPY_BYTES / median(seconds, COPIES);
+}
 
-    int64_t begin[TENSORS + 1] = {0};
-    for (int t = 0; t < TENSORS; t++) begin[t + 1] = begin[t] + 1 + (int64_t)(share[t] * (double)dimension);
-    begin[TENSORS] = dimension;
-    const int64_t ld = (dimension + 63) / 64 * 64, count = agents * ld;
-    const struct server_sizes sizes = {.federations = 1, .agents = agents, .rounds = repeat + 1,
-                                       .dimension = dimension, .ld = ld, .tensors = TENSORS, .tensor_begin = begin,
-                                       .reward = CGSV_REWARD_LAYER};
-    const struct mechanism mechanism = {0.5, 0.95, 1};
-    double *shares = calloc((size_t)agents, sizeof *shares);
-    for (int i = 0; i < agents; i++) shares[i] = 2.0 * (i + 1) / ((double)agents * (agents + 1));
-    struct server_step step;
-    if (server_step_create(&step, device, &sizes, &mechanism, shares)) stop();
-    float *update = device_memory(device, (size_t)count * sizeof *update);
-    step.update = update;
-    step.model = device_memory(device, (size_t)(count + ld) * sizeof(float));
-    step.update_stride = step.model_stride = ld;
-    step.server_model = step.model + agents * ld;
-    step.round = device_memory(device, sizeof *step.round);
+/* Bell-shaped, as updates are: sums of four uniform numbers. */
+static float *random_updates(cgsv_device *device, int64_t count)
+{
+    const size_t bytes = (size_t)count * sizeof(float);
+    float *update = device_memory(device, bytes), *host = malloc(bytes);
     uint32_t state = 1;
-    for (int64_t i = 0; i < count; i++) {
-        /* Sum of four uniform numbers: bell-shaped, as updates are. */
+    for (int64_t i = 0; host && i < count; i++) {
         float sum = 0;
         for (int k = 0; k < 4; k++) {
             state = state * 1664525u + 1013904223u;
             sum += (float)(state >> 8) * 0x1p-24f - 0.5f;
         }
-        update[i] = 1e-3f * sum;
+        host[i] = 1e-3f * sum;
     }
+    if (!host || device->backend->upload(device, update, host, bytes)) stop();
+    free(host);
+    return update;
+}
 
-    double seconds[AT_MOST];
-    if (server_step_run(device, &step, device->stream)) stop(); /* warm-up */
-    for (int k = 0; k < repeat; k++) {
-        double start = now();
-        if (server_step_run(device, &step, device->stream)) stop();
-        seconds[k] = now() - start;
+/* Eight tensors of sizes as unlike as a network's; shares like a power law's. */
+static cgsv_server *make_server(cgsv_device *device, int agents, int64_t dimension)
+{
+    static const double share[TENSORS] = {0.002, 0.0003, 0.06, 0.0005, 0.6, 0.003, 0.3, 0};
+    int64_t begin[TENSORS + 1] = {0};
+    double *shares = calloc((size_t)agents, sizeof *shares);
+    cgsv_server *server;
+    cgsv_server_config config;
+    for (int t = 0; t < TENSORS; t++) begin[t + 1] = begin[t] + 1 + (int64_t)(share[t] * (double)dimension);
+    begin[TENSORS] = dimension;
+    for (int i = 0; shares && i < agents; i++) shares[i] = i + 1;
+    cgsv_server_config_defaults(&config, agents, dimension);
+    config.tensors = TENSORS;
+    config.tensor_begin = begin;
+    config.shares = shares;
+    if (cgsv_server_create(&server, device, &config)) stop();
+    free(shares);
+    return server;
+}
+
+struct arguments {
+    int agents, threads, repeat;
+    int64_t dimension;
+    const char *device;
+};
+
+static struct arguments parse(int argc, char **argv)
+{
+    struct arguments a = {.agents = 10, .dimension = 62006, .repeat = 11, .device = "cpu"};
+    int place = 0;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--device") == 0 && i + 1 < argc) {
+            a.device = argv[++i];
+            continue;
+        }
+        const long long value = atoll(argv[i]);
+        if (place == 0) a.agents = (int)value;
+        if (place == 1) a.dimension = value;
+        if (place == 2) a.threads = (int)value;
+        if (place == 3) a.repeat = (int)(value < 1 ? 1 : value > AT_MOST ? AT_MOST : value);
+        place++;
     }
-    const double bytes = 4.0 * (double)dimension * (agents + 2.0 * (agents + 1));
-    const double bandwidth = copy_bandwidth(256u << 20), time = median(seconds, repeat);
-    printf("{\"what\": \"server\", \"agents\": %d, \"dimension\": %lld, \"seconds\": %.6f, \"floor_seconds\": %.6f, "
-           "\"times_floor\": %.2f, \"copy_gb_per_second\": %.2f}\n",
-           agents, (long long)dimension, time, bytes / bandwidth, time * bandwidth / bytes, bandwidth * 1e-9);
-    float *model = step.model;
-    int *round = step.round;
-    server_step_free(&step, device);
+    return a;
+}
+
+int main(int argc, char **argv)
+{
+    const struct arguments a = parse(argc, argv);
+    const int64_t ld = (a.dimension + 63) / 64 * 64;
+    double seconds[AT_MOST];
+    cgsv_device *device;
+    if (cgsv_device_open(&device, a.device, a.threads)) stop();
+    cgsv_server *server = make_server(device, a.agents, a.dimension);
+    float *update = random_updates(device, a.agents * ld);
+    float *model = device_memory(device, (size_t)((a.agents + 1) * ld) * sizeof *model);
+
+    for (int k = -1; k < a.repeat; k++) { /* -1: warm-up */
+        double start = now();
+        if (cgsv_server_step(server, update, ld, model, ld, model + a.agents * ld, NULL)) stop();
+        if (device->backend->sync(device)) stop();
+        if (k >= 0) seconds[k] = now() - start;
+    }
+    const double time = median(seconds, a.repeat); /* which sorts them */
+    const double bandwidth = copy_bandwidth(device, a.threads ? a.threads : omp_get_num_procs());
+    const double bytes = 4.0 * (double)a.dimension * (a.agents + 2.0 * (a.agents + 1));
+    printf("{\"what\": \"server\", \"device\": \"%s\", \"agents\": %d, \"dimension\": %lld, \"seconds\": %.6f, "
+           "\"least_seconds\": %.6f, \"floor_seconds\": %.6f, \"times_floor\": %.2f, \"copy_gb_per_second\": %.2f}\n",
+           a.device, a.agents, (long long)a.dimension, time, seconds[0], bytes / bandwidth, time * bandwidth / bytes,
+           bandwidth * 1e-9);
+    cgsv_server_free(server);
     device->backend->release(device, update);
     device->backend->release(device, model);
-    device->backend->release(device, round);
     cgsv_device_close(device);
-    free(shares);
     return 0;
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What others get: the installed headers, library and program, and the README's example built against them.
+# What others get: the installed headers, library and program, and the examples of README and headers built
+# against them.
 # usage: install_test.sh BUILD_DIR SOURCE_DIR
 set -u
 build=$(realpath "$1") source=$(realpath "$2")
@@ -55,6 +56,12 @@ strict=(-std=c11 -Wall -Wextra -Werror -pedantic)
 check "compile by hand" "$cc" "${strict[@]}" project/example.c -o by_hand -I "$prefix/include" -L "$libdir" -lcgsv \
     -Wl,-rpath,"$libdir"
 check "run what was compiled by hand" run_example ./by_hand
+
+# The C program in the header of the server step
+sed -n '/^ \* Example:$/,/^ \*\/$/s/^ \*\(     \(.*\)\)\?$/\2/p' "$prefix/include/cgsv/server.h" >server.c
+check "compile the example of cgsv/server.h" "$cc" "${strict[@]}" server.c -o server -I "$prefix/include" -L "$libdir" \
+    -lcgsv -Wl,-rpath,"$libdir"
+check "run the example of cgsv/server.h" grep -q 'agent 2: contribution' <(./server)
 
 # With pkg-config, which must follow the library to wherever it was installed
 export PKG_CONFIG_PATH=$libdir/pkgconfig

@@ -97,8 +97,9 @@ CGSV_API void cgsv_server_free(cgsv_server *server);
  *                 enqueued; NULL: the device's own stream. The legacy default stream is
  *                 named cudaStreamLegacy. On the CPU NULL, and the step is done on return.
  * An update that is zero or not finite is valued 0 and weighs nothing; the others go on.
- * Strides are counted in floats. Steps on different streams are the caller's to order;
- * matrices must stay until the step is done.
+ * Strides are counted in floats. Steps on different streams are the caller's to order.
+ * Matrices must stay until the step is done, the stream until its results were read or the
+ * server was freed; a GPU of several must be the calling thread's current one.
  * Errors: CGSV_ERROR_ARGUMENT (NULL, a stride below D, a stream on the CPU),
  * CGSV_ERROR_DEVICE. */
 CGSV_API cgsv_status cgsv_server_step(cgsv_server *server, const float *updates, int64_t update_stride, float *models,
