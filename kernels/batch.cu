@@ -4,11 +4,9 @@
  * Feistel network over the smallest power of four that holds the shard, walked again
  * while it points outside (Black and Rogaway, "Ciphers with arbitrary finite domains",
  * 2002). Its round function is Philox, keyed by (seed, agent, epoch). */
-#include <Random123/philox.h>
+#include "kernels/random.h"
 
-#include "kernels/portable.h"
-
-enum { FEISTEL_ROUNDS = 6, RANDOM_USE_SHUFFLE = 4 };
+enum { FEISTEL_ROUNDS = 6 };
 
 /* Position `i` of 0..n-1 under the permutation with this key. */
 DEVICE uint32_t permuted(uint32_t i, uint32_t n, uint32_t key0, uint32_t key1)
@@ -38,9 +36,7 @@ KERNEL(batch_draw, struct batch_draw d)
     const int64_t left = row.samples - first;
     const int n = (int)(left < 0 ? 0 : left < d.batch ? left : d.batch);
     const uint32_t epoch = (uint32_t)(*d.round * d.local_epochs + d.epoch);
-    philox4x32_ctr_t counter = {{epoch, RANDOM_USE_SHUFFLE, (uint32_t)row.stream, 0}};
-    philox4x32_key_t key = {{(uint32_t)row.seed, (uint32_t)(row.seed >> 32)}};
-    const philox4x32_ctr_t keys = philox4x32(counter, key);
+    const philox4x32_ctr_t keys = random_words(row.seed, RANDOM_USE_SHUFFLE, epoch, (uint32_t)row.stream, 0);
     BLOCK_FOR(slot, d.slots)
     {
         int32_t sample = -1;

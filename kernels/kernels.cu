@@ -11,6 +11,11 @@
 #include "kernels/download.cu"
 #include "kernels/select.cu"
 
+#include "kernels/estimators.cu"
+#include "kernels/gram.cu"
+#include "kernels/random_updates.cu"
+#include "kernels/shapley.cu"
+
 /* KERNELS_TABLE and KERNELS_NAME come from the build. */
 extern "C" const struct kernels KERNELS_TABLE = {
     TO_TEXT(KERNELS_NAME),
@@ -37,4 +42,10 @@ extern "C" const struct kernels KERNELS_TABLE = {
     launch_select_end_ties,
     launch_server_download,
     launch_server_record,
+    launch_gram_add,
+    launch_games_prepare,
+    launch_shapley_exact,
+    launch_sample,
+    launch_closed_form,
+    launch_random_updates,
 };

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "cgsv/federation.h"
+#include "cgsv/valuation.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -183,6 +184,66 @@ struct loss_sums {
     double samples;
 };
 
+/* Columns of a batch of games' updates, to be added to their Gram matrices. */
+#define GRAM_RUN INT64_C(2048)
+struct gram {
+    double *gram;             /* [games][N][N], added to */
+    int *not_finite;          /* [games][N] entries that are NaN or infinite, added to */
+    double *partial;          /* [games][gram_runs(columns)][N (N + 1) / 2] scratch */
+    const float *row;         /* [games][N] rows of `columns`, `stride` apart; or */
+    const double *row_double; /* likewise, the other NULL */
+    int64_t columns, stride;
+    int games, agents;
+    int precise;              /* products of floats in float64 */
+};
+/* Runs of columns, each summed by itself. */
+#define gram_runs(columns) (((columns) + GRAM_RUN - 1) / GRAM_RUN)
+
+/* A batch of games and what games_prepare makes of them. */
+struct games {
+    const double *gram;   /* [games][N][N] of the updates */
+    const double *weight; /* [games][N] of each update in u_N */
+    double *product;      /* [games][N][N] <a_i, a_j>, a_i = weight_i update_i / longest */
+    double *dot;          /* [games][N] <a_i, u_N> / longest */
+    double *length;       /* [games] ‖u_N‖ / longest, 0 when its members cancel */
+    double *longest;      /* [games] max |weight_i| ‖update_i‖ */
+    int games, agents;
+};
+
+/* The agents of an exact valuation, lowest first: tile_bits of them are tabulated in a block,
+ * middle_bits walked through by a block, top_bits have blocks of their own. */
+enum { SHAPLEY_TILE_BITS = 10, SHAPLEY_MIDDLE_BITS = 20 };
+struct shapley {
+    struct games games;
+    double *value;        /* [games][N] out */
+    double *partial;      /* [games][2^top_bits][N] scratch */
+    const double *weight; /* [N - tile_bits + 1][2^tile_bits] W(|H| + |L|) */
+    int tile_bits, middle_bits, top_bits;
+};
+
+/* Units first .. first + units - 1 of a sampling estimate. */
+struct sampling {
+    struct games games;
+    enum cgsv_method method;
+    uint64_t seed;
+    int64_t first_game, first, units, total;
+    double *sample;  /* [games][units][N] scratch */
+    uint16_t *order; /* [games][units][N], stratified [games][units][N][N]: scratch */
+    double *mean;    /* [games][N] over the units so far */
+    double *spread;  /* [games][N] likewise */
+    double *error;   /* [games][N] standard error, set with the last unit */
+};
+
+/* Columns first_column … of random updates. */
+struct random_updates {
+    float *row; /* [games][N] rows of `columns`, `stride` apart: out */
+    enum cgsv_vectors kind;
+    double parameter;
+    uint64_t seed;
+    int64_t first_game, first_column, columns, stride;
+    int games, agents;
+};
+
 struct kernels {
     const char *name;
 
@@ -230,6 +291,16 @@ struct kernels {
     const char *(*select_end_ties)(void *stream, struct server_step step);
     const char *(*server_download)(void *stream, struct server_step step);
     const char *(*server_record)(void *stream, struct server_step step);
+
+    /* Valuation. */
+    const char *(*gram_add)(void *stream, struct gram gram);
+    const char *(*games_prepare)(void *stream, struct games games); /* first of all that follow */
+    const char *(*shapley_exact)(void *stream, struct shapley shapley);
+    const char *(*sample)(void *stream, struct sampling sampling);
+    /* everyone: [games][N] scratch. */
+    const char *(*closed_form)(void *stream, double *value, uint16_t *everyone, struct games games,
+                               enum cgsv_method method, double gamma);
+    const char *(*random_updates)(void *stream, struct random_updates updates);
 };
 
 /* One per instruction set of the CPU, chosen at run time; x86-64 levels 2, 3, 4. */

@@ -118,6 +118,11 @@ DEVICE lanes lanes_load(const float *p) { return p[threadIdx.x & 31]; }
 DEVICE void lanes_store(float *p, lanes v) { p[threadIdx.x & 31] = v; }
 DEVICE lanes_int lanes_load_byte(const uint8_t *p) { return p[threadIdx.x & 31]; }
 DEVICE void lanes_store_byte(uint8_t *p, lanes_int v) { p[threadIdx.x & 31] = (uint8_t)v; }
+/* The first `count` lanes, the others zero. */
+DEVICE lanes lanes_load_part(const float *p, int64_t count)
+{
+    return (threadIdx.x & 31) < count ? p[threadIdx.x & 31] : 0.0f;
+}
 DEVICE lanes lanes_of(float v) { return v; }
 DEVICE lanes_int lanes_int_of(int v) { return v; }
 DEVICE lanes lanes_select(int condition, lanes a, lanes b) { return condition ? a : b; }
@@ -138,6 +143,20 @@ DEVICE void lanes_exchange(lanes *a, lanes *b, int step)
         *a = got;
     else
         *b = got;
+}
+
+/* The same in float64, DOUBLE_LANES at a time; float32 entries are widened. */
+#define DOUBLE_LANES 32
+typedef double lanes_double;
+template <typename real>
+DEVICE lanes_double lanes_double_load_part(const real *p, int64_t count)
+{
+    return (threadIdx.x & 31) < count ? (double)p[threadIdx.x & 31] : 0.0;
+}
+DEVICE double lanes_double_sum(lanes_double v)
+{
+    for (int step = 16; step > 0; step /= 2) v += __shfl_xor_sync(0xffffffffu, v, step);
+    return v;
 }
 
 #else /* ------------------------------------------------------------ CPU and threads */
@@ -239,6 +258,13 @@ DEVICE lanes lanes_load(const float *p)
     memcpy(&v, p, sizeof v);
     return v;
 }
+DEVICE lanes lanes_load_part(const float *p, int64_t count)
+{
+    lanes v = {};
+    if (count >= LANES) return lanes_load(p);
+    memcpy(&v, p, (size_t)count * sizeof *p);
+    return v;
+}
 DEVICE void lanes_store(float *p, lanes v) { memcpy(p, &v, sizeof v); }
 /* GCC 12 converts bytes one by one where it is left to it; hence the intrinsics. */
 DEVICE lanes_int lanes_load_byte(const uint8_t *p)
@@ -286,6 +312,27 @@ DEVICE void lanes_exchange(lanes *a, lanes *b, int step)
     const lanes low = *a;
     *a = __builtin_shuffle(low, *b, upper ? across + LANES : lane_numbers);
     *b = __builtin_shuffle(low, *b, upper ? lane_numbers + LANES : across);
+}
+
+#define DOUBLE_LANES (LANES / 2)
+typedef double lanes_double __attribute__((vector_size(8 * DOUBLE_LANES)));
+DEVICE lanes_double lanes_double_load_part(const double *p, int64_t count)
+{
+    lanes_double v = {};
+    memcpy(&v, p, count >= DOUBLE_LANES ? sizeof v : (size_t)count * sizeof *p);
+    return v;
+}
+DEVICE lanes_double lanes_double_load_part(const float *p, int64_t count)
+{
+    float v __attribute__((vector_size(4 * DOUBLE_LANES))) = {};
+    memcpy(&v, p, count >= DOUBLE_LANES ? sizeof v : (size_t)count * sizeof *p);
+    return __builtin_convertvector(v, lanes_double);
+}
+DEVICE double lanes_double_sum(lanes_double v)
+{
+    double sum = v[0];
+    for (int i = 1; i < DOUBLE_LANES; i++) sum += v[i];
+    return sum;
 }
 
 #endif

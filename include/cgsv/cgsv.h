@@ -7,5 +7,6 @@
 #include "cgsv/federation.h"
 #include "cgsv/server.h"
 #include "cgsv/status.h"
+#include "cgsv/valuation.h"
 
 #endif

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 /* What a stream of numbers is for; part of its counter, so that streams of one
- * seed never meet. */
+ * seed never meet. kernels/random.h goes on from RANDOM_SHUFFLE. */
 enum random_use { RANDOM_INIT = 1, RANDOM_PARTITION, RANDOM_SYNTHETIC, RANDOM_SHUFFLE };
 
 /* A sequence of numbers keyed by (seed, use, stream). */

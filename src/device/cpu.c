@@ -95,6 +95,14 @@ static cgsv_status cpu_copy(cgsv_device *device, void *to, const void *from, siz
     return CGSV_OK;
 }
 
+static cgsv_status cpu_upload_rows(cgsv_device *device, void *to, const void *from, size_t from_stride, size_t bytes,
+                                   size_t rows)
+{
+    (void)device;
+    for (size_t i = 0; i < rows; i++) memcpy((char *)to + i * bytes, (const char *)from + i * from_stride, bytes);
+    return CGSV_OK;
+}
+
 static cgsv_status cpu_clear(cgsv_device *device, void *memory, size_t bytes)
 {
     (void)device;
@@ -144,10 +152,12 @@ static cgsv_status cpu_wait(cgsv_device *device, void *stream)
 
 static const struct device_backend cpu_backend = {
     .has_graphs = false,
+    .shares_memory = true,
     .close = cpu_close,
     .allocate = cpu_allocate,
     .release = cpu_release,
     .upload = cpu_copy,
+    .upload_rows = cpu_upload_rows,
     .download = cpu_copy,
     .clear = cpu_clear,
     .sync = cpu_sync,

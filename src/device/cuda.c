@@ -175,6 +175,14 @@ static cgsv_status cuda_upload(cgsv_device *device, void *to, const void *from, 
     return cuda_sync(device);
 }
 
+static cgsv_status cuda_upload_rows(cgsv_device *device, void *to, const void *from, size_t from_stride, size_t bytes,
+                                    size_t rows)
+{
+    struct cuda_state *s = device->state;
+    CUDA_TRY(cudaMemcpy2DAsync(to, bytes, from, from_stride, bytes, rows, cudaMemcpyHostToDevice, s->stream));
+    return cuda_sync(device);
+}
+
 static cgsv_status cuda_download(cgsv_device *device, void *to, const void *from, size_t bytes)
 {
     struct cuda_state *s = device->state;
@@ -244,6 +252,7 @@ static const struct device_backend cuda_backend = {
     .allocate = cuda_allocate,
     .release = cuda_release,
     .upload = cuda_upload,
+    .upload_rows = cuda_upload_rows,
     .download = cuda_download,
     .clear = cuda_clear,
     .sync = cuda_sync,

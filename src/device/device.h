@@ -33,10 +33,14 @@ typedef struct device_graph device_graph;
 struct device_backend {
     bool has_graphs;
     bool has_streams; /* a caller may bring a stream of its own */
+    bool shares_memory; /* with the host: kernels read the host's memory as it is */
     void (*close)(cgsv_device *device);
     cgsv_status (*allocate)(cgsv_device *device, void **memory, size_t bytes); /* zeroed */
     void (*release)(cgsv_device *device, void *memory);
     cgsv_status (*upload)(cgsv_device *device, void *to, const void *from, size_t bytes);
+    /* Rows of `bytes` each, from_stride bytes apart, to rows without gaps. */
+    cgsv_status (*upload_rows)(cgsv_device *device, void *to, const void *from, size_t from_stride, size_t bytes,
+                               size_t rows);
     cgsv_status (*download)(cgsv_device *device, void *to, const void *from, size_t bytes);
     cgsv_status (*clear)(cgsv_device *device, void *memory, size_t bytes);
     cgsv_status (*sync)(cgsv_device *device);

@@ -1,0 +1,213 @@
+/* Estimates of the Shapley values of the cosine game, for a batch of games.
+ *
+ * Sampling methods make units: rows of N numbers, one for each agent, each unbiased for the
+ * agent's value (taken together with the other units where their sizes are stratified). A unit
+ * depends on (seed, game, number of the unit) alone. Moments are taken over units in their order.
+ *
+ *   permutation  all marginal contributions along a random permutation (Castro et al., 2009)
+ *   antithetic   the mean over a permutation and its reverse (Mitchell et al., 2022)
+ *   stratified   for every agent the marginal contribution to a random coalition without it; of m
+ *                units, number k takes the size (k + U(0, 1)) / m of the way from 0 to N−1
+ *   owen         a random coalition that holds each agent with probability (k + U(0, 1)) / m; every
+ *                agent joins it or leaves it (multilinear extension; Owen, 1972; Okhrati and
+ *                Lipani, 2020) */
+#include "kernels/games.h"
+#include "kernels/random.h"
+
+/* Fisher–Yates: the first `count` of n listed agents become a random choice in random order. */
+DEVICE void shuffle(uint16_t *list, int n, int count, struct draws *draws)
+{
+    for (int k = 0; k < count; k++) {
+        const int from = k + draws_below(draws, n - k);
+        const uint16_t taken = list[from];
+        list[from] = list[k];
+        list[k] = taken;
+    }
+}
+
+DEVICE void add_marginals(double *row, struct game game, const uint16_t *order, double scale)
+{
+    struct coalition c = {0, 0, 0};
+    double before = 0;
+    for (int k = 0; k < game.agents; k++) {
+        const int i = order[k];
+        c = coalition_with(c, game, i, coalition_cross(game, order, k, i, -1));
+        const double value = coalition_value(c, game.length);
+        row[i] += scale * (value - before);
+        before = value;
+    }
+}
+
+/* A task: one permutation, and with `reverse` its reverse. */
+KERNEL(sample_permutations, struct sampling s, int reverse)
+{
+    const int N = s.games.agents;
+    GRID_FOR(task, s.games.games * s.units)
+    {
+        const int64_t index = task / s.units, unit = s.first + task % s.units;
+        const struct game game = game_of(s.games, index);
+        struct draws draws =
+            draws_start(s.seed, RANDOM_USE_COALITIONS, 0, (uint32_t)unit, (uint32_t)(s.first_game + index));
+        double *row = s.sample + task * N;
+        uint16_t *order = s.order + task * N;
+        for (int i = 0; i < N; i++) {
+            order[i] = (uint16_t)i;
+            row[i] = 0;
+        }
+        shuffle(order, N, N - 1, &draws);
+        add_marginals(row, game, order, reverse ? 0.5 : 1.0);
+        if (!reverse) continue;
+        for (int i = 0; i < N / 2; i++) {
+            const uint16_t other = order[i];
+            order[i] = order[N - 1 - i];
+            order[N - 1 - i] = other;
+        }
+        add_marginals(row, game, order, 0.5);
+    }
+}
+
+/* A task: one agent of one unit. */
+KERNEL(sample_strata, struct sampling s)
+{
+    const int N = s.games.agents;
+    GRID_FOR(task, s.games.games * s.units * N)
+    {
+        const int64_t index = task / N / s.units, unit = s.first + task / N % s.units;
+        const int i = (int)(task % N);
+        const struct game game = game_of(s.games, index);
+        struct draws draws = draws_start(s.seed, RANDOM_USE_COALITIONS, (uint32_t)i << 16, (uint32_t)unit,
+                                         (uint32_t)(s.first_game + index));
+        const int drawn = (int)(((double)unit + draws_uniform(&draws)) / (double)s.total * N);
+        const int size = drawn < N ? drawn : N - 1; /* 1 may be the quotient, rounded */
+        uint16_t *other = s.order + task * N;
+        for (int j = 0; j < N - 1; j++) other[j] = (uint16_t)(j + (j >= i));
+        shuffle(other, N - 1, size, &draws);
+        const struct coalition without = coalition_of(game, other, size, -1);
+        const struct coalition with = coalition_with(without, game, i, coalition_cross(game, other, size, i, -1));
+        s.sample[task] = coalition_value(with, game.length) - coalition_value(without, game.length);
+    }
+}
+
+/* What agent i adds to the others of a coalition, whose members are listed in order. */
+DEVICE double marginal(struct coalition c, struct game game, const uint16_t *member, int count, int i, int inside)
+{
+    const double cross = coalition_cross(game, member, count, i, -1), value = coalition_value(c, game.length);
+    if (!inside) return coalition_value(coalition_with(c, game, i, cross), game.length) - value;
+    return value - coalition_value(coalition_without(c, game, member, count, i, cross), game.length);
+}
+
+/* A task: one unit. */
+KERNEL(sample_owen, struct sampling s)
+{
+    const int N = s.games.agents;
+    GRID_FOR(task, s.games.games * s.units)
+    {
+        const int64_t index = task / s.units, unit = s.first + task % s.units;
+        const struct game game = game_of(s.games, index);
+        struct draws draws =
+            draws_start(s.seed, RANDOM_USE_COALITIONS, 0, (uint32_t)unit, (uint32_t)(s.first_game + index));
+        const double probability = ((double)unit + draws_uniform(&draws)) / (double)s.total;
+        uint16_t *member = s.order + task * N;
+        int count = 0, next = 0;
+        for (int i = 0; i < N; i++)
+            if (draws_uniform(&draws) < probability) member[count++] = (uint16_t)i;
+        const struct coalition c = coalition_of(game, member, count, -1);
+        for (int i = 0; i < N; i++) {
+            const int inside = next < count && member[next] == i;
+            s.sample[task * N + i] = marginal(c, game, member, count, i, inside);
+            next += inside;
+        }
+    }
+}
+
+/* Mean (Welford) and spread of an agent's numbers so far. Units are independent, or stratified
+ * one to a stratum; then neighbours' differences tell their spread (Cochran, 1977, 5A.12). */
+KERNEL(sample_moments, struct sampling s, int stratified)
+{
+    const int N = s.games.agents;
+    GRID_FOR(at, (int64_t)s.games.games * N)
+    {
+        const double *sample = s.sample + at / N * s.units * N + at % N;
+        double mean = s.first ? s.mean[at] : 0.0, spread = s.first ? s.spread[at] : 0.0;
+        for (int64_t k = 0; k < s.units; k++) {
+            const double x = sample[k * N], away = x - mean;
+            const double difference = k > 0 ? x - sample[(k - 1) * N] : 0.0;
+            mean += away / (double)(s.first + k + 1);
+            if (!stratified)
+                spread += away * (x - mean);
+            else if (k % 2 == 1)
+                spread += difference * difference;
+            else if (s.first + k + 1 == s.total) /* one left over */
+                spread += difference * difference / 2;
+        }
+        s.mean[at] = mean;
+        s.spread[at] = spread;
+        if (s.first + s.units < s.total) continue;
+        const double m = (double)s.total, scale = stratified ? m * m : m * (m - 1);
+        s.error[at] = m > 1 ? sqrt(spread / scale) : NAN;
+    }
+}
+
+/* Tasks of GRID_FOR that a block is worth starting for: each costs microseconds. */
+enum { TASKS_PER_BLOCK = 16 };
+
+static struct grid grid_for_tasks(int64_t tasks)
+{
+    const int64_t blocks = (tasks + TASKS_PER_BLOCK - 1) / TASKS_PER_BLOCK;
+    return grid_of(blocks < 65536 ? blocks : 65536, 1, 1);
+}
+
+static const char *launch_sample(void *stream, struct sampling s)
+{
+    const struct grid units = grid_for_tasks(s.games.games * s.units);
+    const int stratified = s.method == CGSV_METHOD_STRATIFIED || s.method == CGSV_METHOD_OWEN;
+    const char *error;
+    if (s.method == CGSV_METHOD_STRATIFIED)
+        error = LAUNCH(stream, grid_for_tasks(s.games.games * s.units * s.games.agents), sample_strata, s);
+    else if (s.method == CGSV_METHOD_OWEN)
+        error = LAUNCH(stream, units, sample_owen, s);
+    else
+        error = LAUNCH(stream, units, sample_permutations, s, s.method == CGSV_METHOD_ANTITHETIC);
+    if (error) return error;
+    return LAUNCH(stream, grid_for_tasks((int64_t)s.games.games * s.games.agents), sample_moments, s, stratified);
+}
+
+/* Estimates without sampling. gamma > 0: the Euclidean similarity rescales each update to it.
+ *
+ *   cosine         ψ_i = cos(u_i, u_N) (the paper's section 3.2)
+ *   leave-one-out  ν(N) − ν(N∖i)
+ *   euclidean      1 / (1 + ‖u_i − u_N‖)                                            */
+KERNEL(closed_form, double *value, uint16_t *everyone, struct games g, enum cgsv_method method, double gamma)
+{
+    const int N = g.agents;
+    const struct game game = game_of(g, BLOCK_X);
+    const double *gram = g.gram + BLOCK_X * N * N, *weight = g.weight + BLOCK_X * N;
+    const double aggregate = game.length * g.longest[BLOCK_X];
+    uint16_t *all = everyone + BLOCK_X * N;
+    BLOCK_FOR(i, N) { all[i] = (uint16_t)i; }
+    block_sync();
+    struct coalition whole = {0, 0, 0};
+    if (method == CGSV_METHOD_LEAVE_ONE_OUT) whole = coalition_of(game, all, N, -1);
+    BLOCK_FOR(i, N)
+    {
+        const double norm = sqrt(gram[i * N + i]);
+        double dot = 0, estimate = 0; /* <u_i, u_N>, u_i unweighted */
+        for (int j = 0; j < N; j++) dot += weight[j] == 0 ? 0.0 : weight[j] * gram[i * N + j];
+        if (method == CGSV_METHOD_COSINE) {
+            estimate = norm > 0 && aggregate > 0 ? dot / norm / aggregate : 0.0;
+        } else if (method == CGSV_METHOD_LEAVE_ONE_OUT) {
+            estimate = marginal(whole, game, all, N, (int)i, 1);
+        } else {
+            const double scale = gamma > 0 ? norm > 0 ? gamma / norm : 0.0 : 1.0;
+            const double square = scale * norm * scale * norm + aggregate * aggregate - 2 * scale * dot;
+            estimate = 1 / (1 + sqrt(fmax(square, 0.0)));
+        }
+        value[BLOCK_X * N + i] = estimate;
+    }
+}
+
+static const char *launch_closed_form(void *stream, double *value, uint16_t *everyone, struct games games,
+                                      enum cgsv_method method, double gamma)
+{
+    return LAUNCH(stream, grid_of(games.games, 1, 1), closed_form, value, everyone, games, method, gamma);
+}
