@@ -215,7 +215,8 @@ Test(updates, safetensors_matrix_of_every_type)
             const size_t size = element_size(types[t].type) * (size_t)(agents * dimension);
             char header[128];
             snprintf(header, sizeof header,
-                     "{\"u\":{\"dtype\":\"%s\",\"shape\":[%lld,%lld],\"data_offsets\":[0,%zu]}}%*s", types[t].dtype, (long long)agents, (long long)dimension, size, (int)s, "");
+                     "{\"u\":{\"dtype\":\"%s\",\"shape\":[%lld,%lld],\"data_offsets\":[0,%zu]}}%*s", types[t].dtype,
+                     (long long)agents, (long long)dimension, size, (int)s, "");
             fill(bytes, types[t].type, agents * dimension);
             struct updates *updates = open_one(put_safetensors("a", header, bytes, size), NULL);
             expect_shape(updates, 1, agents, dimension);

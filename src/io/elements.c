@@ -19,21 +19,21 @@ size_t element_size(enum element type) { return types[type].size; }
 const char *element_name(enum element type) { return types[type].name; }
 
 #define SAME(x) (x)
-#define CONVERT(target, source, function)                                                \
-    do {                                                                                 \
-        const source *values = from;                                                     \
-        for (int64_t i = 0; i < count; i++) to[i] = (target)function(values[i]);         \
+#define CONVERT(target, source, function)                                        \
+    do {                                                                         \
+        const source *values = from;                                             \
+        for (int64_t i = 0; i < count; i++) to[i] = (target)function(values[i]); \
     } while (0)
 
-#define DEFINE_CONVERSION(name, target)                                                  \
+#define DEFINE_CONVERSION(name, target)                                                         \
     void name(target *restrict to, const void *restrict from, enum element type, int64_t count) \
-    {                                                                                    \
-        switch (type) {                                                                  \
-        case ELEMENT_BFLOAT16: CONVERT(target, uint16_t, float_from_bfloat16); break;    \
-        case ELEMENT_FLOAT16: CONVERT(target, uint16_t, float_from_half); break;         \
-        case ELEMENT_FLOAT32: CONVERT(target, float, SAME); break;                       \
-        case ELEMENT_FLOAT64: CONVERT(target, double, SAME); break;                      \
-        }                                                                                \
+    {                                                                                           \
+        switch (type) {                                                                         \
+        case ELEMENT_BFLOAT16: CONVERT(target, uint16_t, float_from_bfloat16); break;           \
+        case ELEMENT_FLOAT16: CONVERT(target, uint16_t, float_from_half); break;                \
+        case ELEMENT_FLOAT32: CONVERT(target, float, SAME); break;                              \
+        case ELEMENT_FLOAT64: CONVERT(target, double, SAME); break;                             \
+        }                                                                                       \
     }
 
 DEFINE_CONVERSION(elements_to_float, float)

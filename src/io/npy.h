@@ -1,5 +1,5 @@
-/* NumPy's .npy files: one array each (https://numpy.org/doc/stable/reference/generated/
- * numpy.lib.format.html).
+/* NumPy's .npy files: one array each
+ * (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
  *
  * Format: "\x93NUMPY", version (2 bytes), header length (little-endian, 2 bytes in
  * version 1, 4 in versions 2 and 3), the header, a Python dict of descr (the type),

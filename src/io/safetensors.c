@@ -1,7 +1,6 @@
-/* Reader of safetensors files. It takes every file for hostile:
- * the header's length is bounded, names are printable and unique, and the tensors'
- * byte ranges must cover the data exactly, without overlap or gap, as the format
- * demands. */
+/* Reader of safetensors files. It takes every file for hostile: the header's length is
+ * bounded, names are printable and unique, and the tensors' byte ranges must cover the
+ * data exactly, without overlap or gap, as the format demands. */
 #include "io/safetensors.h"
 
 #include <cjson/cJSON.h>

@@ -43,7 +43,7 @@ static cgsv_status read_npy(struct layout *layout, const struct file_reader *rea
 
 /* ---- safetensors ---- */
 
-typedef const struct safetensors_tensor tensor_t;
+typedef const struct safetensors_tensor file_tensor;
 
 /* Digits compare as numbers, everything else byte by byte. */
 static int natural_order(const char *a, const char *b)
@@ -68,17 +68,17 @@ static int natural_order(const char *a, const char *b)
 
 static int by_name(const void *a, const void *b)
 {
-    tensor_t *const *x = a, *const *y = b;
+    file_tensor *const *x = a, *const *y = b;
     const int order = natural_order((*x)->name, (*y)->name);
     return order ? order : strcmp((*x)->name, (*y)->name); /* "a1" and "a01" */
 }
 
 /* "'a' [2, 3] F32, 'b' [4] F64, …" */
-static void describe(char *text, size_t size, tensor_t *const *tensors, int64_t count)
+static void describe(char *text, size_t size, file_tensor *const *tensors, int64_t count)
 {
     size_t used = 0;
     for (int64_t i = 0; i < count && used < size; i++) {
-        tensor_t *t = tensors[i];
+        file_tensor *t = tensors[i];
         if (i == 6) {
             snprintf(text + used, size - used, " and %lld more", (long long)(count - i));
             return;
@@ -91,7 +91,7 @@ static void describe(char *text, size_t size, tensor_t *const *tensors, int64_t 
     }
 }
 
-static cgsv_status refuse(const struct file_reader *reader, tensor_t *const *tensors, int64_t count,
+static cgsv_status refuse(const struct file_reader *reader, file_tensor *const *tensors, int64_t count,
                           const char *problem, const char *remedy)
 {
     char candidates[512];
@@ -99,13 +99,13 @@ static cgsv_status refuse(const struct file_reader *reader, tensor_t *const *ten
     return error_set(CGSV_ERROR_DATA, "'%s' %s: %s; %s", reader->path, problem, candidates, remedy);
 }
 
-static bool same_shape(tensor_t *a, tensor_t *b)
+static bool same_shape(file_tensor *a, file_tensor *b)
 {
     return a->type == b->type && a->dimensions == b->dimensions &&
            memcmp(a->shape, b->shape, sizeof *a->shape * (size_t)a->dimensions) == 0;
 }
 
-static cgsv_status set_type(struct layout *layout, tensor_t *tensor, const struct file_reader *reader)
+static cgsv_status set_type(struct layout *layout, file_tensor *tensor, const struct file_reader *reader)
 {
     switch (tensor->type) {
     case SAFETENSORS_F32: layout->type = ELEMENT_FLOAT32; return CGSV_OK;
@@ -119,7 +119,7 @@ static cgsv_status set_type(struct layout *layout, tensor_t *tensor, const struc
 }
 
 /* One tensor per agent. */
-static cgsv_status set_agents(struct layout *layout, tensor_t *const *tensors, int64_t count,
+static cgsv_status set_agents(struct layout *layout, file_tensor *const *tensors, int64_t count,
                               const struct file_reader *reader)
 {
     layout->agents = count;
@@ -138,10 +138,10 @@ static cgsv_status set_agents(struct layout *layout, tensor_t *const *tensors, i
 
 /* `chosen`: the user has named these tensors, so that several matrices are one per
  * agent; else they are refused. */
-static cgsv_status set_layout(struct layout *layout, tensor_t **tensors, int64_t count, bool chosen,
+static cgsv_status set_layout(struct layout *layout, file_tensor **tensors, int64_t count, bool chosen,
                               const struct file_reader *reader)
 {
-    tensor_t *first = tensors[0];
+    file_tensor *first = tensors[0];
     qsort(tensors, (size_t)count, sizeof *tensors, by_name);
     for (int64_t i = 1; i < count; i++)
         if (!same_shape(tensors[0], tensors[i]))
@@ -165,7 +165,7 @@ static cgsv_status set_layout(struct layout *layout, tensor_t **tensors, int64_t
 }
 
 /* Fills chosen[] with the tensors that `name` chooses; returns their number. */
-static int64_t choose(tensor_t **chosen, tensor_t *list, int count, const char *name)
+static int64_t choose(file_tensor **chosen, file_tensor *list, int count, const char *name)
 {
     int64_t found = 0;
     for (int i = 0; i < count; i++) {
@@ -181,10 +181,10 @@ static int64_t choose(tensor_t **chosen, tensor_t *list, int count, const char *
 static cgsv_status choose_tensors(struct layout *layout, const struct safetensors *file, const char *name,
                                   const struct file_reader *reader)
 {
-    tensor_t *list;
+    file_tensor *list;
     const int count = safetensors_list(file, &list);
     if (count == 0) return error_set(CGSV_ERROR_DATA, "'%s' holds no tensors", reader->path);
-    tensor_t **tensors = calloc((size_t)count, sizeof *tensors);
+    file_tensor **tensors = calloc((size_t)count, sizeof *tensors);
     if (!tensors) return error_set(CGSV_ERROR_MEMORY, "no memory for the tensors of '%s'", reader->path);
     cgsv_status status = CGSV_OK;
     const int64_t chosen = choose(tensors, list, count, name);
