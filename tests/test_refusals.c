@@ -2,6 +2,8 @@
  * message that the user gets, and files that change while they are read. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -196,6 +198,45 @@ Test(refusals, a_file_that_changes_is_an_error_and_no_signal)
     cr_expect_eq(updates_columns(updates, 0, 0, 5, to, 5), CGSV_ERROR_IO);
     cr_expect(strstr(cgsv_last_error(), "No such file"), "%s", cgsv_last_error());
     updates_close(updates);
+}
+
+/* Cuts a file short and makes it whole again until told to stop. */
+struct cutter {
+    const char *path;
+    off_t size;
+    atomic_bool stop;
+};
+
+static void *cut(void *argument)
+{
+    struct cutter *c = argument;
+    while (!c->stop)
+        if (truncate(c->path, 5000) != 0 || truncate(c->path, c->size) != 0) return c; /* an error, for pthread_join */
+    return NULL;
+}
+
+/* Whatever the moment, a file that another process cuts short is an error, never SIGBUS. */
+Test(refusals, a_file_that_is_cut_short_while_it_is_read)
+{
+    static float values[300000], to[300000];
+    struct cutter cutter = {.path = in_folder("a.npy"), .size = 128 + sizeof values};
+    cr_assert_eq(npy_write(cutter.path, ELEMENT_FLOAT32, values, 3, 100000), CGSV_OK);
+    pthread_t thread;
+    cr_assert_eq(pthread_create(&thread, NULL, cut, &cutter), 0);
+    int counts[CGSV_ERROR_INTERRUPTED + 1] = {0};
+    for (int i = 0; i < 500; i++) {
+        struct updates *updates;
+        cgsv_status status = updates_open(&updates, &cutter.path, 1, NULL);
+        if (status == CGSV_OK) status = updates_columns(updates, 0, 0, 100000, to, 100000);
+        counts[status]++;
+        updates_close(updates);
+    }
+    cutter.stop = true;
+    void *failed;
+    cr_assert_eq(pthread_join(thread, &failed), 0);
+    cr_expect_null(failed);
+    cr_expect_eq(counts[CGSV_OK] + counts[CGSV_ERROR_DATA] + counts[CGSV_ERROR_IO], 500);
+    cr_expect_gt(counts[CGSV_ERROR_DATA] + counts[CGSV_ERROR_IO], 0);
 }
 
 /* Cut short in the midst of a reading: what is missing is a failed read. */
