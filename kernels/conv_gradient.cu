@@ -135,10 +135,11 @@ KERNEL(taps_to_weights, float *weight, int64_t w_stride, const float *taps, stru
 #else
 #define TILES(X) SMALL_TILES(X)
 #endif
-#define TILE_ROW(number, rows, vectors) {rows, vectors},
-static const struct {
-    int rows, vectors;
-} tile_table[] = {TILES(TILE_ROW)};
+struct tile_kind {
+    int number, rows, vectors;
+};
+#define TILE_ROW(number, rows, vectors) {number, rows, vectors},
+static const struct tile_kind tile_table[] = {TILES(TILE_ROW)};
 enum { TILE_KINDS = sizeof tile_table / sizeof *tile_table, TILE_REGISTERS = 25 };
 
 /* taps += Σ_i value_i · patch_i over the tile that begins at kernel row `row` and vector
@@ -168,13 +169,13 @@ DEVICE void add_tile(float *taps, int64_t run, const float *x, int64_t x_row, co
 /* Filters that a block takes while a sample's input is in cache; more blocks for a GPU. */
 enum { GRADIENT_FILTERS = LANES == 32 ? 1 : 4 };
 
-/* Block: GRADIENT_FILTERS filters, a row. `kind` of tile, TR × TV. */
-KERNEL(sparse_weight_gradient, struct conv_scratch scratch, struct conv_shape s, int kind, int TR, int TV)
+/* Block: GRADIENT_FILTERS filters, a row. */
+KERNEL(sparse_weight_gradient, struct conv_scratch scratch, struct conv_shape s, struct tile_kind kind)
 {
     const int64_t S = s.slots, F = s.filters, K = s.kernel, run = CONV_RUN(s), windows = WINDOWS(s), row = BLOCK_Z;
     const int64_t x_row = (int64_t)s.width * s.channels, vectors = tiles_of(K * s.channels, LANES);
     const int64_t first = BLOCK_X * GRADIENT_FILTERS, last = at_most(first + GRADIENT_FILTERS, F);
-    const int64_t across = tiles_of(vectors, TV), tiles = tiles_of(K, TR) * across;
+    const int64_t across = tiles_of(vectors, kind.vectors), tiles = tiles_of(K, kind.rows) * across;
 
     BLOCK_FOR(i, (last - first) * K * run) { scratch.taps[(row * F + first) * K * run + i] = 0.0f; }
     block_sync();
@@ -188,30 +189,31 @@ KERNEL(sparse_weight_gradient, struct conv_scratch scratch, struct conv_shape s,
             if (count == 0) continue;
             WARP_FOR(tile, tiles)
             {
-                const int64_t ky = tile / across * TR, vector = tile % across * TV;
+                const int64_t ky = tile / across * kind.rows, vector = tile % across * kind.vectors;
 #define ADD_TILE(number, tile_rows, tile_vectors)                                                             \
     case number:                                                                                              \
         add_tile(taps, run, x, x_row, value, patch, count, ky, vector, K, vectors, tile_rows, tile_vectors); \
         break;
-                switch (kind) { TILES(ADD_TILE) }
+                switch (kind.number) { TILES(ADD_TILE) }
 #undef ADD_TILE
             }
         }
 }
 
-/* The kind of tile with the fewest products in vain, of these the largest. */
-static int best_tile(int64_t rows, int64_t vectors)
+/* The kind of tile with the fewest products in vain, or with none; of these the largest. */
+static struct tile_kind best_tile(int64_t rows, int64_t vectors, int exact)
 {
     int best = 0;
     int64_t least = INT64_MAX;
-    for (int kind = 0; kind < TILE_KINDS; kind++) {
-        const int64_t TR = tile_table[kind].rows, TV = tile_table[kind].vectors;
-        const int64_t products = tiles_of(rows, TR) * TR * tiles_of(vectors, TV) * TV;
-        if (TR > rows || TV > vectors || products > least) continue;
-        best = kind;
+    for (int i = 0; i < TILE_KINDS; i++) {
+        const struct tile_kind kind = tile_table[i];
+        const int64_t products = tiles_of(rows, kind.rows) * kind.rows * tiles_of(vectors, kind.vectors) * kind.vectors;
+        if (kind.rows > rows || kind.vectors > vectors || products > least) continue;
+        if (exact && products > rows * vectors) continue;
+        best = i;
         least = products;
     }
-    return best;
+    return tile_table[best];
 }
 
 /* Block: a tile of filters, an input channel, a row. A warp takes TAPS_AT_ONCE taps of that
@@ -270,11 +272,24 @@ KERNEL(dense_weight_gradient, float *weight_gradient, int64_t w_stride, const fl
     }
 }
 
+/* x += value · taps over a tile. */
+DEVICE void add_patch(float *x, int64_t x_row, const float *__restrict__ taps, int64_t run, lanes value, const int TR,
+                      const int TV)
+{
+    UNROLL for (int r = 0; r < TR; r++)
+        UNROLL for (int v = 0; v < TV; v++)
+        {
+            float *to = x + r * x_row + v * LANES;
+            lanes_store(to, lanes_load(to) + value * lanes_load(taps + r * run + v * LANES));
+        }
+}
+
 /* Block: a sample, a row. Patches overlap, so the block takes them one by one. */
-KERNEL(input_gradient, struct conv_scratch scratch, struct conv_shape s)
+KERNEL(input_gradient, struct conv_scratch scratch, struct conv_shape s, struct tile_kind kind)
 {
     const int64_t F = s.filters, K = s.kernel, run = CONV_RUN(s), windows = WINDOWS(s), size = INPUT_SIZE(s);
-    const int64_t x_row = (int64_t)s.width * s.channels, used = K * s.channels;
+    const int64_t x_row = (int64_t)s.width * s.channels, across = K * s.channels / LANES / kind.vectors;
+    const int64_t tiled = across * kind.vectors * LANES, left = K * s.channels - tiled;
     float *x_gradient = scratch.samples + (BLOCK_Z * s.slots + BLOCK_X) * CONV_SAMPLE(s);
     BLOCK_FOR(i, size) { x_gradient[i] = 0.0f; }
     block_sync();
@@ -283,15 +298,21 @@ KERNEL(input_gradient, struct conv_scratch scratch, struct conv_shape s)
         const float *taps = scratch.taps + (BLOCK_Z * F + filter) * K * run;
         for (int i = 0; i < scratch.count[list]; i++) {
             const float value = scratch.value[list * windows + i];
-            const lanes d = lanes_of(value);
-            float *at = x_gradient + scratch.patch[list * windows + i];
-            WARP_FOR(ky, K)
+            float *patch = x_gradient + scratch.patch[list * windows + i];
+            WARP_FOR(tile, K / kind.rows * across)
             {
-                float *to = at + ky * x_row;
-                const float *w = taps + ky * run;
-                int64_t j = 0;
-                for (; j + LANES <= used; j += LANES) lanes_store(to + j, lanes_load(to + j) + d * lanes_load(w + j));
-                LANE_FOR(lane, used - j) { to[j + lane] += value * w[j + lane]; }
+                const int64_t ky = tile / across * kind.rows, j = tile % across * kind.vectors * LANES;
+#define ADD_PATCH(number, tile_rows, tile_vectors)                                                               \
+    case number:                                                                                                 \
+        add_patch(patch + ky * x_row + j, x_row, taps + ky * run + j, run, lanes_of(value), tile_rows, tile_vectors); \
+        break;
+                switch (kind.number) { TILES(ADD_PATCH) }
+#undef ADD_PATCH
+            }
+            WARP_FOR(ky, left ? K : 0)
+            {
+                const int64_t j = tiled;
+                LANE_FOR(lane, left) { patch[ky * x_row + j + lane] += value * taps[ky * run + j + lane]; }
             }
             block_sync();
         }
@@ -301,19 +322,21 @@ KERNEL(input_gradient, struct conv_scratch scratch, struct conv_shape s)
 static const char *sparse_gradients(void *stream, struct conv_gradients g, struct conv_shape s, int sparse_weights)
 {
     const struct grid filters = grid_of(s.filters, 1, s.rows);
-    const int kind = best_tile(s.kernel, tiles_of((int64_t)s.kernel * s.channels, LANES));
+    const int64_t used = (int64_t)s.kernel * s.channels;
     const char *error = LAUNCH(stream, grid_of(s.filters, tiles_of(s.slots, LIST_SLOTS), s.rows), list_gradients,
                                g.scratch, g.delta, g.winner, s);
     if (sparse_weights) {
         if (!error) error = LAUNCH(stream, sample_grid(s), to_samples, g.scratch.samples, g.x, g.x_stride, s);
         if (!error)
             error = LAUNCH(stream, grid_of(tiles_of(s.filters, GRADIENT_FILTERS), 1, s.rows), sparse_weight_gradient,
-                           g.scratch, s, kind, tile_table[kind].rows, tile_table[kind].vectors);
+                           g.scratch, s, best_tile(s.kernel, tiles_of(used, LANES), 0));
         if (!error) error = LAUNCH(stream, filters, taps_to_weights, g.weight_gradient, g.w_stride, g.scratch.taps, s);
     }
     if (g.x_gradient) {
         if (!error) error = LAUNCH(stream, filters, weights_to_taps, g.scratch.taps, g.weight, g.w_stride, s);
-        if (!error) error = LAUNCH(stream, grid_of(s.slots, 1, s.rows), input_gradient, g.scratch, s);
+        if (!error)
+            error = LAUNCH(stream, grid_of(s.slots, 1, s.rows), input_gradient, g.scratch, s,
+                           best_tile(s.kernel, used / LANES, 1));
         if (!error) error = LAUNCH(stream, sample_grid(s), from_samples, g.x_gradient, g.scratch.samples, s);
     }
     return error;
