@@ -62,23 +62,28 @@ static const char *launch_batch_range(void *stream, int32_t *sample, int32_t fir
     return LAUNCH(stream, grid_for(slots), batch_range, sample, first, n, slots);
 }
 
-#define GATHER_FEATURES INT64_C(64)
+#define GATHER_FEATURES INT64_C(512)
 
-/* Block: GATHER_FEATURES features of all slots, a row: a transposition. */
+/* Block: GATHER_FEATURES features of all slots, a row. A warp transposes LANES features of
+ * LANES samples. */
 KERNEL(batch_gather, float *x, int32_t *y, const float *data, const int32_t *label, const int32_t *sample,
        int64_t features, int slots)
 {
-    const int64_t row = BLOCK_Z, begin = BLOCK_X * GATHER_FEATURES;
-    const int64_t width = features - begin < GATHER_FEATURES ? features - begin : GATHER_FEATURES;
+    const int64_t row = BLOCK_Z, begin = BLOCK_X * GATHER_FEATURES, along = GATHER_FEATURES / LANES;
     sample += row * slots;
-    WARP_FOR(i, width)
+    WARP_FOR(tile, along * slots / LANES)
     {
-        const int64_t feature = begin + i;
-        LANE_FOR(slot, slots)
+        const int64_t feature = begin + tile % along * LANES, slot = tile / along * LANES, left = features - feature;
+        lanes v[LANES];
+        if (left <= 0) continue;
+        UNROLL for (int i = 0; i < LANES; i++)
         {
-            const int32_t from = sample[slot];
-            x[(row * features + feature) * slots + slot] = from < 0 ? 0.0f : data[(int64_t)from * features + feature];
+            const int64_t from = sample[slot + i];
+            v[i] = from < 0 ? lanes_of(0.0f) : lanes_load_part(data + from * features + feature, left);
         }
+        lanes_transpose(v);
+        UNROLL for (int i = 0; i < LANES; i++)
+            if (i < left) lanes_store(x + (row * features + feature + i) * slots + slot, v[i]);
     }
     if (BLOCK_X == 0)
         BLOCK_FOR(slot, slots) { y[row * slots + slot] = sample[slot] < 0 ? 0 : label[sample[slot]]; }
