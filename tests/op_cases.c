@@ -2,133 +2,12 @@
 
 #include <float.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "op_frame.h"
 #include "reference.h"
-
-int op_cases_small;
-
-/* ---- frame: random numbers, guarded memory, one case at a time ---- */
-
-enum { SEED = 20211206, GUARD = 128, GUARD_BYTE = 0xA5, MAX_BUFFERS = 96 };
-
-static const struct kernels *k;
-static void *stream;
-static void (*report)(const char *name, int ok, const char *detail);
-static int failures;
-
-static char case_name[160], case_detail[240];
-static int case_failed;
-
-static struct buffer {
-    unsigned char *base;
-    size_t bytes;
-} buffers[MAX_BUFFERS];
-static int buffer_count;
-
-static uint64_t random_state;
-
-static uint64_t random_bits(void)
-{
-    uint64_t z = random_state += 0x9E3779B97F4A7C15u;
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
-    return z ^ z >> 31;
-}
-static double uniform(void) { return (double)(random_bits() >> 11) * 0x1p-53; }
-static int below(int n) { return (int)(random_bits() % (uint64_t)n); }
-
-static void *host_take(size_t bytes) { return aligned_alloc(64, bytes); }
-static const char *host_wait(void) { return NULL; }
-struct op_memory op_memory = {host_take, free, host_wait};
-
-/* Filled with 0xff, which reads as NaN or −1, between two guards. */
-static void *take(size_t bytes)
-{
-    if (buffer_count == MAX_BUFFERS) abort();
-    unsigned char *base = op_memory.take((GUARD + bytes + GUARD + 63) / 64 * 64);
-    if (!base) abort();
-    memset(base, GUARD_BYTE, GUARD);
-    memset(base + GUARD, 0xff, bytes);
-    memset(base + GUARD + bytes, GUARD_BYTE, GUARD);
-    buffers[buffer_count++] = (struct buffer){base, bytes};
-    return base + GUARD;
-}
-#define TAKE(type, count) ((type *)take(sizeof(type) * (size_t)(count)))
-
-static float *take_random(int64_t n, double scale)
-{
-    float *p = TAKE(float, n);
-    for (int64_t i = 0; i < n; i++) p[i] = (float)((2 * uniform() - 1) * scale);
-    return p;
-}
-
-__attribute__((format(printf, 1, 2))) static void fail(const char *format, ...)
-{
-    if (case_failed++) return; /* the first says most */
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(case_detail, sizeof case_detail, format, arguments);
-    va_end(arguments);
-}
-
-static void error_free(const char *error)
-{
-    if (error) fail("launcher failed: %s", error);
-    error = op_memory.wait();
-    if (error) fail("kernel failed: %s", error);
-}
-
-__attribute__((format(printf, 1, 2))) static void case_begin(const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(case_name, sizeof case_name, format, arguments);
-    va_end(arguments);
-    case_failed = 0;
-    case_detail[0] = 0;
-}
-
-static void case_end(void)
-{
-    for (int b = 0; b < buffer_count; b++) {
-        const unsigned char *p = buffers[b].base;
-        for (int i = 0; i < GUARD; i++)
-            if (p[i] != GUARD_BYTE || p[GUARD + buffers[b].bytes + (size_t)i] != GUARD_BYTE) {
-                fail("buffer %d of %zu bytes: written outside", b, buffers[b].bytes);
-                break;
-            }
-        op_memory.give(buffers[b].base);
-    }
-    buffer_count = 0;
-    failures += case_failed != 0;
-    report(case_name, case_failed == 0, case_detail);
-}
-
-static void near(const char *what, int64_t i, double got, double want, double bound)
-{
-    if (!(fabs(got - want) <= bound)) fail("%s[%lld]: %.9g, not %.9g ± %.2g", what, (long long)i, got, want, bound);
-}
-
-static void same(const char *what, int64_t i, double got, double want)
-{
-    if (!(got == want)) fail("%s[%lld]: %.9g, not %.9g", what, (long long)i, got, want);
-}
-
-/* Nothing written in n floats from p on. */
-static void untouched(const char *what, const void *p, int64_t n)
-{
-    for (int64_t i = 0; i < 4 * n; i++)
-        if (((const unsigned char *)p)[i] != 0xff) {
-            fail("%s: written at float %lld of %lld that nobody owns", what, (long long)(i / 4), (long long)n);
-            return;
-        }
-}
-
-static double float_bound(int64_t terms, double size) { return (double)(terms + 4) * FLT_EPSILON * size + 1e-37; }
 
 /* ---- convolution ---- */
 
@@ -1010,35 +889,23 @@ static void server_cases(void)
 
 int op_cases_run(const struct kernels *kernels, void *on, void (*to)(const char *name, int ok, const char *detail))
 {
-    k = kernels;
-    stream = on;
-    report = to;
-    failures = 0;
-    random_state = SEED;
-    printf("kernels %s, seed %d\n", k->name, SEED);
+    frame_begin(kernels, on, to);
+    printf("kernels %s, seed %d\n", k->name, OP_SEED);
     conv_cases();
     dense_cases();
     loss_cases();
     optimizer_cases();
     batch_cases();
     server_cases();
-    return failures;
-}
-
-static uint64_t hashed(uint64_t hash, const void *bytes, size_t count)
-{
-    for (size_t i = 0; i < count; i++) hash = (hash ^ ((const unsigned char *)bytes)[i]) * 0x100000001B3u;
-    return hash;
+    valuation_cases();
+    return op_failures;
 }
 
 static void ignore(const char *name, int ok, const char *detail) { (void)name, (void)ok, (void)detail; }
 
 uint64_t op_cases_digest(const struct kernels *kernels, void *on)
 {
-    k = kernels;
-    stream = on;
-    report = ignore;
-    random_state = SEED;
+    frame_begin(kernels, on, ignore);
     uint64_t hash = 0xCBF29CE484222325u;
 
     case_begin("digest");
@@ -1063,5 +930,5 @@ uint64_t op_cases_digest(const struct kernels *kernels, void *on)
     hash = hashed(hash, v.s.model, (size_t)(2 * v.s.model_block) * sizeof(float));
     hash = hashed(hash, v.s.record, (size_t)(2 * 2 * 7) * sizeof *v.s.record);
     case_end();
-    return hash;
+    return valuation_digest(hash);
 }
