@@ -104,9 +104,9 @@ int main(int argc, char **argv)
     bench_gram(1, 100, 1000000, false);
     bench_gram(1, 100, 1000000, true);
     bench_gram(100, 10, 1000, false);
-    for (int64_t columns = 1000; columns <= 1000000; columns *= 10) bench_gram(1, 10, columns, false);
-    for (int agents = 5; agents <= 25; agents += agents == 20 ? 2 : agents == 22 ? 3 : 5)
-        bench_value(CGSV_METHOD_EXACT, 0, 1, agents, 1000);
+    for (int64_t columns = 1000; columns <= 10000000; columns *= 10) bench_gram(1, 10, columns, false);
+    static const int sizes[] = {5, 10, 15, 20, 22, 25};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) bench_value(CGSV_METHOD_EXACT, 0, 1, sizes[i], 1000);
     bench_value(CGSV_METHOD_EXACT, 0, 1000, 10, 1000);
     for (cgsv_method m = CGSV_METHOD_COSINE; m <= CGSV_METHOD_EUCLIDEAN; m++) {
         bench_value(m, 150, 1, 10, 1000);

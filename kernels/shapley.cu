@@ -98,11 +98,11 @@ DEVICE struct coalition coalition_of_bits(struct game game, int64_t high, int fi
     return c;
 }
 
-/* 2 Σ_{i∈L} <a_i, u_M> for L below 2^low, and for L above, of the tile's agents. */
+/* 2 Σ_{i∈L} <a_i, u_M> for subsets L of the tile's lowest `low` agents, and of its others. The empty
+ * ones' stay 0. */
 DEVICE void tabulate_cross(BLOCK_PARAM double *below, double *above, double *cross, struct game game, int64_t high,
                            int low, int tile)
 {
-    block_sync();
     BLOCK_FOR(i, tile)
     {
         double sum = 0;
@@ -110,7 +110,6 @@ DEVICE void tabulate_cross(BLOCK_PARAM double *below, double *above, double *cro
             sum += high >> (j - tile) & 1 ? game.product[(int64_t)j * game.agents + i] : 0.0;
         cross[i] = 2 * sum;
     }
-    if (THREAD_INDEX == 0) below[0] = above[0] = 0;
     for (int b = 0; b < HALF_BITS; b++) {
         block_sync();
         if (b < low) BLOCK_FOR(l, 1 << b) { below[(1 << b) + l] = below[l] + cross[b]; }
@@ -135,6 +134,7 @@ KERNEL(shapley_tiles, struct shapley s)
     double *partial = s.partial + BLOCK_X * game.agents;
     tabulate_tile(BLOCK_PASS square, dot, members, sum, game, tile);
     BLOCK_FOR(l, 1 << tile) { sum[l] = 0; }
+    if (THREAD_INDEX == 0) below[0] = above[0] = 0;
 
     double total = 0, of_middle[SHAPLEY_MIDDLE_BITS];
     for (int b = 0; b < middle; b++) of_middle[b] = 0;
@@ -172,9 +172,8 @@ KERNEL(shapley_tiles, struct shapley s)
             with += sum[(1 << b) + l];
             sum[l] += sum[(1 << b) + l];
         }
-        with = block_sum(with);
+        with = block_sum(with); /* which waits for all threads */
         if (THREAD_INDEX == 0) partial[b] = with;
-        block_sync();
     }
     for (int b = 0; b < middle; b++) {
         const double with = block_sum(of_middle[b]);

@@ -281,7 +281,7 @@ void valuation_cases(void)
     shapley_case(2, 3, 2, 2);
     shapley_case(1, 5, 1, 3);
     shapley_case(3, 6, 3, 0);
-    shapley_case(1, 7, 0, 2);
+    shapley_case(2, 7, 2, 1);
     shapley_case(1, 1, 5, 4);
     if (!op_cases_small) shapley_case(1, 10, 3, 2);
     for (int agents = 1; agents <= 7; agents += 3) closed_form_case(3, agents);

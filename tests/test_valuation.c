@@ -228,7 +228,7 @@ Test(valuation, twins_scale_rotation, .init = open_device, .fini = close_device)
 /* A tiny agent's own coalition counts; opposed agents of any size cancel. */
 Test(valuation, tiny_and_cancelling_agents, .init = open_device, .fini = close_device)
 {
-    const float row[4][2] = {{1, 0}, {-1, 0}, {1e-9f, 2e-9f}, {0, 1e-3f}};
+    const float row[4][2] = {{1, 0}, {-1, 0}, {1e-9f, 2e-9f}, {0, 1e-3f}}; /* two games of two */
     const double weight[4] = {1, 1, 1, 1};
     double exact_row[8], got[4], want[4], gram[16];
     for (int i = 0; i < 8; i++) exact_row[i] = row[i / 2][i % 2];
@@ -239,6 +239,14 @@ Test(valuation, tiny_and_cancelling_agents, .init = open_device, .fini = close_d
         value_of(got, NULL, gram, weight, 1, 2, options_of(CGSV_METHOD_EXACT, 0, 0));
         cr_assert(got[0] == 0 && got[1] == 0, "opposed: %g, %g", got[0], got[1]);
     }
+    const float nearly[2][2] = {{1, 0}, {-1, 1e-5f}}; /* not opposed: what is left is 1e-5 long */
+    const double exact_nearly[4] = {1, 0, -1, nearly[1][1]};
+    gram_of(gram, *nearly, 1, 2, 2, true);
+    reference_shapley(want, exact_nearly, weight, 2, 2);
+    value_of(got, NULL, gram, weight, 1, 2, options_of(CGSV_METHOD_EXACT, 0, 0));
+    near(got, want, 2, 1e-5, "nearly opposed");
+    cr_assert_float_eq(want[0] + want[1], 1, 1e-6);
+
     gram_of(gram, row[2], 1, 2, 2, true);
     reference_shapley(want, exact_row + 4, weight, 2, 2);
     value_of(got, NULL, gram, weight, 1, 2, options_of(CGSV_METHOD_EXACT, 0, 0));
