@@ -148,28 +148,34 @@ KERNEL(sample_moments, struct sampling s, int stratified)
     }
 }
 
-/* Tasks of GRID_FOR that a block is worth starting for: each costs microseconds. */
-enum { TASKS_PER_BLOCK = 16 };
+/* Additions that a block is worth starting for: each costs microseconds. */
+#define BLOCK_ADDITIONS 65536.0
+#define MOST_BLOCKS INT64_C(65536)
 
-static struct grid grid_for_tasks(int64_t tasks)
+/* Blocks for GRID_FOR over tasks of so many additions. */
+static struct grid grid_for_tasks(int64_t tasks, double additions)
 {
-    const int64_t blocks = (tasks + TASKS_PER_BLOCK - 1) / TASKS_PER_BLOCK;
-    return grid_of(blocks < 65536 ? blocks : 65536, 1, 1);
+    const double blocks = ceil((double)tasks * additions / BLOCK_ADDITIONS);
+    const int64_t most = tasks < MOST_BLOCKS ? tasks : MOST_BLOCKS;
+    return grid_of(blocks < (double)most ? (int64_t)blocks : most, 1, 1);
 }
 
 static const char *launch_sample(void *stream, struct sampling s)
 {
-    const struct grid units = grid_for_tasks(s.games.games * s.units);
+    const double N = s.games.agents;
+    const int64_t units = s.games.games * s.units;
     const int stratified = s.method == CGSV_METHOD_STRATIFIED || s.method == CGSV_METHOD_OWEN;
     const char *error;
     if (s.method == CGSV_METHOD_STRATIFIED)
-        error = LAUNCH(stream, grid_for_tasks(s.games.games * s.units * s.games.agents), sample_strata, s);
+        error = LAUNCH(stream, grid_for_tasks(units * s.games.agents, N * N), sample_strata, s);
     else if (s.method == CGSV_METHOD_OWEN)
-        error = LAUNCH(stream, units, sample_owen, s);
+        error = LAUNCH(stream, grid_for_tasks(units, N * N), sample_owen, s);
     else
-        error = LAUNCH(stream, units, sample_permutations, s, s.method == CGSV_METHOD_ANTITHETIC);
+        error = LAUNCH(stream, grid_for_tasks(units, N * N), sample_permutations, s,
+                       s.method == CGSV_METHOD_ANTITHETIC);
     if (error) return error;
-    return LAUNCH(stream, grid_for_tasks((int64_t)s.games.games * s.games.agents), sample_moments, s, stratified);
+    return LAUNCH(stream, grid_for_tasks((int64_t)s.games.games * s.games.agents, (double)s.units), sample_moments, s,
+                  stratified);
 }
 
 /* Estimates without sampling. gamma > 0: the Euclidean similarity rescales each update to it.

@@ -106,19 +106,24 @@ KERNEL(gram_singles, struct gram g) { gram_run<gram_float32>(BLOCK_PASS g, g.row
 KERNEL(gram_widened, struct gram g) { gram_run<gram_float64>(BLOCK_PASS g, g.row); }
 KERNEL(gram_doubles, struct gram g) { gram_run<gram_float64>(BLOCK_PASS g, g.row_double); }
 
-/* Block: a row of G. */
-KERNEL(gram_sum, struct gram g)
+/* Block: `rows` rows of one G. */
+KERNEL(gram_sum, struct gram g, int64_t rows)
 {
-    const int64_t runs = gram_runs(g.columns), game = BLOCK_X / g.agents, i = BLOCK_X % g.agents;
-    double *gram = g.gram + game * g.agents * g.agents;
-    const double *partial = g.partial + game * runs * gram_pairs(g.agents);
-    for (int64_t j = i; j < g.agents; j++) {
-        double sum = THREAD_INDEX == 0 ? gram[i * g.agents + j] : 0.0;
-        BLOCK_FOR(run, runs) { sum += partial[run * gram_pairs(g.agents) + gram_pair(i, j, g.agents)]; }
-        sum = block_sum(sum);
-        if (THREAD_INDEX == 0) gram[i * g.agents + j] = gram[j * g.agents + i] = sum;
-    }
+    const int64_t N = g.agents, parts = (N + rows - 1) / rows, game = BLOCK_X / parts, first = BLOCK_X % parts * rows;
+    const int64_t runs = gram_runs(g.columns), pairs = gram_pairs(g.agents);
+    double *gram = g.gram + game * N * N;
+    const double *partial = g.partial + game * runs * pairs;
+    for (int64_t i = first; i < N && i < first + rows; i++)
+        for (int64_t j = i; j < N; j++) {
+            double sum = THREAD_INDEX == 0 ? gram[i * N + j] : 0.0;
+            BLOCK_FOR(run, runs) { sum += partial[run * pairs + gram_pair(i, j, g.agents)]; }
+            sum = block_sum(sum);
+            if (THREAD_INDEX == 0) gram[i * N + j] = gram[j * N + i] = sum;
+        }
 }
+
+/* Terms that a block of gram_sum is worth starting for. */
+enum { SUM_TERMS = 4096 };
 
 static const char *launch_gram_add(void *stream, struct gram gram)
 {
@@ -126,5 +131,7 @@ static const char *launch_gram_add(void *stream, struct gram gram)
     const char *error = gram.row_double ? LAUNCH(stream, runs, gram_doubles, gram)
                         : gram.precise  ? LAUNCH(stream, runs, gram_widened, gram)
                                         : LAUNCH(stream, runs, gram_singles, gram);
-    return error ? error : LAUNCH(stream, grid_of((int64_t)gram.games * gram.agents, 1, 1), gram_sum, gram);
+    const int64_t N = gram.agents, few = SUM_TERMS / (N * gram_runs(gram.columns));
+    const int64_t rows = few < 1 ? 1 : few < N ? few : N;
+    return error ? error : LAUNCH(stream, grid_of(gram.games * ((N + rows - 1) / rows), 1, 1), gram_sum, gram, rows);
 }
