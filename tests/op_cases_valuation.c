@@ -53,8 +53,9 @@ static void gram_case(int games, int agents, int64_t columns, int arithmetic)
         reference_gram(want, exact, agents, columns);
         for (int64_t i = 0; i < agents; i++)
             for (int64_t j = 0; j < agents; j++) {
-                const double size = sqrt(want[i * agents + i] * want[j * agents + j]), run = (double)fmin(columns, 2048);
-                const double bound = size * (arithmetic ? 4 * (double)columns * DBL_EPSILON : 2 * sqrt(run) * FLT_EPSILON);
+                const double size = sqrt(want[i * agents + i] * want[j * agents + j]);
+                const double bound = size * (arithmetic ? 4 * (double)columns * DBL_EPSILON
+                                                        : 2 * sqrt(fmin((double)columns, 2048)) * FLT_EPSILON);
                 near("gram", (game * agents + i) * agents + j, g.gram[(game * agents + i) * agents + j],
                      2 * want[i * agents + j], bound);
             }
@@ -165,7 +166,8 @@ static void closed_form_case(int games, int agents)
     uint16_t *everyone = TAKE(uint16_t, games *agents);
     error_free(k->games_prepare(stream, b.g));
     for (int method = 0; method < 3; method++) {
-        static const enum cgsv_method methods[] = {CGSV_METHOD_COSINE, CGSV_METHOD_LEAVE_ONE_OUT, CGSV_METHOD_EUCLIDEAN};
+        static const enum cgsv_method methods[] = {CGSV_METHOD_COSINE, CGSV_METHOD_LEAVE_ONE_OUT,
+                                                   CGSV_METHOD_EUCLIDEAN};
         error_free(k->closed_form(stream, value, everyone, b.g, methods[method], 0));
         for (int game = 0; game < games; game++)
             for (int i = 0; i < agents; i++) {

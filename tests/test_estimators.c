@@ -5,17 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cgsv/cgsv.h"
 #include "reference_valuation.h"
+#include "valuation_game.h"
 
-enum { SEED = 20211206, AGENTS = 8, DIMENSION = 200 };
+enum { AGENTS = 8, DIMENSION = 200 };
 
 TestSuite(estimators, .timeout = 120);
 
-static cgsv_device *device;
 static double gram[AGENTS * AGENTS], weight[AGENTS], exact[AGENTS];
-
-static void check(cgsv_status status) { cr_assert_eq(status, CGSV_OK, "%s", cgsv_last_error()); }
 
 static void make(cgsv_vectors kind)
 {
@@ -31,10 +28,9 @@ static void make(cgsv_vectors kind)
 
 static void start(void)
 {
-    check(cgsv_device_open(&device, "cpu", 2));
+    open_device();
     make(CGSV_VECTORS_NORMAL);
 }
-static void stop(void) { cgsv_device_close(device); }
 
 static cgsv_valuation_options options_of(cgsv_method method, int64_t budget)
 {
@@ -87,7 +83,7 @@ static const cgsv_method sampling[] = {CGSV_METHOD_PERMUTATION, CGSV_METHOD_ANTI
 enum { SAMPLING = 4 };
 
 /* Also where a unit is one of few, and with more than one launch of units. */
-Test(estimators, unbiased, .init = start, .fini = stop)
+Test(estimators, unbiased, .init = start, .fini = close_device)
 {
     static const int64_t budgets[] = {1, 3, 16, 61};
     enum { TRIALS = 20000 };
@@ -107,7 +103,7 @@ Test(estimators, unbiased, .init = start, .fini = stop)
 
 /* Of independent units the squared standard error is unbiased. Of stratified ones it errs upwards
  * where neighbours differ in size, the less so the more there are to a size. */
-Test(estimators, standard_errors, .init = start, .fini = stop)
+Test(estimators, standard_errors, .init = start, .fini = close_device)
 {
     static const int64_t budgets[] = {40, 42, 640}; /* 42: an odd number of pairs, and of draws */
     for (int m = 0; m < SAMPLING; m++)
@@ -132,7 +128,7 @@ static double root_error(cgsv_method method, int64_t budget)
     return sqrt(mean_of(error));
 }
 
-Test(estimators, error_falls_as_one_over_root_of_budget, .init = start, .fini = stop)
+Test(estimators, error_falls_as_one_over_root_of_budget, .init = start, .fini = close_device)
 {
     enum { BUDGETS = 5 };
     for (int m = 0; m < SAMPLING; m++) {
@@ -154,7 +150,7 @@ Test(estimators, error_falls_as_one_over_root_of_budget, .init = start, .fini = 
 
 /* A marginal contribution falls with the size of the coalition, steeply: so a permutation and its
  * reverse are negatively correlated, and the size explains most of the variance. */
-Test(estimators, better_than_plain_permutations, .init = start, .fini = stop)
+Test(estimators, better_than_plain_permutations, .init = start, .fini = close_device)
 {
     for (int kind = CGSV_VECTORS_NORMAL; kind <= CGSV_VECTORS_CORRELATED; kind++) {
         make((cgsv_vectors)kind);
@@ -168,7 +164,7 @@ Test(estimators, better_than_plain_permutations, .init = start, .fini = stop)
     }
 }
 
-Test(estimators, every_order_is_exact, .init = start, .fini = stop)
+Test(estimators, every_order_is_exact, .init = start, .fini = close_device)
 {
     double value[AGENTS], error[AGENTS];
     for (int m = 0; m < 2; m++) {
@@ -181,7 +177,7 @@ Test(estimators, every_order_is_exact, .init = start, .fini = stop)
 }
 
 /* From the definitions, ν(N∖i) summed from the vectors. */
-Test(estimators, without_sampling, .init = start, .fini = stop)
+Test(estimators, without_sampling, .init = start, .fini = close_device)
 {
     float row[AGENTS * DIMENSION];
     double exact_row[AGENTS * DIMENSION], value[AGENTS];
@@ -212,7 +208,7 @@ Test(estimators, without_sampling, .init = start, .fini = stop)
 }
 
 /* A coalition that a huge agent leaves is not what rounding leaves of it. */
-Test(estimators, huge_agent, .init = start, .fini = stop)
+Test(estimators, huge_agent, .init = start, .fini = close_device)
 {
     float row[AGENTS * DIMENSION];
     double exact_row[AGENTS * DIMENSION], mean[AGENTS], error[AGENTS], claimed[AGENTS];

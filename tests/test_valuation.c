@@ -1,4 +1,4 @@
-/* Gram matrices, exact CGSV and its estimators, through the public interface. */
+/* Exact CGSV through the public interface; what all methods share. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
@@ -7,62 +7,11 @@
 #include "cgsv/cgsv.h"
 #include "golden.h"
 #include "reference_valuation.h"
+#include "valuation_game.h"
 
-enum { SEED = 20211206, MOST = 24 };
+enum { MOST = 24 };
 
 TestSuite(valuation, .timeout = 120);
-
-static cgsv_device *device;
-
-static void check(cgsv_status status) { cr_assert_eq(status, CGSV_OK, "%s", cgsv_last_error()); }
-
-static void open_device(void) { check(cgsv_device_open(&device, "cpu", 2)); }
-static void close_device(void) { cgsv_device_close(device); }
-
-static void *take(size_t bytes)
-{
-    void *memory = malloc(bytes ? bytes : 1);
-    cr_assert_not_null(memory);
-    return memory;
-}
-
-/* ---- cases ---- */
-
-/* A random game; its rows as floats and, the same numbers, as doubles. */
-struct game {
-    int agents;
-    int64_t dimension;
-    float *row;
-    double *exact_row, *weight;
-};
-
-static struct game make_game(int agents, int64_t dimension, cgsv_vectors kind, uint64_t seed)
-{
-    const int64_t entries = agents * dimension;
-    struct game g = {agents, dimension, take((size_t)entries * sizeof(float)), take((size_t)entries * sizeof(double)),
-                     take((size_t)agents * sizeof(double))};
-    const cgsv_vectors_options options = {kind, cgsv_vectors_parameter(kind), seed, 0};
-    check(cgsv_random_updates(device, g.row, 1, agents, &options, 0, dimension));
-    for (int64_t i = 0; i < entries; i++) g.exact_row[i] = g.row[i];
-    for (int i = 0; i < agents; i++) g.weight[i] = (1.0 + (i * 7 + seed) % 5) / agents;
-    return g;
-}
-
-static void free_game(struct game g)
-{
-    free(g.row);
-    free(g.exact_row);
-    free(g.weight);
-}
-
-static void gram_of(double *matrix, const float *row, int games, int agents, int64_t dimension, bool precise)
-{
-    cgsv_gram *gram;
-    check(cgsv_gram_create(&gram, device, games, agents, 0, precise));
-    check(cgsv_gram_add(gram, row, dimension, dimension));
-    check(cgsv_gram_read(gram, matrix, NULL));
-    cgsv_gram_free(gram);
-}
 
 static cgsv_valuation_options options_of(cgsv_method method, int64_t budget, uint64_t seed)
 {
@@ -272,7 +221,8 @@ Test(valuation, same_bits_with_any_threads_and_in_batches, .init = open_device, 
             for (int game = 0; game < GAMES; game++) {
                 o.first_game = game;
                 gram_of(single_gram, row + game * N * D, 1, N, D, false);
-                cr_assert_eq(memcmp(single_gram, gram + game * N * N, sizeof single_gram), 0, "Gram, %d threads", threads);
+                cr_assert_eq(memcmp(single_gram, gram + game * N * N, sizeof single_gram), 0, "Gram, %d threads",
+                             threads);
                 value_of(single + game * N, NULL, single_gram, weight + game * N, 1, N, o);
             }
             cgsv_device_close(device);
@@ -281,99 +231,6 @@ Test(valuation, same_bits_with_any_threads_and_in_batches, .init = open_device, 
         }
     }
     free(row);
-}
-
-/* ---- Gram matrices ---- */
-
-Test(valuation, gram_in_pieces, .init = open_device, .fini = close_device)
-{
-    enum { N = 7, D = 9001 };
-    struct game g = make_game(N, D, CGSV_VECTORS_HEAVY_TAILED, SEED);
-    double want[N * N], once[N * N], pieces[N * N];
-    reference_gram(want, g.exact_row, N, D);
-    for (int precise = 0; precise < 2; precise++)
-        for (int chunk = 0; chunk < 2; chunk++) {
-            static const int64_t even[] = {2048, 4096, 2857}, odd[] = {1, 3000, 6000};
-            cgsv_gram *gram;
-            gram_of(once, g.row, 1, N, D, precise);
-            check(cgsv_gram_create(&gram, device, 1, N, chunk ? 1 : 0, precise));
-            int64_t done = 0;
-            for (int i = 0; i < 3; done += (chunk ? odd : even)[i], i++)
-                check(cgsv_gram_add(gram, g.row + done, D, (chunk ? odd : even)[i]));
-            cr_assert_eq(done, D);
-            check(cgsv_gram_read(gram, pieces, NULL));
-            cgsv_gram_free(gram);
-            if (!chunk) cr_assert_eq(memcmp(once, pieces, sizeof once), 0, "pieces that end at runs");
-            for (int i = 0; i < N * N; i++) {
-                const double size = sqrt(want[i / N * (N + 1)] * want[i % N * (N + 1)]);
-                cr_assert_float_eq(pieces[i], want[i], (precise ? 1e-13 : 1e-6) * size);
-                cr_assert_float_eq(once[i], want[i], (precise ? 1e-13 : 1e-6) * size);
-            }
-        }
-    free_game(g);
-}
-
-Test(valuation, gram_names_a_faulty_agent, .init = open_device, .fini = close_device)
-{
-    enum { N = 6, D = 3000 };
-    struct game g = make_game(N, D, CGSV_VECTORS_NORMAL, SEED);
-    double matrix[N * N];
-    int faulty[N];
-    cgsv_gram *gram;
-    g.row[2 * D + 7] = NAN;
-    g.row[2 * D + 2999] = INFINITY;
-    g.row[4 * D] = 1e30f;
-    check(cgsv_gram_create(&gram, device, 1, N, 0, false));
-    check(cgsv_gram_add(gram, g.row, D, D));
-    cr_assert_eq(cgsv_gram_read(gram, matrix, NULL), CGSV_ERROR_DATA);
-    cr_assert(strstr(cgsv_last_error(), "agent 2") && strstr(cgsv_last_error(), "2 of 3000"), "%s", cgsv_last_error());
-    check(cgsv_gram_read(gram, matrix, faulty));
-    for (int i = 0; i < N; i++) {
-        cr_assert_eq(faulty[i], i == 2 ? 2 : i == 4 ? -1 : 0, "agent %d: %d", i, faulty[i]);
-        for (int j = 0; j < N; j++) cr_assert_eq(matrix[i * N + j] == 0, faulty[i] || faulty[j]);
-    }
-    cgsv_gram_free(gram);
-    free_game(g);
-}
-
-Test(valuation, random_updates_depend_on_their_place_alone, .init = open_device, .fini = close_device)
-{
-    enum { GAMES = 3, N = 5, D = 4001, FIRST = 1234, PIECE = 77 };
-    float *all = take(sizeof(float) * GAMES * N * D), piece[N * PIECE];
-    for (cgsv_vectors kind = CGSV_VECTORS_NORMAL; kind <= CGSV_VECTORS_OPPOSED; kind++) {
-        cgsv_vectors_options o = {kind, cgsv_vectors_parameter(kind), SEED, 0};
-        if (kind == CGSV_VECTORS_FREE_RIDERS) o.parameter = 0.01;
-        check(cgsv_random_updates(device, all, GAMES, N, &o, 0, D));
-        o.first_game = 2;
-        check(cgsv_random_updates(device, piece, 1, N, &o, FIRST, PIECE));
-        for (int i = 0; i < N; i++)
-            cr_assert_eq(memcmp(piece + i * PIECE, all + (2 * N + i) * D + FIRST, sizeof(float) * PIECE), 0);
-
-        cgsv_gram *gram;
-        double made[GAMES * N * N], added[GAMES * N * N];
-        o.first_game = 0;
-        gram_of(added, all, GAMES, N, D, false);
-        check(cgsv_gram_create(&gram, device, GAMES, N, 2048, false));
-        check(cgsv_gram_add_random(gram, &o, 0, D));
-        check(cgsv_gram_read(gram, made, NULL));
-        cgsv_gram_free(gram);
-        cr_assert_eq(memcmp(made, added, sizeof made), 0, "%s", cgsv_vectors_name(kind));
-
-        /* Moments over games and agents of what the kind promises, within 5 standard errors or so. */
-        const int last = N - 1;
-        for (int game = 0; game < GAMES; game++) {
-            const double *G = made + game * N * N, tolerance = 8 / sqrt(D);
-            const double square = G[N + 1] / D, cross = G[1] / D, corner = G[last] / D, tail = G[N * N - 1] / D;
-            const double expected = kind == CGSV_VECTORS_SPARSE ? 0.1 : 1;
-            if (kind != CGSV_VECTORS_HEAVY_TAILED) cr_assert_float_eq(square, expected, tolerance, "%g", square);
-            if (kind == CGSV_VECTORS_HEAVY_TAILED) cr_assert(square > 1.5 && square < 20, "%g", square);
-            if (kind != CGSV_VECTORS_HEAVY_TAILED)
-                cr_assert_float_eq(cross, kind == CGSV_VECTORS_CORRELATED ? 0.5 : 0, tolerance, "%g", cross);
-            if (kind == CGSV_VECTORS_OPPOSED) cr_assert_eq(corner, -G[0] / D);
-            if (kind == CGSV_VECTORS_FREE_RIDERS) cr_assert_float_eq(tail, 1e-4, 1e-5, "%g", tail);
-        }
-    }
-    free(all);
 }
 
 /* ---- refusals ---- */

@@ -62,7 +62,7 @@ typedef enum cgsv_vectors {
     CGSV_VECTORS_CORRELATED,   /* N(0, 1) with correlation `parameter` in [0, 1] between agents */
     CGSV_VECTORS_HEAVY_TAILED, /* Student's t with 3 degrees of freedom */
     CGSV_VECTORS_SPARSE,       /* N(0, 1) in a share `parameter` in (0, 1] of entries, else 0 */
-    CGSV_VECTORS_FREE_RIDERS,  /* the last fifth of agents, at least one of two or more: `parameter` >= 0 times N(0, 1) */
+    CGSV_VECTORS_FREE_RIDERS,  /* N(0, 1); times `parameter` >= 0 for the last fifth, rounded up, of two or more agents */
     CGSV_VECTORS_OPPOSED       /* N(0, 1), and the last agent is minus the first */
 } cgsv_vectors;
 
@@ -96,7 +96,8 @@ typedef enum cgsv_method {
     CGSV_METHOD_COSINE,        /* ψ_i = cos(update_i, u_N), the paper's approximation */
     CGSV_METHOD_PERMUTATION,   /* mean marginal contribution along random permutations */
     CGSV_METHOD_ANTITHETIC,    /* permutations in pairs, one the other's reverse */
-    CGSV_METHOD_STRATIFIED,    /* marginal contributions, stratified by the coalition's size */
+    CGSV_METHOD_STRATIFIED,    /* marginal contributions, stratified by the coalition's size; N times the time
+                                  of `permutation` for the same budget */
     CGSV_METHOD_OWEN,          /* multilinear extension, inclusion probability stratified */
     CGSV_METHOD_LEAVE_ONE_OUT, /* ν(N) − ν(N∖i) */
     CGSV_METHOD_EUCLIDEAN      /* 1 / (1 + ‖u_i − u_N‖) */
@@ -130,8 +131,9 @@ CGSV_API cgsv_status cgsv_valuation_budget(int64_t *permutations, const cgsv_val
  * as there are orders (budget >= N!) mean every order once, which is the exact value and is
  * computed as such.
  *
- * standard_error[games][N], or NULL: of a sampling method, NaN for a single draw; 0 for exact
- * values, NaN for the other methods, which are biased. seconds, or NULL: of the computation.
+ * standard_error[games][N], or NULL: of a sampling method, NaN for a single draw; too large, up to
+ * some 1.6 times, for `stratified` with few draws to a size; 0 for exact values, NaN for the other
+ * methods, which are biased. seconds, or NULL: of the computation.
  * Errors: CGSV_ERROR_ARGUMENT (a size, an option, a matrix that is none of Gram's; exact beyond 40
  * agents, with what that would cost), CGSV_ERROR_MEMORY, CGSV_ERROR_DEVICE. */
 CGSV_API cgsv_status cgsv_value(cgsv_device *device, double *value, double *standard_error, const double *gram,

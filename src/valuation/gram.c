@@ -191,7 +191,8 @@ static cgsv_status check_vectors(const cgsv_vectors_options *o, int games, int64
     if ((int)o->kind < 0 || o->kind > CGSV_VECTORS_OPPOSED)
         return error_set(CGSV_ERROR_ARGUMENT, "unknown kind of vectors %d", (int)o->kind);
     if (!good)
-        return error_set(CGSV_ERROR_ARGUMENT, "parameter of %s vectors is %g; expected %s", cgsv_vectors_name(o->kind), p,
+        return error_set(CGSV_ERROR_ARGUMENT, "parameter of %s vectors is %g; expected %s",
+                         cgsv_vectors_name(o->kind), p,
                          o->kind == CGSV_VECTORS_CORRELATED ? "a correlation in [0, 1]"
                          : o->kind == CGSV_VECTORS_SPARSE   ? "a share in (0, 1]"
                                                             : "a factor of 0 or more");

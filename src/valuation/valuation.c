@@ -29,8 +29,8 @@ static cgsv_status check_options(const cgsv_valuation_options *o, int games, int
         return error_set(CGSV_ERROR_ARGUMENT, "unknown method %d", (int)o->method);
     if (o->method == CGSV_METHOD_EXACT && agents > EXACT_AGENTS)
         return error_set(CGSV_ERROR_ARGUMENT,
-                         "exact values of %d agents need %.2g coalitions, about %.2g hours on one core; expected at most "
-                         "%d agents: use permutation, antithetic, stratified or owen",
+                         "exact values of %d agents need %.2g coalitions, about %.2g hours on one core; expected at "
+                         "most %d agents: use permutation, antithetic, stratified or owen",
                          agents, exp2(agents), exp2(agents) / COALITIONS_PER_SECOND / 3600, EXACT_AGENTS);
     if (!(o->gamma >= 0) || isinf(o->gamma))
         return error_set(CGSV_ERROR_ARGUMENT, "gamma is %g; expected a length, or 0 to take updates as they are",
