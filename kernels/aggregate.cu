@@ -59,13 +59,13 @@ DEVICE struct agent_team next_team(struct server_step s, int64_t federation, int
     return team;
 }
 
-/* sum += Σ coefficient u over `width` columns from `begin` on; the next tile is sent for. */
+/* sum += Σ coefficient u over `width` columns from `begin` on; a later tile is sent for. */
 DEVICE void add_team(BLOCK_PARAM double *sum, const struct agent_team *team, int64_t begin, int64_t width)
 {
     const float *u0 = team->u[0] + begin, *u1 = team->u[1] + begin, *u2 = team->u[2] + begin, *u3 = team->u[3] + begin;
     const double c0 = team->coefficient[0], c1 = team->coefficient[1], c2 = team->coefficient[2],
                  c3 = team->coefficient[3];
-    for (int k = 0; k < team->count; k++) prefetch(team->u[k] + begin + TILE_COLUMNS, TILE_COLUMNS);
+    for (int k = 0; k < team->count; k++) prefetch(team->u[k] + begin + 2 * TILE_COLUMNS, TILE_COLUMNS);
     SIMD BLOCK_FOR(i, width) { sum[i] += (c0 * u0[i] + c1 * u1[i]) + (c2 * u2[i] + c3 * u3[i]); }
 }
 

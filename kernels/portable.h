@@ -376,7 +376,7 @@ enum { SPAN_PARTS = 512, SPAN_LEAST = 4096, SPAN_MOST = 8192 };
 #else
 /* A tile of sums and of a few agents' updates fits the first-level cache, the histograms
  * of all groups the second-level one; a long span writes them out seldom. */
-enum { TILE_COLUMNS = 512, LOCAL_GROUPS = 64, COUNT_MISSES = 1, COUNT_COPIES = 4 };
+enum { TILE_COLUMNS = 256, LOCAL_GROUPS = 64, COUNT_MISSES = 1, COUNT_COPIES = 4 };
 enum { SPAN_PARTS = 16, SPAN_LEAST = 65536, SPAN_MOST = 262144 };
 #endif
 

@@ -168,9 +168,9 @@ DEVICE int narrow_to_bin(int64_t *wanted, const int *coarse, const int *count, i
 {
     int64_t left = *wanted;
     int part = bins / NARROW_BINS - 1;
-    while (coarse[part] < left) left -= coarse[part--];
+    while (part > 0 && coarse[part] < left) left -= coarse[part--];
     int bin = part * NARROW_BINS + NARROW_BINS - 1;
-    while (count[bin] < left) left -= count[bin--];
+    while (bin > 0 && count[bin] < left) left -= count[bin--];
     *wanted = left;
     return bin;
 }
