@@ -177,6 +177,45 @@ Test(federation, not_finite_agent_is_left_out)
     cgsv_dataset_free(data);
 }
 
+/* Norms come from every agent's last optimizer step, whose number differs from agent to
+ * agent; so does what float32 leaves of an update. */
+static void check_norms(cgsv_optimizer optimizer, double lr, int fault)
+{
+    cgsv_dataset *data;
+    cgsv_config config = small_config();
+    cgsv_round_record records[5];
+    config.model = CGSV_MODEL_MLP;
+    config.optimizer = optimizer;
+    config.lr = lr;
+    check(cgsv_dataset_load(&data, "synthetic", NULL));
+    struct run run = start(&config, data, 0);
+    const int64_t D = cgsv_federation_parameters(run.federation);
+    float *update = malloc((size_t)D * sizeof *update);
+    cr_assert_not_null(update);
+    for (int round = 0; round < 2; round++) {
+        check(cgsv_federation_run(run.federation, 1));
+        check(cgsv_federation_round(run.federation, round, records));
+        for (int i = 0; i < config.agents; i++) {
+            double square = 0;
+            check(cgsv_federation_update(run.federation, i, update));
+            for (int64_t d = 0; d < D; d++) square += (double)update[d] * update[d];
+            cr_assert_float_eq(records[i].update_norm, sqrt(square), 1e-9 * sqrt(square));
+            cr_assert_eq(records[i].fault, fault, "agent %d: fault %g, expected %d", i, records[i].fault, fault);
+        }
+    }
+    free(update);
+    stop(run);
+    cgsv_dataset_free(data);
+}
+
+Test(federation, norms_are_those_of_the_updates)
+{
+    check_norms(CGSV_OPTIMIZER_SGD, 0.01, 0);
+    check_norms(CGSV_OPTIMIZER_ADAM, 1e-3, 0);
+}
+
+Test(federation, vanishing_updates_are_reported) { check_norms(CGSV_OPTIMIZER_SGD, 1e-9, CGSV_FAULT_ROUNDED); }
+
 Test(federation, bad_settings_are_named)
 {
     cgsv_dataset *data;
