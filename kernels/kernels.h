@@ -90,7 +90,7 @@ struct optimizer_step {
     int rows;               /* active ones: a prefix */
     double momentum;
     int batch, local_epochs, epoch, step; /* for the number of Adam steps done */
-    double *norm_partial;   /* [F N][⌈D / CHUNK_COLUMNS⌉][NORM_SUMS] or NULL: a row's last step of a round leaves them */
+    double *norm_partial;   /* [F N][⌈D / CHUNK_COLUMNS⌉][NORM_SUMS] or NULL: left by a row's last step of a round */
 };
 
 /* Samples of one step, drawn without replacement in an order that depends on (seed,

@@ -130,6 +130,7 @@ KERNEL(select_count, struct server_step s, int pass)
         int *histogram = s.histogram + (segment * s.agents + begin) * SELECT_BINS;
         const int local = (int)smaller(groups - begin, LOCAL_GROUPS);
         BLOCK_FOR(i, local * BINS) { count[i] = 0; }
+        BLOCK_FOR(i, COUNT_MISSES * BINS) { count[LOCAL_GROUPS * BINS + i] = 0; }
         BLOCK_FOR(i, SELECT_BINS) { first[i] = LOCAL_GROUPS; }
         block_sync();
         if (THREAD_INDEX == 0)

@@ -53,7 +53,8 @@ static void check_golden(const char *name, cgsv_reward reward)
     cgsv_device *device = open_cpu(0);
     cgsv_server *server;
     const struct safetensors_tensor *layer_sizes = golden_get(file, "layer_sizes"), *w0 = golden_get(file, "w0");
-    const int N = atoi(safetensors_metadata_value(file, "N")), rounds = atoi(safetensors_metadata_value(file, "rounds"));
+    const int N = atoi(safetensors_metadata_value(file, "N"));
+    const int rounds = atoi(safetensors_metadata_value(file, "rounds"));
     const int64_t D = w0->elements;
     int64_t begin[16] = {0};
     double samples[16];
