@@ -64,13 +64,13 @@ static const char *launch_batch_range(void *stream, int32_t *sample, int32_t fir
 
 #define GATHER_FEATURES INT64_C(512)
 
-/* Block: GATHER_FEATURES features of all slots, a row. A warp transposes LANES features of
+/* Block: GATHER_FEATURES features of all slots, a block of samples. A warp transposes LANES features of
  * LANES samples. */
 KERNEL(batch_gather, float *x, int32_t *y, const float *data, const int32_t *label, const int32_t *sample,
        int64_t features, int slots)
 {
-    const int64_t row = BLOCK_Z, begin = BLOCK_X * GATHER_FEATURES, along = GATHER_FEATURES / LANES;
-    sample += row * slots;
+    const int64_t part = BLOCK_Z, begin = BLOCK_X * GATHER_FEATURES, along = GATHER_FEATURES / LANES;
+    sample += part * slots;
     WARP_FOR(tile, along * slots / LANES)
     {
         const int64_t feature = begin + tile % along * LANES, slot = tile / along * LANES, left = features - feature;
@@ -83,15 +83,15 @@ KERNEL(batch_gather, float *x, int32_t *y, const float *data, const int32_t *lab
         }
         lanes_transpose(v);
         UNROLL for (int i = 0; i < LANES; i++)
-            if (i < left) lanes_store(x + (row * features + feature + i) * slots + slot, v[i]);
+            if (i < left) lanes_store(x + (part * features + feature + i) * slots + slot, v[i]);
     }
     if (BLOCK_X == 0)
-        BLOCK_FOR(slot, slots) { y[row * slots + slot] = sample[slot] < 0 ? 0 : label[sample[slot]]; }
+        BLOCK_FOR(slot, slots) { y[part * slots + slot] = sample[slot] < 0 ? 0 : label[sample[slot]]; }
 }
 
 static const char *launch_batch_gather(void *stream, float *x, int32_t *y, const float *data, const int32_t *label,
-                                       const int32_t *sample, int64_t features, int rows, int slots)
+                                       const int32_t *sample, int64_t features, int blocks, int slots)
 {
-    return LAUNCH(stream, grid_of((features + GATHER_FEATURES - 1) / GATHER_FEATURES, 1, rows), batch_gather, x, y,
+    return LAUNCH(stream, grid_of((features + GATHER_FEATURES - 1) / GATHER_FEATURES, 1, blocks), batch_gather, x, y,
                   data, label, sample, features, slots);
 }

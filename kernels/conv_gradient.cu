@@ -28,7 +28,7 @@ enum {
     TAPS_AT_ONCE = 9     /* kernel positions that a warp computes together */
 };
 
-/* Block: a filter, LIST_SLOTS samples, a row. */
+/* Block: a filter, LIST_SLOTS samples, a block of samples. */
 KERNEL(list_gradients, struct conv_scratch scratch, const float *delta, const uint8_t *winner, struct conv_shape s)
 {
     SHARED(int32_t, end, LIST_SLOTS); /* of each sample's list; a thread keeps to its samples */
@@ -55,18 +55,18 @@ KERNEL(list_gradients, struct conv_scratch scratch, const float *delta, const ui
 }
 
 /* A tile of LANES floats of a sample × LANES samples, transposed on its way between
- * x[R][C][pixels][S] and samples[R][S][pixels][C]. Float m of a sample is channel m % C of
+ * x[R][B][C][pixels][S] and samples[R][B][S][pixels][C]. Float m of a sample is channel m % C of
  * pixel m / C. */
 DEVICE int64_t plane_of(int64_t m, struct conv_shape s)
 {
     return m % s.channels * s.height * s.width + m / s.channels;
 }
 
-/* Block: TILES_PER_BLOCK tiles, LANES samples, a row. */
+/* Block: TILES_PER_BLOCK tiles, LANES samples, a block of samples. */
 KERNEL(to_samples, float *samples, const float *x, int64_t x_stride, struct conv_shape s)
 {
     const int64_t size = INPUT_SIZE(s), slot0 = BLOCK_Y * LANES;
-    x += BLOCK_Z * x_stride + slot0;
+    x += BLOCK_Z / s.blocks * x_stride + BLOCK_Z % s.blocks * size * s.slots + slot0;
     samples += (BLOCK_Z * s.slots + slot0) * CONV_SAMPLE(s);
     WARP_FOR(tile, TILES_PER_BLOCK)
     {
@@ -99,7 +99,7 @@ KERNEL(from_samples, float *x, const float *samples, struct conv_shape s)
 
 static struct grid sample_grid(struct conv_shape s)
 {
-    return grid_of(tiles_of(INPUT_SIZE(s), TILES_PER_BLOCK * LANES), s.slots / LANES, s.rows);
+    return grid_of(tiles_of(INPUT_SIZE(s), TILES_PER_BLOCK * LANES), s.slots / LANES, s.rows * s.blocks);
 }
 
 /* taps[R][F][K][run] from weight[R][F][C][K][K]. Block: a filter, a row. */
@@ -179,11 +179,11 @@ KERNEL(sparse_weight_gradient, struct conv_scratch scratch, struct conv_shape s,
 
     BLOCK_FOR(i, (last - first) * K * run) { scratch.taps[(row * F + first) * K * run + i] = 0.0f; }
     block_sync();
-    for (int64_t slot = 0; slot < S; slot++)
+    for (int64_t sample = row * s.blocks * S; sample < (row + 1) * s.blocks * S; sample++)
         for (int64_t filter = first; filter < last; filter++) {
-            const int64_t list = (row * F + filter) * S + slot;
+            const int64_t list = (sample / S * F + filter) * S + sample % S;
             const int count = scratch.count[list];
-            const float *value = scratch.value + list * windows, *x = scratch.samples + (row * S + slot) * CONV_SAMPLE(s);
+            const float *value = scratch.value + list * windows, *x = scratch.samples + sample * CONV_SAMPLE(s);
             const int32_t *patch = scratch.patch + list * windows;
             float *taps = scratch.taps + (row * F + filter) * K * run;
             if (count == 0) continue;
@@ -228,7 +228,7 @@ KERNEL(dense_weight_gradient, float *weight_gradient, int64_t w_stride, const fl
     UNROLL for (int i = 0; i < FILTERS_AT_ONCE; i++)
     {
         int64_t filter = filter0 + i < s.filters ? filter0 + i : s.filters - 1;
-        from[i] = (row * s.filters + filter) * pixels * S;
+        from[i] = (row * s.blocks * s.filters + filter) * pixels * S;
     }
     x += row * x_stride + channel * plane;
     WARP_FOR(tile, (taps + TAPS_AT_ONCE - 1) / TAPS_AT_ONCE)
@@ -243,23 +243,26 @@ KERNEL(dense_weight_gradient, float *weight_gradient, int64_t w_stride, const fl
         UNROLL for (int i = 0; i < FILTERS_AT_ONCE; i++)
             UNROLL for (int t = 0; t < TAPS_AT_ONCE; t++) sum[i][t] = lanes_of(0.0f);
 
-        for (int64_t pixel = 0; pixel < pixels; pixel++)
+        for (int64_t i = 0; i < s.blocks * pixels; i++) {
+            const int64_t part = i / pixels, pixel = i % pixels, corner = 2 * (pixel / PW) * W + 2 * (pixel % PW);
+            const int64_t pooled = (part * s.filters * pixels + pixel) * S;
+            const float *patch = x + part * s.channels * plane + corner * S;
             for (int64_t slot = 0; slot < S; slot += LANES) {
                 lanes d[4][FILTERS_AT_ONCE];
-                UNROLL for (int i = 0; i < FILTERS_AT_ONCE; i++)
+                UNROLL for (int f = 0; f < FILTERS_AT_ONCE; f++)
                 {
-                    const lanes di = lanes_load(delta + from[i] + pixel * S + slot);
-                    const lanes_int won = lanes_load_byte(winner + from[i] + pixel * S + slot);
-                    UNROLL for (int p = 0; p < 4; p++) d[p][i] = lanes_select(won == p, di, lanes_of(0.0f));
+                    const lanes df = lanes_load(delta + from[f] + pooled + slot);
+                    const lanes_int won = lanes_load_byte(winner + from[f] + pooled + slot);
+                    UNROLL for (int p = 0; p < 4; p++) d[p][f] = lanes_select(won == p, df, lanes_of(0.0f));
                 }
-                const float *at = x + (2 * (pixel / PW) * W + 2 * (pixel % PW)) * S + slot;
                 UNROLL for (int p = 0; p < 4; p++)
                     UNROLL for (int t = 0; t < TAPS_AT_ONCE; t++)
                     {
-                        const lanes v = lanes_load(at + offset[t] + (p / 2 * W + p % 2) * S);
-                        UNROLL for (int i = 0; i < FILTERS_AT_ONCE; i++) sum[i][t] += d[p][i] * v;
+                        const lanes v = lanes_load(patch + offset[t] + (p / 2 * W + p % 2) * S + slot);
+                        UNROLL for (int f = 0; f < FILTERS_AT_ONCE; f++) sum[f][t] += d[p][f] * v;
                     }
             }
+        }
 
         UNROLL for (int i = 0; i < FILTERS_AT_ONCE; i++)
             UNROLL for (int t = 0; t < TAPS_AT_ONCE; t++)
@@ -284,7 +287,7 @@ DEVICE void add_patch(float *x, int64_t x_row, const float *__restrict__ taps, i
         }
 }
 
-/* Block: a sample, a row. Patches overlap, so the block takes them one by one. */
+/* Block: a sample, a block of samples. Patches overlap, so the block takes them one by one. */
 KERNEL(input_gradient, struct conv_scratch scratch, struct conv_shape s, struct tile_kind kind)
 {
     const int64_t F = s.filters, K = s.kernel, run = CONV_RUN(s), windows = WINDOWS(s), size = INPUT_SIZE(s);
@@ -295,7 +298,7 @@ KERNEL(input_gradient, struct conv_scratch scratch, struct conv_shape s, struct 
     block_sync();
     for (int64_t filter = 0; filter < F; filter++) {
         const int64_t list = (BLOCK_Z * F + filter) * s.slots + BLOCK_X;
-        const float *taps = scratch.taps + (BLOCK_Z * F + filter) * K * run;
+        const float *taps = scratch.taps + (BLOCK_Z / s.blocks * F + filter) * K * run;
         for (int i = 0; i < scratch.count[list]; i++) {
             const float value = scratch.value[list * windows + i];
             float *patch = x_gradient + scratch.patch[list * windows + i];
@@ -323,7 +326,7 @@ static const char *sparse_gradients(void *stream, struct conv_gradients g, struc
 {
     const struct grid filters = grid_of(s.filters, 1, s.rows);
     const int64_t used = (int64_t)s.kernel * s.channels;
-    const char *error = LAUNCH(stream, grid_of(s.filters, tiles_of(s.slots, LIST_SLOTS), s.rows), list_gradients,
+    const char *error = LAUNCH(stream, grid_of(s.filters, tiles_of(s.slots, LIST_SLOTS), s.rows * s.blocks), list_gradients,
                                g.scratch, g.delta, g.winner, s);
     if (sparse_weights) {
         if (!error) error = LAUNCH(stream, sample_grid(s), to_samples, g.scratch.samples, g.x, g.x_stride, s);
@@ -335,7 +338,7 @@ static const char *sparse_gradients(void *stream, struct conv_gradients g, struc
     if (g.x_gradient) {
         if (!error) error = LAUNCH(stream, filters, weights_to_taps, g.scratch.taps, g.weight, g.w_stride, s);
         if (!error)
-            error = LAUNCH(stream, grid_of(s.slots, 1, s.rows), input_gradient, g.scratch, s,
+            error = LAUNCH(stream, grid_of(s.slots, 1, s.rows * s.blocks), input_gradient, g.scratch, s,
                            best_tile(s.kernel, used / LANES, 1));
         if (!error) error = LAUNCH(stream, sample_grid(s), from_samples, g.x_gradient, g.scratch.samples, s);
     }

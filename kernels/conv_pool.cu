@@ -17,6 +17,7 @@ KERNEL(conv_pool_forward, float *out, uint8_t *winner, const float *x, int64_t x
     const int64_t S = s.slots, W = s.width, plane = s.height * W * S;
     const int64_t taps = s.kernel * s.kernel, PW = POOLED_WIDTH(s), pixels = POOLED_HEIGHT(s) * PW;
     const int64_t filter0 = BLOCK_X * FILTER_TILE, row = BLOCK_Z;
+    const int64_t part = BLOCK_Y * LANES / S, slot = BLOCK_Y * LANES % S;
     const float *w[FILTER_TILE];
     UNROLL for (int i = 0; i < FILTER_TILE; i++)
     {
@@ -24,7 +25,7 @@ KERNEL(conv_pool_forward, float *out, uint8_t *winner, const float *x, int64_t x
         int64_t filter = filter0 + i < s.filters ? filter0 + i : s.filters - 1;
         w[i] = weight + row * w_stride + filter * s.channels * taps;
     }
-    x += row * x_stride + BLOCK_Y * LANES;
+    x += row * x_stride + part * s.channels * plane + slot;
     WARP_FOR(pixel, pixels)
     {
         const int64_t py = pixel / PW, px = pixel % PW;
@@ -62,7 +63,7 @@ KERNEL(conv_pool_forward, float *out, uint8_t *winner, const float *x, int64_t x
                 best = lanes_select(wins, sum[i][p], best);
             }
             best += bias[row * w_stride + filter0 + i];
-            const int64_t at = ((row * s.filters + filter0 + i) * pixels + pixel) * S + BLOCK_Y * LANES;
+            const int64_t at = (((row * s.blocks + part) * s.filters + filter0 + i) * pixels + pixel) * S + slot;
             lanes_store(out + at, lanes_activate(best, s.activation));
             if (winner) lanes_store_byte(winner + at, from);
         }
@@ -73,6 +74,6 @@ static const char *launch_conv_pool_forward(void *stream, float *out, uint8_t *w
                                             int64_t x_stride, const float *weight, const float *bias,
                                             int64_t w_stride, struct conv_shape shape)
 {
-    return LAUNCH(stream, grid_of(tiles_of(shape.filters, FILTER_TILE), shape.slots / LANES, shape.rows),
+    return LAUNCH(stream, grid_of(tiles_of(shape.filters, FILTER_TILE), shape.blocks * shape.slots / LANES, shape.rows),
                   conv_pool_forward, out, winner, x, x_stride, weight, bias, w_stride, shape);
 }

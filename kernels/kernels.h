@@ -2,9 +2,10 @@
  *
  * A launcher enqueues one kernel on `stream` and returns NULL, or a message when that
  * failed. Argument order: outputs, inputs, sizes. Letters: N agents, F federations,
- * R rows (models in training), S batch slots, D parameters, ld the stride of a row of D
- * floats. Activations lie as [row][channel][height][width][slot]: the batch is innermost,
- * so that neighbouring floats belong to neighbouring samples in every layer. */
+ * R rows (models in training), D parameters, ld the stride of a row of D floats. A batch
+ * is cut into B blocks of S samples, which fill its slots. Activations lie as
+ * [row][block][channel][height][width][slot]: samples are innermost, so that neighbouring
+ * floats belong to neighbouring samples in every layer. */
 #ifndef KERNELS_KERNELS_H
 #define KERNELS_KERNELS_H
 
@@ -45,7 +46,7 @@ struct conv_shape {
     int rows;                     /* R */
     int channels, height, width;  /* of the input */
     int filters, kernel;          /* of the output */
-    int slots;                    /* S */
+    int blocks, slots;            /* B, S */
     enum activation activation;
 };
 
@@ -56,18 +57,18 @@ struct conv_shape {
 
 /* Room for the gradients of a convolution; those of a model share it. PH × PW windows. */
 struct conv_scratch {
-    float *samples; /* [R][S][CONV_SAMPLE] input by pixel and channel, then its gradient; SLOT_MULTIPLE more */
+    float *samples; /* [R][B][S][CONV_SAMPLE] input by pixel and channel, then its gradient; SLOT_MULTIPLE more */
     float *taps;    /* [R][filters][kernel][CONV_RUN] weights, or their gradient */
-    float *value;   /* [R][filters][S][PH PW] gradients that are not zero */
-    int32_t *patch; /* [R][filters][S][PH PW] where in a sample's input the patch of each begins */
-    int32_t *count; /* [R][filters][S] how many there are */
+    float *value;   /* [R][B][filters][S][PH PW] gradients that are not zero */
+    int32_t *patch; /* [R][B][filters][S][PH PW] where in a sample's input the patch of each begins */
+    int32_t *count; /* [R][B][filters][S] how many there are */
 };
 
 /* Both gradients of a convolution, from that before its activation. */
 struct conv_gradients {
     float *weight_gradient;     /* of row r at + r · w_stride */
-    float *x_gradient;          /* [R][channels][height][width][S], or NULL */
-    const float *delta;         /* [R][filters][PH][PW][S] */
+    float *x_gradient;          /* [R][B][channels][height][width][S], or NULL */
+    const float *delta;         /* [R][B][filters][PH][PW][S] */
     const uint8_t *winner;      /* likewise */
     const float *x;             /* of row r at + r · x_stride, as conv_pool_forward took it */
     const float *weight;
@@ -96,7 +97,7 @@ struct optimizer_step {
 /* Samples of one step, drawn without replacement in an order that depends on (seed,
  * agent, epoch) alone. */
 struct batch_draw {
-    int32_t *sample;       /* [R][S] out: index of a sample, -1 in an empty slot */
+    int32_t *sample;       /* [R][B][S] out: index of a sample, -1 in an empty slot */
     int32_t *count;        /* [R] out: samples in the batch */
     const struct row *row; /* [R] */
     const int32_t *index;  /* list of sample indices */
@@ -255,25 +256,25 @@ struct kernels {
     const char *(*batch_draw)(void *stream, struct batch_draw draw);
     /* Samples first .. first + n - 1, the other slots empty. */
     const char *(*batch_range)(void *stream, int32_t *sample, int32_t first, int n, int slots);
-    /* x[R][features][S] from data[samples][features]; empty slots are zero. */
+    /* x[blocks][features][S] from data[samples][features]; empty slots are zero. */
     const char *(*batch_gather)(void *stream, float *x, int32_t *y, const float *data, const int32_t *label,
-                                const int32_t *sample, int64_t features, int rows, int slots);
+                                const int32_t *sample, int64_t features, int blocks, int slots);
     const char *(*conv_pool_forward)(void *stream, float *out, uint8_t *winner, const float *x, int64_t x_stride,
                                      const float *weight, const float *bias, int64_t w_stride,
                                      struct conv_shape shape);
     const char *(*conv_gradients)(void *stream, struct conv_gradients gradients, struct conv_shape shape);
-    /* out[R][units][S] = act(out + bias). */
+    /* out[R][B][units][S] = act(out + bias). */
     const char *(*bias_activation)(void *stream, float *out, const float *bias, int64_t w_stride,
-                                   enum activation activation, int units, int rows, int slots);
-    /* delta *= act'(out) in place, and the bias gradient: its sum over pixels and slots.
-     * Either pointer's arrays: [R][units][pixels][S]. */
+                                   enum activation activation, int units, int rows, int blocks, int slots);
+    /* delta *= act'(out) in place, and the bias gradient: its sum over pixels and samples.
+     * Either pointer's arrays: [R][B][units][pixels][S]. */
     const char *(*activation_backward)(void *stream, float *delta, float *bias_gradient, int64_t w_stride,
                                        const float *out, enum activation activation, int units, int pixels,
-                                       int rows, int slots);
+                                       int rows, int blocks, int slots);
     /* Log-softmax and mean negative log-likelihood over the batch. gradient may be NULL.
      * count: samples per row, or NULL for `samples` everywhere (one label vector for all). */
     const char *(*loss)(void *stream, float *gradient, struct loss_sums *sums, const float *logits, const int32_t *y,
-                        const int32_t *count, int samples, int classes, int rows, int slots);
+                        const int32_t *count, int samples, int classes, int rows, int blocks, int slots);
     const char *(*optimize)(void *stream, struct optimizer_step step);
     const char *(*round_loss)(void *stream, double *train_loss, const struct loss_sums *sums, const struct row *row,
                               int rows);

@@ -4,18 +4,19 @@
 /* Block: a row. loss = mean over the batch of −log softmax(logits)[y];
  * ∂loss/∂logit = (softmax − onehot(y)) / batch. */
 KERNEL(loss, float *gradient, struct loss_sums *sums, const float *logits, const int32_t *y, const int32_t *count,
-       int samples, int classes, int slots)
+       int samples, int classes, int blocks, int slots)
 {
-    const int64_t row = BLOCK_X, first = row * classes * slots;
+    const int64_t row = BLOCK_X, all = (int64_t)blocks * slots;
     const int n = count ? count[row] : samples;
-    const int32_t *label = count ? y + row * slots : y;
+    const int32_t *label = count ? y + row * all : y;
     double loss_sum = 0, correct = 0;
-    BLOCK_FOR(slot, slots)
+    BLOCK_FOR(sample, all)
     {
-        const float *z = logits + first + slot;
-        if (slot >= n) {
+        const int64_t first = (row * blocks + sample / slots) * classes * slots + sample % slots;
+        const float *z = logits + first;
+        if (sample >= n) {
             if (gradient)
-                for (int c = 0; c < classes; c++) gradient[first + slot + (int64_t)c * slots] = 0.0f;
+                for (int c = 0; c < classes; c++) gradient[first + (int64_t)c * slots] = 0.0f;
             continue;
         }
         int best = 0;
@@ -25,13 +26,13 @@ KERNEL(loss, float *gradient, struct loss_sums *sums, const float *logits, const
         float sum = 0.0f;
         for (int c = 0; c < classes; c++) sum += expf(z[(int64_t)c * slots] - top);
         const float log_sum = logf(sum);
-        const int at = label[slot];
+        const int at = label[sample];
         loss_sum += (double)(log_sum + top - z[(int64_t)at * slots]);
         correct += best == at && log_sum == log_sum ? 1.0 : 0.0; /* NaN is never right */
         if (gradient)
             for (int c = 0; c < classes; c++) {
                 const float p = expf(z[(int64_t)c * slots] - top - log_sum);
-                gradient[first + slot + (int64_t)c * slots] = (p - (c == at ? 1.0f : 0.0f)) / (float)n;
+                gradient[first + (int64_t)c * slots] = (p - (c == at ? 1.0f : 0.0f)) / (float)n;
             }
     }
     loss_sum = block_sum(loss_sum);
@@ -44,9 +45,10 @@ KERNEL(loss, float *gradient, struct loss_sums *sums, const float *logits, const
 }
 
 static const char *launch_loss(void *stream, float *gradient, struct loss_sums *sums, const float *logits,
-                               const int32_t *y, const int32_t *count, int samples, int classes, int rows, int slots)
+                               const int32_t *y, const int32_t *count, int samples, int classes, int rows,
+                               int blocks, int slots)
 {
-    return LAUNCH(stream, grid_of(rows, 1, 1), loss, gradient, sums, logits, y, count, samples, classes, slots);
+    return LAUNCH(stream, grid_of(rows, 1, 1), loss, gradient, sums, logits, y, count, samples, classes, blocks, slots);
 }
 
 /* Mean loss over a round's local training, for the rows that are agents. */

@@ -15,23 +15,26 @@ static const char *const activation_name[] = {"none", "tanh", "relu"};
 
 struct conv_case {
     struct conv_shape s;
-    int64_t x_row, x_stride, w_stride, taps, pooled; /* pooled: floats of one row's output */
+    int64_t parts;         /* blocks of samples of all rows */
+    int64_t x_part, pooled; /* floats of a part's input and output */
+    int64_t x_stride, w_stride, taps;
     float *x, *weight, *bias;
 };
 
 static struct conv_case conv_make(struct conv_shape s, int shared_x, int integers)
 {
     struct conv_case c = {.s = s};
-    c.x_row = (int64_t)s.channels * s.height * s.width * s.slots;
-    c.x_stride = shared_x ? 0 : c.x_row + 48;
+    c.parts = (int64_t)s.rows * s.blocks;
+    c.x_part = (int64_t)s.channels * s.height * s.width * s.slots;
+    c.x_stride = shared_x ? 0 : s.blocks * c.x_part + 48;
     c.taps = (int64_t)s.channels * s.kernel * s.kernel;
     c.w_stride = s.filters * c.taps + 19;
     c.pooled = (int64_t)s.filters * ((s.height - s.kernel + 1) / 2) * ((s.width - s.kernel + 1) / 2) * s.slots;
-    c.x = take_random((s.rows - 1) * c.x_stride + c.x_row, 1);
+    c.x = take_random((s.rows - 1) * c.x_stride + s.blocks * c.x_part, 1);
     c.weight = take_random((s.rows - 1) * c.w_stride + s.filters * c.taps, 0.5);
     c.bias = take_random((s.rows - 1) * c.w_stride + s.filters, 0.5);
     if (integers) { /* exact in float32, with many ties inside the windows */
-        for (int64_t i = 0; i < (s.rows - 1) * c.x_stride + c.x_row; i++) c.x[i] = (float)(below(3) - 1);
+        for (int64_t i = 0; i < (s.rows - 1) * c.x_stride + s.blocks * c.x_part; i++) c.x[i] = (float)(below(3) - 1);
         for (int64_t i = 0; i < (s.rows - 1) * c.w_stride + s.filters * c.taps; i++) c.weight[i] = (float)(below(3) - 1);
         for (int64_t i = 0; i < (s.rows - 1) * c.w_stride + s.filters; i++) c.bias[i] = (float)(below(5) - 2);
     }
@@ -41,11 +44,11 @@ static struct conv_case conv_make(struct conv_shape s, int shared_x, int integer
 static struct conv_scratch scratch_make(struct conv_case c)
 {
     const struct conv_shape s = c.s;
-    return (struct conv_scratch){.samples = TAKE(float, s.rows * s.slots * CONV_SAMPLE(s) + SLOT_MULTIPLE),
+    return (struct conv_scratch){.samples = TAKE(float, c.parts * s.slots * CONV_SAMPLE(s) + SLOT_MULTIPLE),
                                  .taps = TAKE(float, (int64_t)s.rows * s.filters * s.kernel * CONV_RUN(s)),
-                                 .value = TAKE(float, s.rows * c.pooled),
-                                 .patch = TAKE(int32_t, s.rows * c.pooled),
-                                 .count = TAKE(int32_t, (int64_t)s.rows * s.slots * s.filters)};
+                                 .value = TAKE(float, c.parts * c.pooled),
+                                 .patch = TAKE(int32_t, c.parts * c.pooled),
+                                 .count = TAKE(int32_t, c.parts * s.slots * s.filters)};
 }
 
 static void conv_gradients(float *weight_gradient, float *x_gradient, const float *delta, const uint8_t *winner,
@@ -56,24 +59,30 @@ static void conv_gradients(float *weight_gradient, float *x_gradient, const floa
     error_free(k->conv_gradients(stream, g, c.s));
 }
 
+static const float *conv_input(struct conv_case c, int64_t part)
+{
+    return c.x + part / c.s.blocks * c.x_stride + part % c.s.blocks * c.x_part;
+}
+
 static void conv_case(struct conv_shape s, int shared_x, int integers)
 {
-    case_begin("conv_pool_forward R%d C%d %dx%d F%d K%d S%d %s%s%s", s.rows, s.channels, s.height, s.width, s.filters,
-               s.kernel, s.slots, activation_name[s.activation], shared_x ? " one x" : "", integers ? " integers" : "");
+    case_begin("conv_pool_forward R%d C%d %dx%d F%d K%d B%d S%d %s%s%s", s.rows, s.channels, s.height, s.width,
+               s.filters, s.kernel, s.blocks, s.slots, activation_name[s.activation], shared_x ? " one x" : "", integers ? " integers" : "");
     struct conv_case c = conv_make(s, shared_x, integers);
-    float *out = TAKE(float, s.rows * c.pooled), *out2 = TAKE(float, s.rows * c.pooled);
-    uint8_t *winner = TAKE(uint8_t, s.rows * c.pooled);
+    float *out = TAKE(float, c.parts * c.pooled), *out2 = TAKE(float, c.parts * c.pooled);
+    uint8_t *winner = TAKE(uint8_t, c.parts * c.pooled);
     error_free(k->conv_pool_forward(stream, out, winner, c.x, c.x_stride, c.weight, c.bias, c.w_stride, s));
     error_free(k->conv_pool_forward(stream, out2, NULL, c.x, c.x_stride, c.weight, c.bias, c.w_stride, s));
-    if (memcmp(out, out2, (size_t)(s.rows * c.pooled) * sizeof *out)) fail("differs without winners");
+    if (memcmp(out, out2, (size_t)(c.parts * c.pooled) * sizeof *out)) fail("differs without winners");
     double *want = TAKE(double, c.pooled), *sum = TAKE(double, 4 * c.pooled), *size = TAKE(double, 4 * c.pooled);
     uint8_t *first = TAKE(uint8_t, c.pooled);
     const int64_t plane = c.pooled / s.filters;
-    for (int row = 0; row < s.rows; row++) {
+    for (int64_t part = 0; part < c.parts; part++) {
+        const int64_t row = part / s.blocks;
         const float *bias = c.bias + row * c.w_stride;
-        reference_conv_pool(want, first, sum, size, c.x + row * c.x_stride, c.weight + row * c.w_stride, bias, s);
+        reference_conv_pool(want, first, sum, size, conv_input(c, part), c.weight + row * c.w_stride, bias, s);
         for (int64_t i = 0; i < c.pooled; i++) {
-            const int won = winner[row * c.pooled + i];
+            const int won = winner[part * c.pooled + i];
             double bound = 0;
             for (int p = 0; p < 4; p++) bound = fmax(bound, float_bound(c.taps, size[4 * i + p]));
             if (won > 3)
@@ -83,38 +92,42 @@ static void conv_case(struct conv_shape s, int shared_x, int integers)
             else if (sum[4 * i + won] < sum[4 * i + first[i]] - 2 * bound)
                 fail("winner[%lld] is %d, not %d", (long long)i, won, first[i]);
             if (integers && s.activation != ACTIVATION_TANH)
-                same("out", i, out[row * c.pooled + i], want[i]);
+                same("out", i, out[part * c.pooled + i], want[i]);
             else
-                near("out", i, out[row * c.pooled + i], want[i],
+                near("out", i, out[part * c.pooled + i], want[i],
                      bound + float_bound(4, fabs(want[i]) + fabs(bias[i / plane])));
         }
     }
     case_end();
 
-    case_begin("conv gradients R%d C%d %dx%d F%d K%d S%d%s%s", s.rows, s.channels, s.height, s.width, s.filters,
-               s.kernel, s.slots, shared_x ? " one x" : "", integers ? " integers" : "");
+    case_begin("conv gradients R%d C%d %dx%d F%d K%d B%d S%d%s%s", s.rows, s.channels, s.height, s.width, s.filters,
+               s.kernel, s.blocks, s.slots, shared_x ? " one x" : "", integers ? " integers" : "");
     c = conv_make(s, shared_x, integers);
-    float *delta = take_random(s.rows * c.pooled, 1);
-    for (int64_t i = 0; i < s.rows * c.pooled; i++)
+    float *delta = take_random(c.parts * c.pooled, 1);
+    for (int64_t i = 0; i < c.parts * c.pooled; i++)
         delta[i] = integers ? (float)(below(7) - 3) : below(3) ? delta[i] : 0;
-    winner = TAKE(uint8_t, s.rows * c.pooled);
-    for (int64_t i = 0; i < s.rows * c.pooled; i++) winner[i] = (uint8_t)below(4);
+    winner = TAKE(uint8_t, c.parts * c.pooled);
+    for (int64_t i = 0; i < c.parts * c.pooled; i++) winner[i] = (uint8_t)below(4);
     const int64_t weights = s.filters * c.taps, last = (s.rows - 1) * c.w_stride;
-    float *weight_gradient = TAKE(float, last + weights), *x_gradient = TAKE(float, s.rows * c.x_row);
-    double *grad = TAKE(double, c.x_row > weights ? c.x_row : weights);
-    size = TAKE(double, c.x_row > weights ? c.x_row : weights);
+    float *weight_gradient = TAKE(float, last + weights), *x_gradient = TAKE(float, c.parts * c.x_part);
+    double *grad = TAKE(double, c.x_part > weights ? c.x_part : weights);
+    size = TAKE(double, c.x_part > weights ? c.x_part : weights);
     conv_gradients(weight_gradient, x_gradient, delta, winner, c);
     for (int row = 0; row < s.rows; row++) {
-        const float *d = delta + row * c.pooled;
-        const uint8_t *won = winner + row * c.pooled;
-        reference_conv_weight_gradient(grad, size, d, won, c.x + row * c.x_stride, s);
+        for (int64_t i = 0; i < weights; i++) grad[i] = size[i] = 0;
+        for (int64_t part = row * s.blocks; part < (row + 1) * s.blocks; part++)
+            reference_conv_weight_gradient(grad, size, delta + part * c.pooled, winner + part * c.pooled,
+                                           conv_input(c, part), s);
         for (int64_t i = 0; i < weights; i++)
             near("weight gradient", i, weight_gradient[row * c.w_stride + i], grad[i],
-                 integers ? 0 : float_bound(c.pooled / s.filters, size[i]));
+                 integers ? 0 : float_bound(s.blocks * c.pooled / s.filters, size[i]));
         if (row < s.rows - 1) untouched("weight gradient", weight_gradient + row * c.w_stride + weights, c.w_stride - weights);
-        reference_conv_input_gradient(grad, size, d, won, c.weight + row * c.w_stride, s);
-        for (int64_t i = 0; i < c.x_row; i++)
-            near("input gradient", i, x_gradient[row * c.x_row + i], grad[i],
+    }
+    for (int64_t part = 0; part < c.parts; part++) {
+        reference_conv_input_gradient(grad, size, delta + part * c.pooled, winner + part * c.pooled,
+                                      c.weight + part / s.blocks * c.w_stride, s);
+        for (int64_t i = 0; i < c.x_part; i++)
+            near("input gradient", i, x_gradient[part * c.x_part + i], grad[i],
                  integers ? 0 : float_bound(s.filters * s.kernel * s.kernel, size[i]));
     }
     case_end();
@@ -123,7 +136,7 @@ static void conv_case(struct conv_shape s, int shared_x, int integers)
 /* A NaN pixel must show in every output that it reaches, and in no other slot. */
 static void conv_nan_case(enum activation activation)
 {
-    const struct conv_shape s = {1, 1, 6, 6, 2, 3, SLOT_MULTIPLE, activation};
+    const struct conv_shape s = {1, 1, 6, 6, 2, 3, 1, SLOT_MULTIPLE, activation};
     case_begin("conv_pool_forward does not hide a NaN, %s", activation_name[activation]);
     struct conv_case c = conv_make(s, 0, 0);
     float *out = TAKE(float, c.pooled);
@@ -138,12 +151,12 @@ static void conv_nan_case(enum activation activation)
 static void conv_cases(void)
 {
     static const struct conv_shape shapes[] = {
-        /* R, C, H, W, F, K, S */
-        {1, 1, 2, 2, 1, 1, 32, ACTIVATION_NONE},   {1, 1, 4, 4, 1, 3, 32, ACTIVATION_TANH},
-        {2, 3, 7, 7, 5, 3, 32, ACTIVATION_RELU},   {3, 2, 8, 11, 4, 5, 64, ACTIVATION_TANH},
-        {2, 9, 6, 5, 3, 2, 96, ACTIVATION_RELU},   {1, 8, 10, 10, 8, 5, 32, ACTIVATION_NONE},
-        {2, 13, 9, 6, 7, 4, 32, ACTIVATION_TANH},  {1, 17, 5, 5, 31, 4, 32, ACTIVATION_RELU},
-        {1, 1, 32, 32, 6, 5, 32, ACTIVATION_TANH}, {2, 33, 6, 6, 16, 5, 64, ACTIVATION_RELU},
+        /* R, C, H, W, F, K, B, S */
+        {1, 1, 2, 2, 1, 1, 1, 32, ACTIVATION_NONE},   {1, 1, 4, 4, 1, 3, 1, 32, ACTIVATION_TANH},
+        {2, 3, 7, 7, 5, 3, 3, 32, ACTIVATION_RELU},   {3, 2, 8, 11, 4, 5, 1, 64, ACTIVATION_TANH},
+        {2, 9, 6, 5, 3, 2, 1, 96, ACTIVATION_RELU},   {1, 8, 10, 10, 8, 5, 2, 32, ACTIVATION_NONE},
+        {2, 13, 9, 6, 7, 4, 2, 32, ACTIVATION_TANH},  {1, 17, 5, 5, 31, 4, 1, 32, ACTIVATION_RELU},
+        {1, 1, 32, 32, 6, 5, 2, 32, ACTIVATION_TANH}, {2, 33, 6, 6, 16, 5, 1, 64, ACTIVATION_RELU},
     };
     const int count = (int)(sizeof shapes / sizeof *shapes) - (op_cases_small ? 3 : 0);
     for (int i = 0; i < count; i++)
@@ -153,42 +166,43 @@ static void conv_cases(void)
 
 /* ---- dense ---- */
 
-static void dense_case(int rows, int units, int pixels, int slots, enum activation activation)
+static void dense_case(int rows, int units, int pixels, int blocks, int slots, enum activation activation)
 {
-    case_begin("bias_activation R%d units %d S%d %s", rows, units, slots, activation_name[activation]);
-    const int64_t w_stride = units + 3, n = (int64_t)rows * units * slots;
+    case_begin("bias_activation R%d units %d B%d S%d %s", rows, units, blocks, slots, activation_name[activation]);
+    const int64_t w_stride = units + 3, n = (int64_t)rows * blocks * units * slots;
     float *bias = take_random((rows - 1) * w_stride + units, 1), *out = take_random(n, 10), *before = TAKE(float, n);
     if (activation == ACTIVATION_TANH)
         for (int64_t i = 0; i < n; i += 3) out[i] *= 1e-3f;
     out[0] = 100, out[1] = -100, out[2] = -bias[0];
     memcpy(before, out, (size_t)n * sizeof *out);
-    error_free(k->bias_activation(stream, out, bias, w_stride, activation, units, rows, slots));
+    error_free(k->bias_activation(stream, out, bias, w_stride, activation, units, rows, blocks, slots));
     for (int64_t i = 0; i < n; i++) {
-        const float sum = before[i] + bias[i / (units * slots) * w_stride + i / slots % units];
+        const float sum = before[i] + bias[i / (blocks * units * slots) * w_stride + i / slots % units];
         const double want = reference_activate(sum, activation);
         near("out", i, out[i], want, activation == ACTIVATION_TANH ? 8 * FLT_EPSILON * fabs(want) : 0);
     }
     case_end();
 
-    case_begin("activation_backward R%d units %d pixels %d S%d %s", rows, units, pixels, slots,
+    case_begin("activation_backward R%d units %d pixels %d B%d S%d %s", rows, units, pixels, blocks, slots,
                activation_name[activation]);
-    const int64_t each = (int64_t)pixels * slots, all = rows * units * each;
+    const int64_t each = (int64_t)pixels * slots, all = rows * blocks * units * each;
     float *value = take_random(all, 1), *delta = take_random(all, 1), *old = TAKE(float, all);
     float *gradient = TAKE(float, (rows - 1) * w_stride + units);
     for (int64_t i = 0; i < all; i += 5) value[i] = 0;
     memcpy(old, delta, (size_t)all * sizeof *old);
-    error_free(k->activation_backward(stream, delta, gradient, w_stride, value, activation, units, pixels, rows, slots));
+    error_free(k->activation_backward(stream, delta, gradient, w_stride, value, activation, units, pixels, rows, blocks,
+                                      slots));
     for (int row = 0; row < rows; row++) {
         for (int unit = 0; unit < units; unit++) {
             double sum = 0, size = 0;
-            for (int64_t j = 0; j < each; j++) {
-                const int64_t i = ((int64_t)row * units + unit) * each + j;
+            for (int64_t j = 0; j < blocks * each; j++) {
+                const int64_t i = ((row * blocks + j / each) * units + unit) * each + j % each;
                 const double want = old[i] * reference_slope(value[i], activation);
                 near("delta", i, delta[i], want, activation == ACTIVATION_TANH ? 4 * FLT_EPSILON * fabs((double)old[i]) : 0);
                 sum += want;
                 size += fabs(want) + FLT_EPSILON * fabs((double)old[i]);
             }
-            near("bias gradient", unit, gradient[row * w_stride + unit], sum, float_bound(each, size));
+            near("bias gradient", unit, gradient[row * w_stride + unit], sum, float_bound(blocks * each, size));
         }
         if (row < rows - 1) untouched("bias gradient", gradient + row * w_stride + units, w_stride - units);
     }
@@ -198,47 +212,49 @@ static void dense_case(int rows, int units, int pixels, int slots, enum activati
 static void dense_cases(void)
 {
     for (int activation = 0; activation < 3; activation++) {
-        dense_case(1, 1, 1, 32, (enum activation)activation);
-        dense_case(2, 31, 1, 64, (enum activation)activation);
-        dense_case(3, 33, 7, 96, (enum activation)activation);
-        dense_case(1, 10, 196, 32, (enum activation)activation);
+        dense_case(1, 1, 1, 1, 32, (enum activation)activation);
+        dense_case(2, 31, 1, 1, 64, (enum activation)activation);
+        dense_case(3, 33, 7, 3, 32, (enum activation)activation);
+        dense_case(1, 10, 196, 1, 32, (enum activation)activation);
     }
 }
 
 /* ---- loss ---- */
 
 /* counts: samples per row, as in training; otherwise `samples` everywhere, as in evaluation. */
-static void loss_case(int rows, int classes, int slots, int samples, int counts, double scale)
+static void loss_case(int rows, int classes, int blocks, int slots, int samples, int counts, double scale)
 {
-    case_begin("loss R%d classes %d S%d n%d scale %g%s", rows, classes, slots, samples, scale, counts ? " counts" : "");
-    const int64_t n = (int64_t)rows * classes * slots;
+    case_begin("loss R%d classes %d B%d S%d n%d scale %g%s", rows, classes, blocks, slots, samples, scale, counts ? " counts" : "");
+    const int64_t all = (int64_t)blocks * slots, n = rows * classes * all;
     float *logits = take_random(n, scale), *gradient = TAKE(float, n);
-    int32_t *y = TAKE(int32_t, counts ? rows * slots : slots), *count = TAKE(int32_t, rows);
+    int32_t *y = TAKE(int32_t, counts ? rows * all : all), *count = TAKE(int32_t, rows);
     struct loss_sums *sums = TAKE(struct loss_sums, rows), *sums2 = TAKE(struct loss_sums, rows);
-    for (int i = 0; i < (counts ? rows * slots : slots); i++) y[i] = below(classes);
+    for (int i = 0; i < (counts ? rows * all : all); i++) y[i] = below(classes);
     for (int row = 0; row < rows; row++) {
         count[row] = row == 0 ? samples : row == 1 ? 0 : 1 + below(samples);
         sums[row] = sums2[row] = (struct loss_sums){1000.5, 7, 11}; /* they are added to */
     }
     for (int row = 0; row < rows; row++)
-        for (int slot = 0; slot < slots; slot++)
+        for (int64_t slot = 0; slot < all; slot++) {
+            float *z = logits + (row * all / slots + slot / slots) * classes * slots + slot % slots;
             if (slot >= (counts ? count[row] : samples))
-                for (int c = 0; c < classes; c++) logits[((int64_t)row * classes + c) * slots + slot] = NAN;
+                for (int c = 0; c < classes; c++) z[(int64_t)c * slots] = NAN;
             else if (slot % 4 == 3 && classes > 1) /* two equal classes: the first is the answer */
-                logits[((int64_t)row * classes + classes - 1) * slots + slot] = logits[(int64_t)row * classes * slots + slot];
-    error_free(k->loss(stream, gradient, sums, logits, y, counts ? count : NULL, samples, classes, rows, slots));
-    error_free(k->loss(stream, NULL, sums2, logits, y, counts ? count : NULL, samples, classes, rows, slots));
+                z[(int64_t)(classes - 1) * slots] = z[0];
+        }
+    error_free(k->loss(stream, gradient, sums, logits, y, counts ? count : NULL, samples, classes, rows, blocks, slots));
+    error_free(k->loss(stream, NULL, sums2, logits, y, counts ? count : NULL, samples, classes, rows, blocks, slots));
     double *z = TAKE(double, classes), *want = TAKE(double, classes);
     for (int row = 0; row < rows; row++) {
         const int used = counts ? count[row] : samples;
         double loss = 1000.5, correct = 7, bound = 1e-12;
-        for (int slot = 0; slot < slots; slot++) {
-            const int64_t first = (int64_t)row * classes * slots + slot;
+        for (int64_t slot = 0; slot < all; slot++) {
+            const int64_t first = (row * all / slots + slot / slots) * classes * slots + slot % slots;
             if (slot >= used) {
                 for (int c = 0; c < classes; c++) same("gradient of an empty slot", c, gradient[first + (int64_t)c * slots], 0);
                 continue;
             }
-            const int label = y[counts ? row * slots + slot : slot];
+            const int label = y[counts ? row * all + slot : slot];
             int best = 0;
             for (int c = 0; c < classes; c++) {
                 z[c] = logits[first + (int64_t)c * slots];
@@ -261,12 +277,12 @@ static void loss_case(int rows, int classes, int slots, int samples, int counts,
 
 static void loss_cases(void)
 {
-    loss_case(1, 1, 32, 1, 0, 1);
-    loss_case(1, 2, 32, 31, 0, 5);
-    loss_case(4, 10, 64, 33, 1, 3);
-    loss_case(3, 10, 32, 32, 0, 3);
-    loss_case(5, 31, 96, 96, 1, 80); /* far beyond where exp overflows without care */
-    loss_case(2, 7, 32, 20, 1, 300);
+    loss_case(1, 1, 1, 32, 1, 0, 1);
+    loss_case(1, 2, 1, 32, 31, 0, 5);
+    loss_case(4, 10, 2, 32, 33, 1, 3);
+    loss_case(3, 10, 1, 32, 32, 0, 3);
+    loss_case(5, 31, 1, 96, 96, 1, 80); /* far beyond where exp overflows without care */
+    loss_case(2, 7, 3, 32, 20, 1, 300);
 
     case_begin("round_loss");
     struct row rows[5] = {{.agent = 2}, {.agent = -1}, {.agent = 0}, {.agent = 4}, {.agent = 1}};
@@ -909,17 +925,17 @@ uint64_t op_cases_digest(const struct kernels *kernels, void *on)
     uint64_t hash = 0xCBF29CE484222325u;
 
     case_begin("digest");
-    const struct conv_shape shape = {3, 9, 12, 12, 13, 5, 64, ACTIVATION_TANH};
+    const struct conv_shape shape = {3, 9, 12, 12, 13, 5, 2, 32, ACTIVATION_TANH};
     struct conv_case c = conv_make(shape, 0, 0);
-    float *out = TAKE(float, shape.rows * c.pooled);
-    uint8_t *winner = TAKE(uint8_t, shape.rows * c.pooled);
-    float *gradient = TAKE(float, shape.rows * c.w_stride), *x_gradient = TAKE(float, shape.rows * c.x_row);
+    float *out = TAKE(float, c.parts * c.pooled);
+    uint8_t *winner = TAKE(uint8_t, c.parts * c.pooled);
+    float *gradient = TAKE(float, shape.rows * c.w_stride), *x_gradient = TAKE(float, c.parts * c.x_part);
     error_free(k->conv_pool_forward(stream, out, winner, c.x, c.x_stride, c.weight, c.bias, c.w_stride, shape));
     conv_gradients(gradient, x_gradient, out, winner, c);
-    hash = hashed(hash, out, (size_t)(shape.rows * c.pooled) * sizeof *out);
-    hash = hashed(hash, winner, (size_t)(shape.rows * c.pooled));
+    hash = hashed(hash, out, (size_t)(c.parts * c.pooled) * sizeof *out);
+    hash = hashed(hash, winner, (size_t)(c.parts * c.pooled));
     hash = hashed(hash, gradient, (size_t)(shape.rows * c.w_stride) * sizeof *gradient);
-    hash = hashed(hash, x_gradient, (size_t)(shape.rows * c.x_row) * sizeof *x_gradient);
+    hash = hashed(hash, x_gradient, (size_t)(c.parts * c.x_part) * sizeof *x_gradient);
 
     static const int64_t tensor[] = {20011, 33, 4097, 10};
     struct server v = server_make(2, 7, tensor, 4, CGSV_REWARD_GLOBAL);

@@ -76,8 +76,8 @@ void reference_conv_weight_gradient(double *grad, double *size, const float *del
                                 magnitude += fabs(term);
                             }
                     const int64_t to = at4(f, c, s.channels, ky, s.kernel, kx, s.kernel);
-                    grad[to] = total;
-                    size[to] = magnitude;
+                    grad[to] += total;
+                    size[to] += magnitude;
                 }
 }
 

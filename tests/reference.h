@@ -18,10 +18,10 @@ double reference_slope(double out, enum activation activation);
  * bias; out (after bias, pooling, activation) and winner: [filters][PH][PW][S]. */
 void reference_conv_pool(double *out, uint8_t *winner, double *sum, double *size, const float *x,
                          const float *weight, const float *bias, struct conv_shape s);
-/* One row. grad, size: [filters][channels][K][K]. */
+/* One block of samples, of one row. grad, size: [filters][channels][K][K], added to. */
 void reference_conv_weight_gradient(double *grad, double *size, const float *delta, const uint8_t *winner,
                                     const float *x, struct conv_shape s);
-/* One row. grad, size: [channels][H][W][S]. */
+/* One block of samples, of one row. grad, size: [channels][H][W][S]. */
 void reference_conv_input_gradient(double *grad, double *size, const float *delta, const uint8_t *winner,
                                    const float *weight, struct conv_shape s);
 

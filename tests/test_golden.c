@@ -76,7 +76,7 @@ static void check_model(cgsv_model kind, int channels, const char *name)
         memset(sums, 0, sizeof *sums);
         check(model_forward(&model, device, &ws, w, model.row_stride, 0, 1));
         check(device_launched(device, device->kernels->loss(device->stream, ws.delta[0], sums,
-                                                            ws.out[model.layers - 1], ws.label, ws.count, 0, 10, 1,
+                                                            ws.out[model.layers - 1], ws.label, ws.count, 0, 10, 1, 1,
                                                             SLOTS)));
         const double expected_loss = golden_at(golden_get(file, "losses"), step);
         cr_assert(fabs(sums->loss / BATCH - expected_loss) <= 1e-5 * expected_loss, "loss of step %d: %g, expected %g",

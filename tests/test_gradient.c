@@ -179,7 +179,7 @@ static void check_network(int channels, uint64_t seed)
 
     check(model_forward(&model, device, &ws, w, ld, features * SLOTS, ROWS));
     check(device_launched(device, device->kernels->loss(device->stream, ws.delta[0], sums, ws.out[model.layers - 1],
-                                                        ws.label, ws.count, 0, CLASSES, ROWS, SLOTS)));
+                                                        ws.label, ws.count, 0, CLASSES, ROWS, 1, SLOTS)));
     check(model_backward(&model, device, &ws, gradient, w, ld, features * SLOTS, ROWS));
 
     double *precise_w = calloc((size_t)ld, sizeof *precise_w), *x = calloc((size_t)(BATCH * features), sizeof *x);

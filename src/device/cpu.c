@@ -152,6 +152,7 @@ static cgsv_status cpu_wait(cgsv_device *device, void *stream)
 
 static const struct device_backend cpu_backend = {
     .has_graphs = false,
+    .block_slots = SLOT_MULTIPLE,
     .shares_memory = true,
     .close = cpu_close,
     .allocate = cpu_allocate,

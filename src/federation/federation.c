@@ -5,8 +5,6 @@
 #include "federation/config.h"
 #include "federation/internal.h"
 
-int slots_for(int samples) { return (samples + SLOT_MULTIPLE - 1) / SLOT_MULTIPLE * SLOT_MULTIPLE; }
-
 static int row_count(const cgsv_config *c) { return c->agents * (c->standalone ? 2 : 1); }
 
 static struct server_sizes server_sizes_of(const cgsv_config *c, const struct model *model, int64_t *tensor_begin)
@@ -20,7 +18,7 @@ static struct server_sizes server_sizes_of(const cgsv_config *c, const struct mo
 
 static int moments_of(const cgsv_config *c) { return c->optimizer == CGSV_OPTIMIZER_ADAM ? 2 : c->momentum > 0; }
 
-static void plan_for(cgsv_memory_plan *plan, const struct kernels *kernels, const cgsv_config *c,
+static void plan_for(cgsv_memory_plan *plan, const cgsv_device *device, const cgsv_config *c,
                      const struct model *model, const cgsv_dataset *data)
 {
     const size_t row = (size_t)model->row_stride * sizeof(float), N = (size_t)c->agents, R = (size_t)row_count(c);
@@ -35,10 +33,10 @@ static void plan_for(cgsv_memory_plan *plan, const struct kernels *kernels, cons
     plan->updates = N * row;
     plan->training = 2 * R * row;
     plan->optimizer = (size_t)moments_of(c) * R * row;
-    plan->activations = workspace_bytes(model, (int)R, (int)R, slots_for(c->batch), true) +
-                        workspace_bytes(model, (int)(N + 1), 1, slots_for(EVALUATION_BATCH), false);
+    plan->activations = workspace_bytes(device, model, (int)R, (int)R, c->batch, true) +
+                        workspace_bytes(device, model, (int)(N + 1), 1, EVALUATION_BATCH, false);
     plan->data = (size_t)(data->train.samples + data->test.samples) * sample;
-    plan->server = server_step_bytes(kernels, &sizes);
+    plan->server = server_step_bytes(device->kernels, &sizes);
     plan->total = plan->models + plan->updates + plan->training + plan->optimizer + plan->activations + plan->data +
                   plan->server;
 }
@@ -49,7 +47,7 @@ cgsv_status cgsv_federation_plan(cgsv_memory_plan *plan, cgsv_device *device, co
     struct model model;
     TRY(config_check(config));
     TRY(model_create(&model, config->model, data->channels, data->height, data->width, data->classes));
-    plan_for(plan, device->kernels, config, &model, data);
+    plan_for(plan, device, config, &model, data);
     plan->available = device->backend->memory_free(device);
     return CGSV_OK;
 }
@@ -119,8 +117,8 @@ static cgsv_status allocate(cgsv_federation *f, const cgsv_dataset *data)
     };
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         if (arrays[i].bytes) TRY(allocate_and_fill(f, arrays[i].memory, arrays[i].from, arrays[i].bytes));
-    TRY(workspace_create(&f->training, f->device, &f->model, f->rows, f->rows, slots_for(f->config.batch), true));
-    return workspace_create(&f->evaluation, f->device, &f->model, (int)N + 1, 1, slots_for(EVALUATION_BATCH), false);
+    TRY(workspace_create(&f->training, f->device, &f->model, f->rows, f->rows, f->config.batch, true));
+    return workspace_create(&f->evaluation, f->device, &f->model, (int)N + 1, 1, EVALUATION_BATCH, false);
 }
 
 static cgsv_status make_server(cgsv_federation *f)
@@ -168,7 +166,7 @@ static cgsv_status build(cgsv_federation *f, const cgsv_dataset *data)
     cgsv_memory_plan plan;
     TRY(config_check(c));
     TRY(model_create(&f->model, c->model, data->channels, data->height, data->width, data->classes));
-    plan_for(&plan, f->device->kernels, c, &f->model, data);
+    plan_for(&plan, f->device, c, &f->model, data);
     const size_t available = f->device->backend->memory_free(f->device);
     if (available && plan.total > available)
         return error_set(CGSV_ERROR_MEMORY,

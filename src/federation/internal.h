@@ -44,9 +44,7 @@ struct cgsv_federation {
     bool evaluated;
 };
 
-/* Slots of a workspace for a batch of `samples`. */
-int slots_for(int samples);
-enum { EVALUATION_BATCH = 128 };
+enum { EVALUATION_BATCH = 128 }; /* samples of the test split that are evaluated at a time */
 
 /* Enqueues one round. */
 cgsv_status round_enqueue(cgsv_federation *federation);

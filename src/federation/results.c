@@ -27,12 +27,12 @@ static cgsv_status evaluate_rows(cgsv_federation *f, struct loss_sums *sums, con
     TRY(device->backend->clear(device, sums, (size_t)rows * sizeof *sums));
     for (int64_t first = 0; first < f->test_samples; first += EVALUATION_BATCH) {
         const int n = (int)(f->test_samples - first < EVALUATION_BATCH ? f->test_samples - first : EVALUATION_BATCH);
-        LAUNCHED(device, k->batch_range(device->stream, ws->sample, (int32_t)first, n, ws->slots));
+        LAUNCHED(device, k->batch_range(device->stream, ws->sample, (int32_t)first, n, ws->blocks * ws->slots));
         LAUNCHED(device, k->batch_gather(device->stream, ws->input, ws->label, f->test_x, f->test_y, ws->sample,
-                                         f->model.features, 1, ws->slots));
+                                         f->model.features, ws->blocks, ws->slots));
         TRY(model_forward(&f->model, device, ws, w, stride, 0, rows));
         LAUNCHED(device, k->loss(device->stream, NULL, sums, ws->out[f->model.layers - 1], ws->label, NULL, n,
-                                 f->model.classes, rows, ws->slots));
+                                 f->model.classes, rows, ws->blocks, ws->slots));
     }
     return CGSV_OK;
 }

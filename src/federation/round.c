@@ -19,19 +19,19 @@ static cgsv_status training_step(cgsv_federation *f, int epoch, int step)
     struct workspace *ws = &f->training;
     const struct model *model = &f->model;
     const int rows = active_rows(f, step);
-    const int64_t ld = model->row_stride, input_stride = model->features * ws->slots;
+    const int64_t ld = model->row_stride, slots = (int64_t)ws->blocks * ws->slots, input_stride = model->features * slots;
 
     LAUNCHED(device, k->batch_draw(stream, (struct batch_draw){.sample = ws->sample, .count = ws->count,
                                                                .row = f->device_row, .index = f->index,
-                                                               .round = f->round, .rows = rows, .slots = ws->slots,
+                                                               .round = f->round, .rows = rows, .slots = (int)slots,
                                                                .batch = f->config.batch,
                                                                .local_epochs = f->config.local_epochs,
                                                                .epoch = epoch, .step = step}));
     LAUNCHED(device, k->batch_gather(stream, ws->input, ws->label, f->train_x, f->train_y, ws->sample,
-                                     model->features, rows, ws->slots));
+                                     model->features, rows * ws->blocks, ws->slots));
     TRY(model_forward(model, device, ws, f->work, ld, input_stride, rows));
     LAUNCHED(device, k->loss(stream, ws->delta[0], f->train_sums, ws->out[model->layers - 1], ws->label, ws->count, 0,
-                             model->classes, rows, ws->slots));
+                             model->classes, rows, ws->blocks, ws->slots));
     TRY(model_backward(model, device, ws, f->gradient, f->work, ld, input_stride, rows));
     LAUNCHED(device, k->optimize(stream, (struct optimizer_step){.work = f->work, .update = f->updates,
                                                                  .model = f->models, .gradient = f->gradient,

@@ -39,21 +39,25 @@ cgsv_status model_create(struct model *model, cgsv_model kind, int channels, int
 /* PyTorch's default initialisation: uniform in ±1/√fan_in, weights and biases alike. */
 void model_initialise(const struct model *model, float *w, uint64_t seed);
 
-/* Activations and gradients of `rows` models with S slots each; all on the device. */
+/* Activations and gradients of `rows` models, each with a batch of B blocks of S samples;
+ * all on the device. */
 struct workspace {
-    int slots;
-    float *input;                 /* [rows, or 1][features][S] */
+    int blocks, slots;            /* B, S */
+    float *input;                 /* [rows, or 1][B][features][S] */
     int32_t *label, *sample, *count;
-    float *out[MAX_LAYERS];       /* [rows][units][pixels][S] */
+    float *out[MAX_LAYERS];       /* [rows][B][units][pixels][S] */
     uint8_t *winner[MAX_LAYERS];  /* likewise, for pooling; NULL without training */
     float *delta[2];              /* gradients of two neighbouring layers' outputs; NULL without training */
     struct conv_scratch conv;
 };
 
-/* Bytes that workspace_create will take. */
-size_t workspace_bytes(const struct model *model, int rows, int input_rows, int slots, bool training);
+/* Room for batches of up to `batch` samples. input_rows: `rows`, or 1 for one input shared by all. */
 cgsv_status workspace_create(struct workspace *workspace, cgsv_device *device, const struct model *model, int rows,
-                             int input_rows, int slots, bool training);
+                             int input_rows, int batch, bool training);
+
+/* Bytes that this will take. */
+size_t workspace_bytes(const cgsv_device *device, const struct model *model, int rows, int input_rows, int batch,
+                       bool training);
 void workspace_free(struct workspace *workspace, cgsv_device *device);
 
 /* Logits of the first `rows` rows. Parameters: row r's begin at w + r · w_stride;

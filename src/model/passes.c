@@ -5,11 +5,22 @@
 
 static int64_t output_size(const struct layer *layer) { return (int64_t)layer->units * layer->pixels; }
 
-static struct conv_shape conv_shape_of(const struct layer *layer, int rows, int slots)
+/* Slots of a batch. */
+static int64_t slots_of(const struct workspace *ws) { return (int64_t)ws->blocks * ws->slots; }
+
+/* Cuts a batch into blocks of the width that the device likes, or one block. */
+static void cut_batch(struct workspace *ws, const cgsv_device *device, int batch)
+{
+    const int all = (batch + SLOT_MULTIPLE - 1) / SLOT_MULTIPLE * SLOT_MULTIPLE, width = device->backend->block_slots;
+    ws->slots = width && width < all ? width : all;
+    ws->blocks = (all + ws->slots - 1) / ws->slots;
+}
+
+static struct conv_shape conv_shape_of(const struct layer *layer, int rows, const struct workspace *ws)
 {
     return (struct conv_shape){.rows = rows, .channels = layer->channels, .height = layer->height,
                                .width = layer->width, .filters = layer->units, .kernel = layer->kernel,
-                               .slots = slots, .activation = layer->activation};
+                               .blocks = ws->blocks, .slots = ws->slots, .activation = layer->activation};
 }
 
 static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -30,9 +41,9 @@ static void place(struct layout *layout, void **memory, int64_t count, size_t si
 }
 
 static void walk(struct layout *layout, struct workspace *ws, const struct model *model, int rows, int input_rows,
-                 int slots, bool training)
+                 bool training)
 {
-    const int64_t all = (int64_t)rows * slots, inputs = (int64_t)input_rows * slots;
+    const int64_t all = rows * slots_of(ws), inputs = input_rows * slots_of(ws);
     int64_t widest = 0, samples = 0, taps = 0, windows = 0, filters = 0;
     place(layout, (void **)&ws->input, inputs * model->features, sizeof(float));
     place(layout, (void **)&ws->label, inputs, sizeof(int32_t));
@@ -45,7 +56,7 @@ static void walk(struct layout *layout, struct workspace *ws, const struct model
         widest = larger(widest, size);
         if (layer->kind == LAYER_CONV_POOL) {
             if (training) place(layout, (void **)&ws->winner[i], all * size, 1);
-            const struct conv_shape shape = conv_shape_of(layer, rows, slots);
+            const struct conv_shape shape = conv_shape_of(layer, rows, ws);
             samples = larger(samples, CONV_SAMPLE(shape));
             taps = larger(taps, (int64_t)layer->units * layer->kernel * CONV_RUN(shape));
             windows = larger(windows, size);
@@ -63,21 +74,23 @@ static void walk(struct layout *layout, struct workspace *ws, const struct model
     place(layout, (void **)&ws->conv.count, all * filters, sizeof(int32_t));
 }
 
-size_t workspace_bytes(const struct model *model, int rows, int input_rows, int slots, bool training)
+size_t workspace_bytes(const cgsv_device *device, const struct model *model, int rows, int input_rows, int batch,
+                       bool training)
 {
     struct workspace unused;
     struct layout layout = {NULL, 0, CGSV_OK};
-    walk(&layout, &unused, model, rows, input_rows, slots, training);
+    cut_batch(&unused, device, batch);
+    walk(&layout, &unused, model, rows, input_rows, training);
     return layout.bytes;
 }
 
 cgsv_status workspace_create(struct workspace *workspace, cgsv_device *device, const struct model *model, int rows,
-                             int input_rows, int slots, bool training)
+                             int input_rows, int batch, bool training)
 {
     struct layout layout = {device, 0, CGSV_OK};
     memset(workspace, 0, sizeof *workspace);
-    workspace->slots = slots;
-    walk(&layout, workspace, model, rows, input_rows, slots, training);
+    cut_batch(workspace, device, batch);
+    walk(&layout, workspace, model, rows, input_rows, training);
     if (layout.status != CGSV_OK) workspace_free(workspace, device);
     return layout.status;
 }
@@ -98,7 +111,7 @@ void workspace_free(struct workspace *ws, cgsv_device *device)
 static const float *input_of(const struct model *model, const struct workspace *ws, int i, int64_t *stride,
                              int64_t input_stride)
 {
-    *stride = i == 0 ? input_stride : output_size(&model->layer[i - 1]) * ws->slots;
+    *stride = i == 0 ? input_stride : output_size(&model->layer[i - 1]) * slots_of(ws);
     return i == 0 ? ws->input : ws->out[i - 1];
 }
 
@@ -106,7 +119,7 @@ cgsv_status model_forward(const struct model *model, cgsv_device *device, struct
                           int64_t w_stride, int64_t input_stride, int rows)
 {
     const struct kernels *k = device->kernels;
-    const int S = ws->slots;
+    const int B = ws->blocks, S = ws->slots;
     for (int i = 0; i < model->layers; i++) {
         const struct layer *layer = &model->layer[i];
         int64_t stride;
@@ -114,16 +127,18 @@ cgsv_status model_forward(const struct model *model, cgsv_device *device, struct
         if (layer->kind == LAYER_CONV_POOL) {
             LAUNCHED(device, k->conv_pool_forward(device->stream, ws->out[i], ws->winner[i], x, stride,
                                                   w + layer->weight, w + layer->bias, w_stride,
-                                                  conv_shape_of(layer, rows, S)));
+                                                  conv_shape_of(layer, rows, ws)));
             continue;
         }
-        TRY(device->backend->multiply(
-            device, &(struct product){.c = ws->out[i], .a = w + layer->weight, .b = x, .m = layer->units, .n = S,
-                                      .k = layer->channels, .lda = layer->channels, .ldb = S, .ldc = S,
-                                      .stride_a = w_stride, .stride_b = stride,
-                                      .stride_c = (int64_t)layer->units * S, .batch = rows}));
+        for (int64_t b = 0; b < B; b++)
+            TRY(device->backend->multiply(
+                device, &(struct product){.c = ws->out[i] + b * layer->units * S, .a = w + layer->weight,
+                                          .b = x + b * layer->channels * S, .m = layer->units, .n = S,
+                                          .k = layer->channels, .lda = layer->channels, .ldb = S, .ldc = S,
+                                          .stride_a = w_stride, .stride_b = stride,
+                                          .stride_c = layer->units * slots_of(ws), .batch = rows}));
         LAUNCHED(device, k->bias_activation(device->stream, ws->out[i], w + layer->bias, w_stride, layer->activation,
-                                            layer->units, rows, S));
+                                            layer->units, rows, B, S));
     }
     return CGSV_OK;
 }
@@ -145,21 +160,26 @@ static cgsv_status backward_layer(const struct model *model, cgsv_device *device
                                                  .delta = delta, .winner = ws->winner[i], .x = x,
                                                  .weight = w + layer->weight, .x_stride = stride,
                                                  .w_stride = w_stride, .scratch = ws->conv};
-        LAUNCHED(device, k->conv_gradients(device->stream, gradients, conv_shape_of(layer, rows, S)));
+        LAUNCHED(device, k->conv_gradients(device->stream, gradients, conv_shape_of(layer, rows, ws)));
         return CGSV_OK;
     }
-    const int64_t delta_stride = (int64_t)layer->units * S;
-    TRY(device->backend->multiply(
-        device, &(struct product){.c = gradient + layer->weight, .a = delta, .b = x, .transpose_b = true,
-                                  .m = layer->units, .n = layer->channels, .k = S, .lda = S, .ldb = S,
-                                  .ldc = layer->channels, .stride_a = delta_stride, .stride_b = stride,
-                                  .stride_c = w_stride, .batch = rows}));
-    if (i == 0) return CGSV_OK;
-    return device->backend->multiply(
-        device, &(struct product){.c = next, .a = w + layer->weight, .b = delta, .transpose_a = true,
-                                  .m = layer->channels, .n = S, .k = layer->units, .lda = layer->channels, .ldb = S,
-                                  .ldc = S, .stride_a = w_stride, .stride_b = delta_stride,
-                                  .stride_c = (int64_t)layer->channels * S, .batch = rows});
+    const int64_t delta_stride = layer->units * slots_of(ws);
+    for (int64_t b = 0; b < ws->blocks; b++) {
+        const float *delta_b = delta + b * layer->units * S, *x_b = x + b * layer->channels * S;
+        TRY(device->backend->multiply(
+            device, &(struct product){.c = gradient + layer->weight, .a = delta_b, .b = x_b, .transpose_b = true,
+                                      .accumulate = b > 0, .m = layer->units, .n = layer->channels, .k = S,
+                                      .lda = S, .ldb = S, .ldc = layer->channels, .stride_a = delta_stride,
+                                      .stride_b = stride, .stride_c = w_stride, .batch = rows}));
+        if (i == 0) continue;
+        TRY(device->backend->multiply(
+            device, &(struct product){.c = next + b * layer->channels * S, .a = w + layer->weight, .b = delta_b,
+                                      .transpose_a = true, .m = layer->channels, .n = S, .k = layer->units,
+                                      .lda = layer->channels, .ldb = S, .ldc = S, .stride_a = w_stride,
+                                      .stride_b = delta_stride, .stride_c = layer->channels * slots_of(ws),
+                                      .batch = rows}));
+    }
+    return CGSV_OK;
 }
 
 cgsv_status model_backward(const struct model *model, cgsv_device *device, struct workspace *ws, float *gradient,
@@ -170,7 +190,7 @@ cgsv_status model_backward(const struct model *model, cgsv_device *device, struc
         const struct layer *layer = &model->layer[i];
         LAUNCHED(device, device->kernels->activation_backward(device->stream, delta, gradient + layer->bias, w_stride,
                                                               ws->out[i], layer->activation, layer->units,
-                                                              layer->pixels, rows, ws->slots));
+                                                              layer->pixels, rows, ws->blocks, ws->slots));
         TRY(backward_layer(model, device, ws, gradient, w, w_stride, input_stride, rows, i, delta, next));
         float *swapped = delta;
         delta = next;
