@@ -123,6 +123,17 @@ CGSV_API void cgsv_valuation_defaults(cgsv_valuation_options *options);
 /* The budget that these options come to, in permutations. */
 CGSV_API cgsv_status cgsv_valuation_budget(int64_t *permutations, const cgsv_valuation_options *options);
 
+/* What a valuation of one game comes to. */
+typedef struct cgsv_valuation_cost {
+    int64_t permutations; /* the budget of a sampling method; else 0 */
+    double evaluations;   /* of ν; 0 for cosine and euclidean, which need none */
+    bool every_order;     /* the budget pays for every order of the agents, so the values will be exact */
+} cgsv_valuation_cost;
+
+/* Before anything is read: fails, but for the memory, as cgsv_value will for so many agents. */
+CGSV_API cgsv_status cgsv_valuation_plan(cgsv_valuation_cost *cost, int agents,
+                                         const cgsv_valuation_options *options);
+
 /* value[games][N] from gram[games][N][N] of the updates and weight[games][N], >= 0.
  *
  * A coalition whose squared length is below 1e-13 of the sum of its members' counts as cancelled:

@@ -13,6 +13,7 @@ static const struct {
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"run", "train agents that are rewarded by what they contribute", command_run},
+    {"value", "value agents by their updates, from files", command_value},
     {"devices", "list the devices that can be used, and why others cannot", command_devices},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };

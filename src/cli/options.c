@@ -175,19 +175,43 @@ static cgsv_status parse_one(struct option *options, int count, int argc, char *
     return parse_value(option, argv[1]);
 }
 
-cgsv_status options_parse(struct option *options, int count, int argc, char **argv, bool *help)
+/* An argument that is no option: a file, where files are taken. */
+static cgsv_status take_file(struct option_files *files, const char *text, bool may_have_dash)
 {
+    if (!files || (text[0] == '-' && !may_have_dash))
+        return error_set(CGSV_ERROR_ARGUMENT, "unexpected argument '%s'; options begin with --%s", text,
+                         files ? ", and a file whose name begins with a dash goes behind --" : "");
+    if (!*text) return error_set(CGSV_ERROR_ARGUMENT, "a file's name is empty");
+    files->paths[files->count++] = text;
+    return CGSV_OK;
+}
+
+cgsv_status options_parse_with_files(struct option *options, int count, int argc, char **argv, bool *help,
+                                     struct option_files *files)
+{
+    bool ended = false;
     *help = false;
+    if (files) files->count = 0;
     for (int at = 0, used; at < argc; at += used) {
-        if (strcmp(argv[at], "-h") == 0 || strcmp(argv[at], "--help") == 0) {
+        const char *text = argv[at];
+        used = 1;
+        if (!ended && (strcmp(text, "-h") == 0 || strcmp(text, "--help") == 0)) {
             *help = true;
             return CGSV_OK;
         }
-        if (strncmp(argv[at], "--", 2) != 0 || !argv[at][2])
-            return error_set(CGSV_ERROR_ARGUMENT, "unexpected argument '%s'; options begin with --", argv[at]);
-        TRY(parse_one(options, count, argc - at, argv + at, &used));
+        if (!ended && files && strcmp(text, "--") == 0)
+            ended = true;
+        else if (ended || strncmp(text, "--", 2) != 0 || !text[2])
+            TRY(take_file(files, text, ended));
+        else
+            TRY(parse_one(options, count, argc - at, argv + at, &used));
     }
     return CGSV_OK;
+}
+
+cgsv_status options_parse(struct option *options, int count, int argc, char **argv, bool *help)
+{
+    return options_parse_with_files(options, count, argc, argv, help, NULL);
 }
 
 bool options_given(const struct option *options, int count, const char *name)

@@ -44,6 +44,17 @@ struct option {
  * reading. Errors: CGSV_ERROR_ARGUMENT, with one line that names the option. */
 cgsv_status options_parse(struct option *options, int count, int argc, char **argv, bool *help);
 
+/* The arguments of a command line that are no options. */
+struct option_files {
+    const char **paths; /* the caller's, with room for argc of them */
+    int count;
+};
+
+/* The same for a command that takes files, anywhere among its options; behind "--" there
+ * are only files. */
+cgsv_status options_parse_with_files(struct option *options, int count, int argc, char **argv, bool *help,
+                                     struct option_files *files);
+
 /* The help, by group in the table's order, with the present values as defaults. The
  * caller frees it; NULL when memory runs out. */
 char *options_help(const struct option *options, int count);

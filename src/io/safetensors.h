@@ -52,6 +52,12 @@ int safetensors_list(const struct safetensors *file, const struct safetensors_te
 const struct safetensors_tensor *safetensors_find(const struct safetensors *file, const char *name);
 const char *safetensors_metadata_value(const struct safetensors *file, const char *key);
 
+/* Begins a file with the header of these tensors, whose data the caller then writes by
+ * file_write, in their order and without gaps, and ends by file_commit: for tensors that
+ * are made one after the other. Their `data` are not looked at. */
+cgsv_status safetensors_begin(struct file_writer *writer, const char *path, const struct safetensors_tensor *tensors,
+                              int tensor_count, const struct safetensors_metadata *metadata, int metadata_count);
+
 /* Writes tensors in the given order, whole or not at all. */
 cgsv_status safetensors_write(const char *path, const struct safetensors_tensor *tensors, int tensor_count,
                               const struct safetensors_metadata *metadata, int metadata_count);

@@ -48,8 +48,8 @@ static char *format_header(const struct safetensors_tensor *tensors, int tensor_
     return text;
 }
 
-cgsv_status safetensors_write(const char *path, const struct safetensors_tensor *tensors, int tensor_count,
-                              const struct safetensors_metadata *metadata, int metadata_count)
+cgsv_status safetensors_begin(struct file_writer *writer, const char *path, const struct safetensors_tensor *tensors,
+                              int tensor_count, const struct safetensors_metadata *metadata, int metadata_count)
 {
     char *text = format_header(tensors, tensor_count, metadata, metadata_count);
     if (!text) return error_set(CGSV_ERROR_MEMORY, "no memory for the header of '%s'", path);
@@ -57,14 +57,20 @@ cgsv_status safetensors_write(const char *path, const struct safetensors_tensor 
     unsigned char prefix[8];
     for (int i = 0; i < 8; i++) prefix[i] = (unsigned char)((uint64_t)padded >> (8 * i));
 
-    struct file_writer writer;
-    cgsv_status status = file_begin(&writer, path);
-    if (status == CGSV_OK) status = file_write(&writer, prefix, sizeof prefix);
-    if (status == CGSV_OK) status = file_write(&writer, text, length);
-    if (status == CGSV_OK) status = file_write(&writer, "       ", padded - length);
-    for (int i = 0; status == CGSV_OK && i < tensor_count; i++)
-        status = file_write(&writer, tensors[i].data, (size_t)tensor_bytes(&tensors[i]));
-    if (status == CGSV_OK) status = file_commit(&writer);
+    cgsv_status status = file_begin(writer, path);
+    if (status == CGSV_OK) status = file_write(writer, prefix, sizeof prefix);
+    if (status == CGSV_OK) status = file_write(writer, text, length);
+    if (status == CGSV_OK) status = file_write(writer, "       ", padded - length);
     cJSON_free(text);
     return status;
+}
+
+cgsv_status safetensors_write(const char *path, const struct safetensors_tensor *tensors, int tensor_count,
+                              const struct safetensors_metadata *metadata, int metadata_count)
+{
+    struct file_writer writer;
+    TRY(safetensors_begin(&writer, path, tensors, tensor_count, metadata, metadata_count));
+    for (int i = 0; i < tensor_count; i++)
+        TRY(file_write(&writer, tensors[i].data, (size_t)tensor_bytes(&tensors[i])));
+    return file_commit(&writer);
 }

@@ -60,6 +60,27 @@ static int64_t units_of(cgsv_method method, int64_t permutations, int agents)
     return units > 1 ? units : 1;
 }
 
+cgsv_status cgsv_valuation_plan(cgsv_valuation_cost *cost, int agents, const cgsv_valuation_options *o)
+{
+    *cost = (cgsv_valuation_cost){0};
+    TRY(check_batch(1, agents));
+    TRY(check_options(o, 1, agents));
+    if (samples(o->method)) TRY(cgsv_valuation_budget(&cost->permutations, o));
+    cost->every_order = takes_every_order(o->method, cost->permutations, agents);
+    const double units = (double)units_of(o->method, cost->permutations, agents);
+    if (o->method == CGSV_METHOD_EXACT || cost->every_order)
+        cost->evaluations = exp2(agents);
+    else if (o->method == CGSV_METHOD_PERMUTATION)
+        cost->evaluations = units * agents;
+    else if (o->method == CGSV_METHOD_ANTITHETIC || o->method == CGSV_METHOD_STRATIFIED)
+        cost->evaluations = units * 2 * agents;
+    else if (o->method == CGSV_METHOD_OWEN)
+        cost->evaluations = units * (agents + 1);
+    else if (o->method == CGSV_METHOD_LEAVE_ONE_OUT)
+        cost->evaluations = agents + 1;
+    return CGSV_OK;
+}
+
 /* An even number of units at a time, so that neighbours stay together. */
 static int64_t units_of_launch(const struct valuation *v)
 {
