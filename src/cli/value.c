@@ -18,6 +18,7 @@
 
 enum { NAMED = 8 };       /* faulty agents that a warning names */
 #define LONG_EXACT 4e9    /* coalitions from which on one is told of them */
+#define LEAST_SHARE 1e-200
 #define CANCELLED 1e-3    /* of the squared length that updates at right angles would have */
 
 struct value_run {
@@ -96,10 +97,13 @@ static cgsv_status reserve_results(struct value_run *run)
     return error_set(CGSV_ERROR_MEMORY, "no memory for the values of %d agents", run->agents);
 }
 
+/* An agent of weight 0 has a cosine with the aggregate all the same; the server step computes
+ * it of those that weigh something, so it gets what no sum will show. */
 static cgsv_status create_server(struct value_run *run)
 {
     const struct value_options *o = &run->options;
     cgsv_server_config config;
+    for (int i = 0; i < run->agents; i++) run->coefficient[i] = fmax(run->weight[i], LEAST_SHARE);
     cgsv_server_config_defaults(&config, run->agents, run->stream.dimension);
     config.tensors = run->layers;
     config.tensor_begin = run->layer_begin;
@@ -107,7 +111,7 @@ static cgsv_status create_server(struct value_run *run)
     config.gamma = o->gamma;
     config.alpha = o->alpha;
     config.beta = o->beta;
-    config.shares = run->weight;
+    config.shares = run->coefficient;
     return cgsv_server_create(&run->server, run->device, &config);
 }
 

@@ -1,9 +1,9 @@
 /* What `cgsv value` found out, as JSON. cJSON's functions take NULL and give NULL when memory
- * runs out, so a chain of && builds an object and tells whether it is complete; a number that
- * is not finite becomes null. */
+ * runs out, so a chain of && builds an object and tells whether it is complete. */
 #include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 
 #include "cli/value_results.h"
 #include "core/error.h"
@@ -15,6 +15,19 @@ static bool add_text(cJSON *object, const char *key, const char *text)
     return text ? cJSON_AddStringToObject(object, key, text) != NULL : cJSON_AddNullToObject(object, key) != NULL;
 }
 
+/* 17 digits give every double back, cJSON's own 15 nearly; null for what is undefined. */
+static cJSON *new_number(double value)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%.17g", value);
+    return isfinite(value) ? cJSON_CreateRaw(text) : cJSON_CreateNull();
+}
+
+static bool add_number(cJSON *object, const char *key, double value)
+{
+    return cJSON_AddItemToObject(object, key, new_number(value));
+}
+
 static bool add_settings(cJSON *root, const struct value_results *results)
 {
     const struct value_options *o = results->options;
@@ -24,18 +37,18 @@ static bool add_settings(cJSON *root, const struct value_results *results)
     bool complete = true;
     for (int r = 0; r < o->rounds; r++)
         complete = complete && cJSON_AddItemToArray(files, cJSON_CreateString(o->files[r]));
-    complete = complete && cJSON_AddNumberToObject(root, "agents", results->agents) &&
-               cJSON_AddNumberToObject(root, "dimension", (double)results->dimension) &&
+    complete = complete && add_number(root, "agents", results->agents) &&
+               add_number(root, "dimension", (double)results->dimension) &&
                add_text(root, "weights", o->weights) && cJSON_AddBoolToObject(root, "normalise", o->normalise) &&
-               cJSON_AddNumberToObject(root, "gamma", o->normalise ? o->gamma : NAN) &&
+               add_number(root, "gamma", o->normalise ? o->gamma : NAN) &&
                add_text(root, "method", cgsv_method_name(o->valuation.method)) &&
-               cJSON_AddNumberToObject(root, "permutations", (double)results->cost.permutations) &&
-               cJSON_AddNumberToObject(root, "evaluations", results->cost.evaluations) &&
+               add_number(root, "permutations", (double)results->cost.permutations) &&
+               add_number(root, "evaluations", results->cost.evaluations) &&
                cJSON_AddBoolToObject(root, "every_order", results->cost.every_order) &&
                cJSON_AddRawToObject(root, "seed", seed);
     if (!o->round) return complete;
-    return complete && cJSON_AddNumberToObject(root, "alpha", o->alpha) &&
-           cJSON_AddNumberToObject(root, "beta", o->beta) && add_text(root, "reward", cgsv_reward_name(o->reward)) &&
+    return complete && add_number(root, "alpha", o->alpha) &&
+           add_number(root, "beta", o->beta) && add_text(root, "reward", cgsv_reward_name(o->reward)) &&
            add_text(root, "layers", o->layers);
 }
 
@@ -44,18 +57,18 @@ static bool add_agent(cJSON *agents, const struct value_results *results, const 
     const struct value_agent *a = &round->agent[i];
     cJSON *to = cJSON_CreateObject();
     if (!cJSON_AddItemToArray(agents, to)) return false;
-    bool complete = cJSON_AddNumberToObject(to, "agent", i) &&
+    bool complete = add_number(to, "agent", i) &&
                     add_text(to, "name", results->name ? results->name[i] : NULL) &&
-                    cJSON_AddNumberToObject(to, "weight", a->weight) &&
-                    cJSON_AddNumberToObject(to, "coefficient", a->coefficient) &&
-                    cJSON_AddNumberToObject(to, "norm", a->norm) && cJSON_AddNumberToObject(to, "value", a->value) &&
-                    cJSON_AddNumberToObject(to, "standard_error", a->standard_error) &&
-                    cJSON_AddNumberToObject(to, "share", value_share(round, i)) &&
-                    cJSON_AddNumberToObject(to, "psi", a->psi) && add_text(to, "fault", faults[a->fault]) &&
-                    cJSON_AddNumberToObject(to, "not_finite", a->not_finite);
+                    add_number(to, "weight", a->weight) &&
+                    add_number(to, "coefficient", a->coefficient) &&
+                    add_number(to, "norm", a->norm) && add_number(to, "value", a->value) &&
+                    add_number(to, "standard_error", a->standard_error) &&
+                    add_number(to, "share", value_share(round, i)) &&
+                    add_number(to, "psi", a->psi) && add_text(to, "fault", faults[a->fault]) &&
+                    add_number(to, "not_finite", a->not_finite);
     if (!results->options->round) return complete;
-    return complete && cJSON_AddNumberToObject(to, "importance", a->importance) &&
-           cJSON_AddNumberToObject(to, "keep_ratio", a->keep_ratio) && cJSON_AddNumberToObject(to, "kept", a->kept);
+    return complete && add_number(to, "importance", a->importance) &&
+           add_number(to, "keep_ratio", a->keep_ratio) && add_number(to, "kept", a->kept);
 }
 
 static bool add_round(cJSON *rounds, const struct value_results *results, int r)
@@ -63,10 +76,10 @@ static bool add_round(cJSON *rounds, const struct value_results *results, int r)
     const struct value_round *round = &results->round[r];
     cJSON *to = cJSON_CreateObject();
     if (!cJSON_AddItemToArray(rounds, to)) return false;
-    bool complete = cJSON_AddNumberToObject(to, "round", r + 1) &&
+    bool complete = add_number(to, "round", r + 1) &&
                     cJSON_AddBoolToObject(to, "precise", round->precise) &&
                     cJSON_AddBoolToObject(to, "aggregate_is_zero", round->no_aggregate) &&
-                    cJSON_AddNumberToObject(to, "sum", round->sum);
+                    add_number(to, "sum", round->sum);
     cJSON *agents = cJSON_AddArrayToObject(to, "agents");
     for (int i = 0; complete && i < results->agents; i++) complete = add_agent(agents, results, round, i);
     return complete;
@@ -78,8 +91,8 @@ static bool add_totals(cJSON *root, const struct value_results *results)
     bool complete = true;
     for (int i = 0; complete && i < results->agents; i++) {
         const double value = value_mean(results, i);
-        complete = cJSON_AddItemToArray(mean, cJSON_CreateNumber(value)) &&
-                   cJSON_AddItemToArray(cumulative, cJSON_CreateNumber(value * results->options->rounds));
+        complete = cJSON_AddItemToArray(mean, new_number(value)) &&
+                   cJSON_AddItemToArray(cumulative, new_number(value * results->options->rounds));
     }
     return complete;
 }
@@ -91,9 +104,9 @@ static bool add_seconds(cJSON *root, const struct value_results *results)
     cJSON *device = cJSON_AddObjectToObject(root, "device"), *seconds = cJSON_AddObjectToObject(root, "seconds");
     return add_text(device, "name", results->device->name) &&
            add_text(device, "description", results->device->description) &&
-           cJSON_AddNumberToObject(seconds, "reading", results->reading) &&
-           cJSON_AddNumberToObject(seconds, "gram", results->gram) &&
-           cJSON_AddNumberToObject(seconds, "valuation", valuation);
+           add_number(seconds, "reading", results->reading) &&
+           add_number(seconds, "gram", results->gram) &&
+           add_number(seconds, "valuation", valuation);
 }
 
 cgsv_status value_results_json(char **text, const struct value_results *results)

@@ -1,0 +1,55 @@
+# What tests of the command share: they set $cgsv, and end by `finish`.
+# shellcheck shell=bash disable=SC2154
+passed=0 failed=0 skipped=0
+
+pass() { passed=$((passed + 1)); }
+fail() {
+    failed=$((failed + 1))
+    echo "FAILED: $*"
+    sed 's/^/    out: /' out | head -5
+    sed 's/^/    err: /' err | head -5
+}
+skip() {
+    skipped=$((skipped + 1))
+    echo "skipped: $*"
+}
+
+# check WHAT COMMAND...: the command succeeds
+check() {
+    local what=$1
+    shift
+    if "$@"; then pass; else fail "$what"; fi
+}
+
+# expect CODE PATTERN ARGUMENTS...: exit code, and a pattern that either stream holds
+expect() {
+    local code=$1 pattern=$2 actual
+    shift 2
+    "$cgsv" "$@" >out 2>err </dev/null
+    actual=$?
+    if [ "$actual" -ne "$code" ]; then
+        fail "cgsv $*: exit code $actual, not $code"
+    elif ! cat out err | grep -q -e "$pattern"; then
+        fail "cgsv $*: nothing says '$pattern'"
+    else
+        pass
+    fi
+}
+
+# refuse CODE PATTERN ARGUMENTS...: the same, in exactly one line on standard error, nothing on the other
+refuse() {
+    expect "$@"
+    shift 2
+    if [ "$(wc -l <err)" -ne 1 ] || [ -s out ] || ! grep -q '^cgsv: ' err; then
+        fail "cgsv $*: not one clear line"
+    else
+        pass
+    fi
+}
+
+# The last line, and the test's exit code.
+finish() {
+    [ "$skipped" -eq 0 ] || echo "$skipped skipped"
+    echo "$passed passed, $failed failed"
+    [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+}
