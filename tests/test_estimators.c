@@ -244,6 +244,38 @@ Test(estimators, budget)
     cr_expect_eq(permutations, 7);
 }
 
+Test(estimators, plan)
+{
+    /* A unit of antithetic is 2 orders, of stratified 2 evaluations for each agent, of owen N + 1 in all. */
+    static const struct {
+        cgsv_method method;
+        int agents, budget;
+        double evaluations;
+        bool every_order;
+    } cases[] = {
+        {CGSV_METHOD_EXACT, 8, 0, 256, false},         {CGSV_METHOD_COSINE, 8, 0, 0, false},
+        {CGSV_METHOD_PERMUTATION, 8, 100, 800, false}, {CGSV_METHOD_ANTITHETIC, 8, 101, 800, false},
+        {CGSV_METHOD_STRATIFIED, 8, 100, 800, false},  {CGSV_METHOD_OWEN, 8, 100, 792, false},
+        {CGSV_METHOD_PERMUTATION, 5, 120, 32, true},   {CGSV_METHOD_PERMUTATION, 5, 119, 595, false},
+        {CGSV_METHOD_LEAVE_ONE_OUT, 8, 0, 9, false},   {CGSV_METHOD_EUCLIDEAN, 8, 0, 0, false},
+        {CGSV_METHOD_EXACT, 40, 0, 0x1p40, false},
+    };
+    cgsv_valuation_cost cost;
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        const cgsv_valuation_options o = options_of(cases[k].method, cases[k].budget);
+        check(cgsv_valuation_plan(&cost, cases[k].agents, &o));
+        cr_expect_eq(cost.evaluations, cases[k].evaluations, "%s: %g evaluations", cgsv_method_name(o.method),
+                     cost.evaluations);
+        cr_expect(cost.permutations == cases[k].budget && cost.every_order == cases[k].every_order);
+    }
+    cgsv_valuation_options o = options_of(CGSV_METHOD_EXACT, 0);
+    cr_expect_eq(cgsv_valuation_plan(&cost, 41, &o), CGSV_ERROR_ARGUMENT);
+    cr_expect(strstr(cgsv_last_error(), "41 agents need 2.2e+12 coalitions"), "%s", cgsv_last_error());
+    cr_expect_eq(cgsv_valuation_plan(&cost, 0, &o), CGSV_ERROR_ARGUMENT);
+    o = options_of(CGSV_METHOD_OWEN, -1);
+    cr_expect_eq(cgsv_valuation_plan(&cost, 8, &o), CGSV_ERROR_ARGUMENT);
+}
+
 Test(estimators, measures)
 {
     const double estimate[] = {2, 2, 4}, against[] = {0.2, 0.3, 0.5}, none[] = {1, -1, 0};
