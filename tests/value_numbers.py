@@ -4,7 +4,6 @@ import csv
 import itertools
 import json
 import math
-import multiprocessing
 import os
 import resource
 import subprocess
@@ -263,10 +262,13 @@ def rewards():
 
 # ---- a file larger than --memory ----
 
-def peak_of(arguments):
-    subprocess.run([CGSV, "value", "--device", "cpu", "--threads", "1", *arguments], check=True,
-                   stdout=subprocess.DEVNULL)
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+def within(mebibytes, *arguments):
+    """Exit code and message of a run whose own memory is limited by the system."""
+    limit = mebibytes * 2**20
+    run = subprocess.run([CGSV, "value", "--device", "cpu", "--threads", "1", *arguments], capture_output=True,
+                         text=True, env=dict(os.environ, OPENBLAS_NUM_THREADS="1"),
+                         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (limit, limit)))
+    return run.returncode, run.stderr
 
 
 def memory():
@@ -289,11 +291,10 @@ def memory():
     same(value("large.npy", "--method", method, threads=2), unlimited, "two threads")
     same(value("large.npy", "--precise"), value("large.npy", "--precise", "--memory", "5M"), "float64 products")
     same(value("large.npy", "--round"), value("large.npy", "--round", "--memory", "110M"), "with --round")
-    with multiprocessing.get_context("fork").Pool(1, maxtasksperchild=1) as pool:
-        small = pool.apply(peak_of, (["a.npy", "--memory", "64M"],))
-    with multiprocessing.get_context("fork").Pool(1, maxtasksperchild=1) as pool:
-        large = pool.apply(peak_of, (["large.npy", "--memory", "64M"],))
-    check(large - small < 64 * 2**20, f"peak memory: {large - small} bytes for a limit of 64 MiB and a file of {size}")
+    base = next(size for size in range(8, 4096, 2) if within(size, "a.npy")[0] == 0)
+    check(within(base + 6, "large.npy", "--memory", "6M")[0] == 0, "--memory 6M takes more than that")
+    code, message = within(base + 6, "large.npy")
+    check(code == 1 and "lower --memory" in message, f"and without it: {code}, {message}")
     os.remove("large.npy")
 
 
