@@ -142,6 +142,7 @@ def numbers():
     text("infinite.txt", "1 2 3 4 1e999\n")
     text("zero.txt", "0 0 0 0 0\n")
     text("words.txt", "1 2 three 4 5\n")
+    text("escape.txt", "1 2 \x1b[31m3 4 5\n")
     text("glued.txt", "1 2 3.4.5 4 5\n")
     text("layers.txt", "100 150\n50\n")
     text("layers.json", "[100, 150, 50]")

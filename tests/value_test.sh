@@ -101,6 +101,7 @@ for file in few negative nan infinite zero words glued; do reject 1 "$file.txt" 
 reject 1 "5 agents" a.npy --weights few.txt
 reject 1 "weight of agent 2 is -3" a.npy --weights negative.txt
 reject 1 "number 3 is 'three'" a.npy --weights words.txt
+reject 1 "number 3 is '?\[31m3'" a.npy --weights escape.txt
 reject 1 "matrix of 5 x 300; expected a vector" a.npy --weights a.npy
 reject 1 "No such file" a.npy --weights nowhere.txt
 reject 1 "layers have 250 parameters, but the updates have 300" a.npy --round --layers layers_short.txt

@@ -2,6 +2,7 @@
  * or commas, in brackets or not: a JSON list will do. */
 #include "cli/value_inputs.h"
 
+#include <ctype.h>
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -27,16 +28,24 @@ static char *strip_brackets(char *text)
     return text + 1;
 }
 
+static cgsv_status not_a_number(const char *at, int64_t number, const char *path)
+{
+    char shown[SHOWN + 1];
+    size_t length = strcspn(at, separators);
+    if (length > SHOWN) length = SHOWN;
+    for (size_t i = 0; i < length; i++) shown[i] = isprint((unsigned char)at[i]) ? at[i] : '?';
+    shown[length] = '\0';
+    return error_set(CGSV_ERROR_DATA, "'%s': number %lld is '%s'; expected numbers with blanks or commas between them",
+                     path, (long long)number, shown);
+}
+
 static cgsv_status parse_numbers(double *values, int64_t *count, char *text, const char *path)
 {
     *count = 0;
     for (char *at = text + strspn(text, separators); *at; at += strspn(at, separators)) {
         char *end;
         values[*count] = strtod(at, &end);
-        if (end == at || (*end && !strchr(separators, *end)))
-            return error_set(CGSV_ERROR_DATA, "'%s': number %lld is '%.*s'; expected numbers with blanks or commas "
-                             "between them", path, (long long)*count + 1,
-                             (int)(strcspn(at, separators) < SHOWN ? strcspn(at, separators) : SHOWN), at);
+        if (end == at || (*end && !strchr(separators, *end))) return not_a_number(at, *count + 1, path);
         (*count)++;
         at = end;
     }

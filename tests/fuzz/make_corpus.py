@@ -46,6 +46,17 @@ def make_npy():
     write("npy", "zip", b"\0PK\3\4")
 
 
+def make_numbers():
+    write("numbers", "text", b"1 2.5\n0,1e2\r\n")
+    write("numbers", "weights", b"600 1200 50\n")
+    write("numbers", "json", b"[100, 150, 50]\n")
+    write("numbers", "signs", b"-1 +2 nan inf 0x1p3 1e999")
+    write("numbers", "word", b"1 two 3")
+    write("numbers", "brackets", b"[[1, 2], [3]]")
+    header = npy_header("'<f8'", "(3,)")
+    write("numbers", "npy", b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header + struct.pack("<3d", 1, 2, 3))
+
+
 def make_safetensors():
     sizes = {"F32": 4, "F64": 8, "I64": 8, "F16": 2, "BF16": 2}
 
@@ -130,5 +141,5 @@ def make_options():
 
 if __name__ == "__main__":
     shutil.rmtree(FOLDER, ignore_errors=True)
-    for make in (make_npy, make_safetensors, make_idx, make_cifar, make_options):
+    for make in (make_npy, make_numbers, make_safetensors, make_idx, make_cifar, make_options):
         make()
