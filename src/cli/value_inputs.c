@@ -13,7 +13,7 @@
 #include "io/npy.h"
 #include "io/updates.h"
 
-enum { TEXT_LIMIT = 16 << 20, SHOWN = 24 };
+enum { TEXT_LIMIT = 1 << 20 /* bytes: the weights of the most agents, in full */, SHOWN = 24 };
 static const char separators[] = " \t\r\n,";
 
 /* Without an opening and a closing bracket around it, if there are any. */
