@@ -111,6 +111,7 @@ def unsound():
     npy("other_shape.npy", draw(5, 5, 299))
     rows[1][3], rows[1][5], rows[2][63] = float("nan"), float("inf"), float("-inf")
     npy("nan.npy", rows)
+    safetensors("nan.safetensors", {"a": ("F32", [2], singles([1, 2])), "b": ("F32", [2], singles([1, float("nan")]))})
     good = npy_header((3, 64))
     with open("long_header.npy", "wb") as file:
         file.write(good[:8] + b"\xff\xff" + good[10:])

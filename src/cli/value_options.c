@@ -126,7 +126,7 @@ static cgsv_status check_together(const struct value_options *o, const struct op
     if (o->layers && o->reward != CGSV_REWARD_LAYER)
         return error_set(CGSV_ERROR_ARGUMENT, "--layers needs --reward layer");
     if (o->json && o->csv && strcmp(o->json, o->csv) == 0)
-        return error_set(CGSV_ERROR_ARGUMENT, "--json and --csv both write to '%s'; give one a path of its own", o->csv);
+        return error_set(CGSV_ERROR_ARGUMENT, "--json and --csv both write to '%s'; give each its own", o->csv);
     if (o->force && !o->out && !o->json && !o->csv)
         return error_set(CGSV_ERROR_ARGUMENT, "--force needs --json, --csv or --out");
     return CGSV_OK;
@@ -170,9 +170,9 @@ void value_options_print_help(FILE *stream, struct value_options *options)
     struct option table[TABLE_SIZE];
     char *text = options_help(table, build_table(table, options));
     fprintf(stream, "usage: cgsv value [options] FILE...\n\n"
-                    "Values agents by their updates: the cosine gradient Shapley value, exact or estimated. A file is a\n"
-                    "round: a .npy matrix (agents x parameters), or a .safetensors file with one matrix, or one tensor\n"
-                    "per agent. Files may be larger than memory.\n\n%s\n"
+                    "Values agents by their updates: the cosine gradient Shapley value, exact or estimated. A file\n"
+                    "is a round: a .npy matrix (agents x parameters), or a .safetensors file with one matrix, or\n"
+                    "one tensor per agent. Files may be larger than memory.\n\n%s\n"
                     "Results go to standard output, warnings to standard error.\n"
                     "Exit codes: 0 done, 1 failed, 2 wrong usage\n",
             text ? text : "");

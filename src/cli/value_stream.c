@@ -44,8 +44,9 @@ static cgsv_status check_memory(const struct value_stream *s, size_t memory, boo
         return error_set(CGSV_ERROR_MEMORY, "--round needs all updates at once, %s, but --memory is %s; raise it, or "
                          "leave --round out", format_bytes(need, bytes + least), format_bytes(have, memory));
     if (memory && memory < least)
-        return error_set(CGSV_ERROR_MEMORY, "%d agents need at least %s, for %lld columns, but --memory is %s; raise it",
-                         s->agents, format_bytes(need, least), (long long)GRAM_RUN, format_bytes(have, memory));
+        return error_set(CGSV_ERROR_MEMORY, "%d agents need at least %s, for %lld columns, but --memory is %s; "
+                         "raise it", s->agents, format_bytes(need, least), (long long)GRAM_RUN,
+                         format_bytes(have, memory));
     if (whole && available && bytes > available)
         return error_set(CGSV_ERROR_MEMORY, "--round needs all updates at once, %s, but %s has %s free; leave --round "
                          "out", format_bytes(need, bytes), s->device->info.name, format_bytes(have, available));
@@ -86,7 +87,8 @@ static void note_nonzero(struct value_stream *s, int64_t width)
     for (int i = 0; i < s->agents; i++) {
         const float *single = (const float *)s->piece + (int64_t)i * s->columns;
         const double *wide = (const double *)s->piece + (int64_t)i * s->columns;
-        for (int64_t d = 0; d < width && !s->nonzero[i]; d++) s->nonzero[i] = s->doubles ? wide[d] != 0 : single[d] != 0;
+        for (int64_t d = 0; d < width && !s->nonzero[i]; d++)
+            s->nonzero[i] = s->doubles ? wide[d] != 0 : single[d] != 0;
     }
 }
 

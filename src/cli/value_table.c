@@ -104,8 +104,9 @@ void value_print_table(FILE *stream, const struct value_results *results)
     for (int r = 0; r < rounds; r++) valuation += results->round[r].seconds;
     if (rounds > 1) fprintf(stream, "round %d of %d\n", rounds, rounds);
     print_agents(stream, results, last);
-    fprintf(stream, "\nupdates         %d agent%s, %s parameters, %s\n", results->agents, results->agents == 1 ? "" : "s",
-            format_count(dimension, results->dimension), last->precise ? "float64" : "float32");
+    fprintf(stream, "\nupdates         %d agent%s, %s parameters, products in %s\n", results->agents,
+            results->agents == 1 ? "" : "s", format_count(dimension, results->dimension),
+            last->precise ? "float64" : "float32");
     print_method(stream, results);
     fprintf(stream, "sum of values   %.6f%s\n", last->sum,
             last->no_aggregate ? ": the aggregate is zero" : "");
@@ -151,8 +152,8 @@ cgsv_status value_results_csv(char **text, const struct value_results *results)
     *text = NULL;
     FILE *stream = open_memstream(text, &length);
     if (!stream) return error_set(CGSV_ERROR_MEMORY, "no memory for a table of values");
-    fprintf(stream, "round,agent,name,weight,coefficient,norm,value,standard_error,share,psi,importance,keep_ratio,kept,"
-                    "fault,not_finite\n");
+    fprintf(stream, "round,agent,name,weight,coefficient,norm,value,standard_error,share,psi,"
+                    "importance,keep_ratio,kept,fault,not_finite\n");
     for (int r = 0; r < results->options->rounds; r++)
         for (int i = 0; i < results->agents; i++) print_row(stream, results, r, i);
     const bool complete = !ferror(stream);
