@@ -22,8 +22,9 @@ struct value_stream {
     double reading, gram; /* seconds, of all rounds */
 };
 
-/* `memory`: most bytes of a piece, the scratch that it takes and the matrix, 0 to choose; the
- * values do not depend on it. `whole`: each round's matrix is kept on the device.
+/* `memory`: most bytes of a piece, the scratch that it takes and the matrix, 0 to choose. On the
+ * CPU the values do not depend on it, on a GPU they do not from 32 MiB for pieces on; below, sums
+ * are made in another order. `whole`: each round's matrix is kept on the device.
  * CGSV_ERROR_MEMORY, with both numbers, where `memory` or the device does not hold them. */
 cgsv_status value_stream_create(struct value_stream *stream, cgsv_device *device, const struct updates *updates,
                                 int64_t memory, bool whole);
