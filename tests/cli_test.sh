@@ -58,6 +58,9 @@ refuse 2 "seed.*whole number" run --seed -1
 refuse 2 "out.*empty" run --out ""
 refuse 2 "force needs --out" run --force
 refuse 2 "save-models needs --out" run --save-models
+refuse 2 "record-updates needs --out" run --record-updates
+refuse 2 "record-updates.*at least 0" run --record-updates=-1
+refuse 2 "unexpected argument '2'" run --record-updates 2
 refuse 2 "agents" run "${tiny[@]}" --quiet --agents 20000 --samples-per-agent 0 --no-standalone
 refuse 1 "mnist" run --quiet --data-set mnist --data "$work/nowhere"
 
@@ -118,6 +121,40 @@ expect 0 'undefined (no variance)' run "${tiny[@]}" --partition uniform
 expect 0 '"rho_accuracy"' run "${tiny[@]}" --quiet --format json
 check "JSON alone on standard output" python3 -c 'import json; json.load(open("out"))'
 check "quiet" test ! -s err
+
+# Recorded updates: of every K-th round, whole, with their norms as rounds.csv has them
+expect 0 'on disk .*[0-9] bytes' run --dry-run "${tiny[@]}" --rounds 5 --record-updates=2
+expect 0 '"recorded_updates"' run --dry-run --format json "${tiny[@]}" --rounds 5 --record-updates=2
+cp out recorded.json
+expect 0 'updates/' run "${tiny[@]}" --rounds 5 --eval-every 3 --record-updates=2 --out recorded
+cat >recorded.py <<'P'
+import array, csv, json, math, os, struct
+plan = json.load(open("recorded.json"))
+config = json.load(open("recorded/config.json"))
+assert plan["recorded_updates"] == config["recorded_updates"]
+assert plan["recorded_updates"]["every"] == plan["recorded_updates"]["rounds"] == 2
+assert sorted(os.listdir("recorded/updates")) == ["round_0002.safetensors", "round_0004.safetensors"]
+rows = {(r["round"], r["agent"]): r for r in csv.DictReader(open("recorded/rounds.csv"))}
+assert {t for (t, i), r in rows.items() if r["test_accuracy"]} == {"3", "5"}
+total = 0
+for t in "24":
+    data = open(f"recorded/updates/round_000{t}.safetensors", "rb").read()
+    length = struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8:8 + length])
+    metadata, shape = header["__metadata__"], header["updates"]["shape"]
+    assert metadata["round"] == t and metadata["data_set"] == "synthetic" and metadata["model"] == "mlp", metadata
+    assert header["updates"]["dtype"] == "F32" and shape == [3, config["parameters"]], shape
+    total += len(data) - 8 - length
+    numbers = array.array("f", data[8 + length:])
+    for i in range(3):
+        norm = math.sqrt(sum(x * x for x in numbers[i * shape[1]:(i + 1) * shape[1]]))
+        assert math.isclose(norm, float(rows[t, str(i)]["update_norm"]), rel_tol=1e-5), (norm, t, i)
+assert total == plan["recorded_updates"]["bytes"]
+P
+check "files of recorded updates" python3 recorded.py
+touch recorded/updates/mine.txt
+expect 0 'written to' run "${tiny[@]}" --out recorded --force
+check "old updates are gone, what others wrote stays" test "$(ls recorded/updates)" = mine.txt
 
 # Same seed, same bits
 "$cgsv" run "${tiny[@]}" --quiet --threads 1 --out t1 >out 2>err

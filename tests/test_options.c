@@ -14,6 +14,8 @@ static uint64_t seed;
 static const char *text;
 static int color;
 static bool force, twins;
+static int every;
+static struct option_strings files;
 
 static const char *const colors[] = {"red", "green"};
 static cgsv_status parse_color(void *value, const char *name) { return name_parse(value, "color", name, colors, 2); }
@@ -28,6 +30,9 @@ static struct option table[] = {
     {"color", NULL, OPTION_CHOICE, &color, "C", "Second", .help = "red or green", .parse = parse_color,
      .show = show_color},
     {"force", NULL, OPTION_FLAG, &force, NULL, "Second", .help = "really"},
+    {"every", NULL, OPTION_INT, &every, "K", "Second", .help = "how often", .range = {0, 9, false, false},
+     .implied = "1"},
+    {"files", NULL, OPTION_STRINGS, &files, "FILE...", "Second", .help = "which files"},
     {"twins", NULL, OPTION_SWITCH, &twins, NULL, "Second", .help = "also twins"},
 };
 enum { COUNT = sizeof table / sizeof *table };
@@ -36,7 +41,7 @@ static bool help;
 
 static void reset(void)
 {
-    agents = 5, rate = 0.5, seed = 1, text = NULL, color = 0, force = false, twins = true;
+    agents = 5, rate = 0.5, seed = 1, text = NULL, color = 0, force = false, twins = true, every = 0, files.count = 0;
     for (int i = 0; i < COUNT; i++) table[i].given = false;
 }
 
@@ -74,6 +79,31 @@ Test(options, values)
     cr_assert_eq(parse("--scale", "1e7", NULL, NULL), CGSV_OK);
     cr_expect_eq(rate, 1e7);
     cr_assert_eq(parse(NULL, NULL, NULL, NULL), CGSV_OK);
+}
+
+Test(options, a_value_that_may_be_left_out)
+{
+    cr_assert_eq(parse("--every", "--agents", "7", NULL), CGSV_OK, "%s", cgsv_last_error());
+    cr_expect(every == 1 && agents == 7);
+    cr_assert_eq(parse("--every=4", NULL, NULL, NULL), CGSV_OK);
+    cr_expect_eq(every, 4);
+    expect_error("--every", "4", "unexpected argument '4'");
+    expect_error("--every=", NULL, "not a whole number");
+    expect_error("--every=10", NULL, "at most 9");
+}
+
+Test(options, several_strings)
+{
+    cr_assert_eq(parse("--files", "a", "-b c", "--force"), CGSV_OK, "%s", cgsv_last_error());
+    cr_assert_eq(files.count, 2);
+    cr_expect(strcmp(files.values[0], "a") == 0 && strcmp(files.values[1], "-b c") == 0 && force);
+    cr_assert_eq(parse("--files=x=y", "--agents=3", NULL, NULL), CGSV_OK);
+    cr_assert_eq(files.count, 1);
+    cr_expect(strcmp(files.values[0], "x=y") == 0 && agents == 3);
+    expect_error("--files", NULL, "--files needs a value: --files FILE...");
+    expect_error("--files", "--force", "needs a value");
+    expect_error("--files=", NULL, "needs a value");
+    expect_error("--files=x", "y", "unexpected argument 'y'");
 }
 
 Test(options, given)
@@ -178,6 +208,7 @@ Test(options, help)
     const char *first = strstr(lines, "First:"), *second = strstr(lines, "Second:");
     cr_expect(first && second && first < second);
     cr_expect(strstr(lines, "--agents N "), "%s", lines);
+    cr_expect(strstr(lines, "--every[=K] "));
     cr_expect(strstr(lines, "how many (default 9)"));
     cr_expect(strstr(lines, "--[no-]twins"));
     cr_expect(strstr(lines, "also twins (default on)"));

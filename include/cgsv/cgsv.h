@@ -7,6 +7,7 @@
 #include "cgsv/federation.h"
 #include "cgsv/server.h"
 #include "cgsv/status.h"
+#include "cgsv/study.h"
 #include "cgsv/valuation.h"
 
 #endif

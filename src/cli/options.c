@@ -150,6 +150,25 @@ static cgsv_status unknown_option(const struct option *options, int count, const
     return error_set(CGSV_ERROR_ARGUMENT, "unknown option '--%.*s'; see --help", (int)length, text);
 }
 
+static cgsv_status value_missing(const struct option *option)
+{
+    return error_set(CGSV_ERROR_ARGUMENT, "--%s needs a value: --%s %s", option->name, option->name, option->argument);
+}
+
+/* `value` or, where it is NULL, the arguments that follow. */
+static cgsv_status parse_strings(const struct option *option, int argc, char **argv, const char *value, int *used)
+{
+    struct option_strings *strings = option->value;
+    int count = 1;
+    while (!value && count < argc && strncmp(argv[count], "--", 2) != 0) count++;
+    if (value ? !*value : count == 1) return value_missing(option);
+    *used = count;
+    strings->only = value;
+    strings->count = value ? 1 : count - 1;
+    strings->values = value ? &strings->only : (const char *const *)argv + 1;
+    return CGSV_OK;
+}
+
 /* Reads one option, and its value from the next argument if need be; *used counts
  * the arguments taken. */
 static cgsv_status parse_one(struct option *options, int count, int argc, char **argv, int *used)
@@ -167,10 +186,11 @@ static cgsv_status parse_one(struct option *options, int count, int argc, char *
         *(bool *)option->value = !negated;
         return CGSV_OK;
     }
+    if (option->kind == OPTION_STRINGS) return parse_strings(option, argc, argv, equals ? equals + 1 : NULL, used);
     if (equals) return parse_value(option, equals + 1);
+    if (option->implied) return parse_value(option, option->implied);
     if (argc < 2 || strncmp(argv[1], "--", 2) == 0)
-        return error_set(CGSV_ERROR_ARGUMENT, "--%s needs a value: --%s %s", option->name, option->name,
-                         option->argument);
+        return value_missing(option);
     *used = 2;
     return parse_value(option, argv[1]);
 }
@@ -236,6 +256,13 @@ static void show_value(char *text, size_t size, const struct option *option)
         if (value) snprintf(text, size, "%s", value);
         break;
     }
+    case OPTION_STRINGS: {
+        const struct option_strings *strings = option->value;
+        size_t length = 0;
+        for (int i = 0; i < strings->count && length < size; i++)
+            length += (size_t)snprintf(text + length, size - length, "%s%s", i ? " " : "", strings->values[i]);
+        break;
+    }
     case OPTION_FLAG: break;
     }
 }
@@ -270,8 +297,10 @@ static void print_option(FILE *stream, const struct option *option)
     char value[64], help[512];
     show_value(value, sizeof value, option);
     snprintf(help, sizeof help, value[0] ? "%s (default %s)" : "%s", option->help, value);
+    const bool value_follows = takes_value(option) && !option->implied;
     int column = fprintf(stream, "  --%s%s%s%s", option->kind == OPTION_SWITCH ? "[no-]" : "", option->name,
-                         takes_value(option) ? " " : "", takes_value(option) ? option->argument : "");
+                         value_follows ? " " : "", value_follows ? option->argument : "");
+    if (option->implied) column += fprintf(stream, "[=%s]", option->argument);
     if (column >= HELP_COLUMN) column = fprintf(stream, "\n") - 1;
     fprintf(stream, "%*s", HELP_COLUMN - column, "");
     print_wrapped(stream, help, HELP_COLUMN);

@@ -13,7 +13,8 @@ enum option_kind {
     OPTION_INT,
     OPTION_DOUBLE,
     OPTION_UINT64,
-    OPTION_STRING, /* const char *, pointing into argv */
+    OPTION_STRING,  /* const char *, pointing into argv */
+    OPTION_STRINGS, /* struct option_strings: all arguments up to the next that begins with -- */
     OPTION_CHOICE, /* any type that parse and show know */
     OPTION_FLAG,   /* bool, set by --name */
     OPTION_SWITCH  /* bool, set by --name, cleared by --no-name */
@@ -25,6 +26,12 @@ struct option_range {
     bool low_excluded, high_excluded;
 };
 
+struct option_strings {
+    int count;
+    const char *const *values; /* within argv, or &only */
+    const char *only;          /* of "--name=value" */
+};
+
 struct option {
     const char *name;  /* without dashes */
     const char *alias; /* a second name, or NULL */
@@ -34,6 +41,7 @@ struct option {
     const char *group;
     const char *help;
     struct option_range range; /* of numbers */
+    const char *implied; /* the value of "--name" alone, which then takes one by "=" only; NULL: it must be given */
     cgsv_status (*parse)(void *value, const char *text); /* of choices */
     const char *(*show)(const void *value);
     bool given; /* set by options_parse */

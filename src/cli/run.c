@@ -29,6 +29,7 @@ struct run {
     cgsv_round_record *records;  /* [agents] */
     cgsv_evaluation *agents;     /* [agents], of the latest evaluation */
     cgsv_evaluation *standalone; /* [agents] */
+    float *updates;              /* [agents][parameters], NULL unless they are recorded */
 };
 
 static void run_release(struct run *run)
@@ -42,6 +43,7 @@ static void run_release(struct run *run)
     free(run->records);
     free(run->agents);
     free(run->standalone);
+    free(run->updates);
 }
 
 static void print_start(FILE *stream, const struct run *run)
@@ -64,8 +66,9 @@ static void print_bytes(FILE *stream, const char *name, size_t bytes)
     fprintf(stream, "  %-24s %-12s %s bytes\n", name, format_bytes(human, bytes), format_count(exact, (int64_t)bytes));
 }
 
-static void print_plan(FILE *stream, const cgsv_memory_plan *plan)
+static void print_plan(FILE *stream, const struct run_setup *setup)
 {
+    const cgsv_memory_plan *plan = setup->plan;
     fprintf(stream, "\nmemory\n");
     print_bytes(stream, "models", plan->models);
     print_bytes(stream, "updates", plan->updates);
@@ -76,6 +79,11 @@ static void print_plan(FILE *stream, const cgsv_memory_plan *plan)
     print_bytes(stream, "server", plan->server);
     print_bytes(stream, "total", plan->total);
     if (plan->available > 0) print_bytes(stream, "available", plan->available);
+    if (setup->record_every == 0) return;
+    const int rounds = run_recorded_rounds(setup);
+    fprintf(stream, "\nrecorded updates of %d rounds\n", rounds);
+    print_bytes(stream, "on disk", run_recorded_bytes(setup));
+    print_bytes(stream, "in the host's memory", rounds > 0 ? run_recorded_bytes(setup) / (size_t)rounds : 0);
 }
 
 /* Data, device and plan: what a dry run needs too. */
@@ -91,6 +99,7 @@ static cgsv_status open_inputs(struct run *run, int argc, char **argv)
         .dataset = run->dataset,
         .device = cgsv_device_describe(run->device),
         .threads = options->threads,
+        .record_every = options->record_every,
         .argc = argc,
         .argv = argv,
         .plan = &run->plan,
@@ -109,7 +118,7 @@ static cgsv_status print_dry_run(struct run *run)
         print_start(stdout, run);
         printf("\nsettings\n");
         run_options_print_values(stdout, &run->options);
-        print_plan(stdout, &run->plan);
+        print_plan(stdout, &run->setup);
     }
     if (run->plan.available > 0 && run->plan.total > run->plan.available)
         fprintf(stderr, "cgsv: warning: that is more memory than the device has free\n");
@@ -130,6 +139,11 @@ static cgsv_status begin(struct run *run)
     run->standalone = calloc(agents, sizeof *run->standalone);
     if (!run->samples || !run->records || !run->agents || !run->standalone)
         return error_set(CGSV_ERROR_MEMORY, "no memory for the records of %d agents", config->agents);
+    if (run_recorded_rounds(&run->setup) > 0) {
+        run->updates = calloc(agents * (size_t)run->plan.parameters, sizeof *run->updates);
+        if (!run->updates)
+            return error_set(CGSV_ERROR_MEMORY, "no memory to record the updates of %d agents", config->agents);
+    }
     for (size_t i = 0; i < agents; i++) run->samples[i] = run->results.agent[i].samples;
     run->setup.samples = run->samples;
     if (run->options.out) TRY(run_folder_begin(&run->folder, run->options.out, &run->setup));
@@ -137,12 +151,35 @@ static cgsv_status begin(struct run *run)
     return CGSV_OK;
 }
 
-/* Where to stop next after `done` rounds: at the next evaluation, or after a
- * twentieth of the run when only its end is evaluated, so that progress shows. */
-static int next_stop(const cgsv_config *config, int done)
+/* The first multiple of `every` after `done`, the last round where `every` is 0. */
+static int next_multiple(int every, int done, int rounds)
 {
-    int step = config->eval_every > 0 ? config->eval_every - done % config->eval_every : (config->rounds + 19) / 20;
-    return step < config->rounds - done ? done + step : config->rounds;
+    return every > 0 && every - done % every < rounds - done ? done + every - done % every : rounds;
+}
+
+/* Where to stop next after `done` rounds: where there is something to evaluate or to record, or
+ * after a twentieth of the run when only its end is evaluated, so that progress shows. */
+static int next_stop(const struct run *run, int done)
+{
+    const cgsv_config *config = &run->options.config;
+    const int evaluation = config->eval_every > 0 ? next_multiple(config->eval_every, done, config->rounds)
+                                                  : next_multiple((config->rounds + 19) / 20, done, config->rounds);
+    const int record = next_multiple(run->options.record_every, done, config->rounds);
+    return evaluation < record ? evaluation : record;
+}
+
+static bool is_evaluated(const cgsv_config *config, int round)
+{
+    return round == config->rounds || (config->eval_every > 0 && round % config->eval_every == 0);
+}
+
+/* The updates of round `round`, which must be the latest. */
+static cgsv_status record_updates(struct run *run, int round)
+{
+    if (!run->updates || round % run->options.record_every != 0) return CGSV_OK;
+    for (int i = 0; i < run->options.config.agents; i++)
+        TRY(cgsv_federation_update(run->federation, i, run->updates + i * run->plan.parameters));
+    return run_folder_save_updates(&run->folder, round, &run->setup, run->updates);
 }
 
 static double mean_accuracy(const cgsv_evaluation *evaluations, int count)
@@ -173,13 +210,14 @@ static cgsv_status train(struct run *run)
     const cgsv_config *config = &run->options.config;
     cgsv_evaluation server;
     for (int done = 0, stop; done < config->rounds; done = stop) {
-        stop = next_stop(config, done);
-        bool evaluate = config->eval_every > 0 || stop == config->rounds;
+        stop = next_stop(run, done);
+        bool evaluate = is_evaluated(config, stop);
         TRY(cgsv_federation_run(run->federation, stop - done));
         if (evaluate) {
             TRY(cgsv_federation_evaluate(run->federation));
             TRY(cgsv_federation_evaluation(run->federation, run->agents, run->standalone, &server));
         }
+        TRY(record_updates(run, stop));
         TRY(record_rounds(run, done, stop, evaluate ? &server : NULL));
         progress_round(&run->progress, stop, evaluate ? mean_accuracy(run->agents, config->agents) : NAN,
                        evaluate ? server.accuracy : NAN);
@@ -208,8 +246,8 @@ static cgsv_status finish(struct run *run)
     if (options->save_models) TRY(run_folder_save_models(&run->folder, run->federation, &options->config));
     TRY(run_folder_finish(&run->folder, &run->results));
     if (options->format == FORMAT_TEXT)
-        printf("written to           %s: config.json, rounds.csv, server.csv, summary.json%s\n", options->out,
-               options->save_models ? ", models/" : "");
+        printf("written to           %s: config.json, rounds.csv, server.csv, summary.json%s%s\n", options->out,
+               options->save_models ? ", models/" : "", run->updates ? ", updates/" : "");
     return CGSV_OK;
 }
 

@@ -118,6 +118,10 @@ static int build_table(struct option *table, struct run_options *o)
          .help = "replace the results of an earlier run in that folder"},
         {"save-models", NULL, OPTION_SWITCH, &o->save_models, NULL, output,
          .help = "write the final models to that folder, as safetensors"},
+        {"record-updates", NULL, OPTION_INT, &o->record_every, "K", output,
+         .help = "write all agents' raw updates of every K-th round to that folder's updates/, as safetensors, for "
+                 "cgsv study --updates; without K of every round; 0 for none",
+         .range = from_0, .implied = "1"},
         {"format", NULL, OPTION_CHOICE, &o->format, "NAME", output, .help = "of the results: text or json",
          .parse = parse_format, .show = show_format},
         {"dry-run", NULL, OPTION_FLAG, &o->dry_run, NULL, output,
@@ -149,6 +153,8 @@ cgsv_status run_options_parse(struct run_options *options, int argc, char **argv
     if (!options->out && options->force) return error_set(CGSV_ERROR_ARGUMENT, "--force needs --out DIR");
     if (!options->out && options->save_models && options_given(table, count, "save-models"))
         return error_set(CGSV_ERROR_ARGUMENT, "--save-models needs --out DIR");
+    if (!options->out && options->record_every > 0 && !options->dry_run)
+        return error_set(CGSV_ERROR_ARGUMENT, "--record-updates needs --out DIR");
     return CGSV_OK;
 }
 

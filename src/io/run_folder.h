@@ -6,7 +6,8 @@
  *   server.csv     one row per evaluation: round, loss, accuracy
  *   summary.json   results per agent, fairness, seconds
  *   models/        agent_000.safetensors …, standalone_000.safetensors …,
- *                  server.safetensors */
+ *                  server.safetensors
+ *   updates/       round_0001.safetensors …, of recorded rounds: "updates", agents x parameters */
 #ifndef IO_RUN_FOLDER_H
 #define IO_RUN_FOLDER_H
 
@@ -40,6 +41,10 @@ void run_folder_add_server(struct run_folder *folder, int round, const cgsv_eval
 
 /* Brings what was added to the disk. */
 cgsv_status run_folder_flush(struct run_folder *folder);
+
+/* Writes the raw updates[agents][parameters] of round `round` (from 1). */
+cgsv_status run_folder_save_updates(const struct run_folder *folder, int round, const struct run_setup *setup,
+                                    const float *updates);
 
 cgsv_status run_folder_save_models(const struct run_folder *folder, cgsv_federation *federation,
                                    const cgsv_config *config);

@@ -1,45 +1,27 @@
-/* What a run was and what came of it, as JSON. cJSON's functions take NULL and give
- * NULL when memory runs out, so a chain of && builds an object and tells whether
- * it is complete. */
+/* What a run was and what came of it, as JSON. */
 #include "io/run_record.h"
 
-#include <cjson/cJSON.h>
-#include <inttypes.h>
-#include <stdio.h>
-
-#include "core/error.h"
+#include "io/json.h"
 
 const int fault_bits[FAULT_KINDS] = {CGSV_FAULT_ZERO, CGSV_FAULT_NOT_FINITE, CGSV_FAULT_ROUNDED};
 const char *const fault_names[FAULT_KINDS] = {"zero", "not_finite", "rounded"};
 
-static cgsv_status print_json(char **text, cJSON *object, bool complete)
+int run_recorded_rounds(const struct run_setup *setup)
 {
-    *text = complete ? cJSON_Print(object) : NULL;
-    cJSON_Delete(object);
-    return *text ? CGSV_OK : error_set(CGSV_ERROR_MEMORY, "no memory for a run's description");
+    return setup->record_every > 0 ? setup->config->rounds / setup->record_every : 0;
 }
 
-static bool add_integers(cJSON *object, const char *key, const int64_t *values, int count)
+size_t run_recorded_bytes(const struct run_setup *setup)
 {
-    cJSON *array = cJSON_AddArrayToObject(object, key);
-    bool complete = array != NULL;
-    for (int i = 0; complete && i < count; i++)
-        complete = cJSON_AddItemToArray(array, cJSON_CreateNumber((double)values[i]));
-    return complete;
-}
-
-static bool add_text(cJSON *object, const char *key, const char *text)
-{
-    return text ? cJSON_AddStringToObject(object, key, text) != NULL : cJSON_AddNullToObject(object, key) != NULL;
+    return (size_t)run_recorded_rounds(setup) * (size_t)setup->config->agents * (size_t)setup->plan->parameters *
+           sizeof(float);
 }
 
 static bool add_config(cJSON *root, const cgsv_config *config)
 {
-    char seed[24]; /* a double would round seeds above 2^53 */
-    snprintf(seed, sizeof seed, "%" PRIu64, config->seed);
     cJSON *to = cJSON_AddObjectToObject(root, "config");
-    return add_text(to, "model", cgsv_model_name(config->model)) &&
-           add_text(to, "partition", cgsv_partition_name(config->partition)) &&
+    return json_add_text(to, "model", cgsv_model_name(config->model)) &&
+           json_add_text(to, "partition", cgsv_partition_name(config->partition)) &&
            cJSON_AddNumberToObject(to, "dirichlet_concentration", config->dirichlet_concentration) &&
            cJSON_AddNumberToObject(to, "agents", config->agents) &&
            cJSON_AddNumberToObject(to, "samples_per_agent", config->samples_per_agent) &&
@@ -47,17 +29,17 @@ static bool add_config(cJSON *root, const cgsv_config *config)
            cJSON_AddNumberToObject(to, "rounds", config->rounds) &&
            cJSON_AddNumberToObject(to, "local_epochs", config->local_epochs) &&
            cJSON_AddNumberToObject(to, "batch", config->batch) &&
-           add_text(to, "optimizer", cgsv_optimizer_name(config->optimizer)) &&
+           json_add_text(to, "optimizer", cgsv_optimizer_name(config->optimizer)) &&
            cJSON_AddNumberToObject(to, "momentum", config->momentum) &&
            cJSON_AddNumberToObject(to, "lr", config->lr) &&
            cJSON_AddNumberToObject(to, "lr_decay", config->lr_decay) &&
-           add_text(to, "decay_per", cgsv_decay_name(config->decay_per)) &&
+           json_add_text(to, "decay_per", cgsv_decay_name(config->decay_per)) &&
            cJSON_AddNumberToObject(to, "gamma", config->gamma) &&
            cJSON_AddNumberToObject(to, "alpha", config->alpha) && cJSON_AddNumberToObject(to, "beta", config->beta) &&
-           add_text(to, "reward", cgsv_reward_name(config->reward)) &&
+           json_add_text(to, "reward", cgsv_reward_name(config->reward)) &&
            cJSON_AddBoolToObject(to, "standalone", config->standalone) &&
            cJSON_AddNumberToObject(to, "standalone_lr", config->standalone_lr) &&
-           cJSON_AddNumberToObject(to, "eval_every", config->eval_every) && cJSON_AddRawToObject(to, "seed", seed);
+           cJSON_AddNumberToObject(to, "eval_every", config->eval_every) && json_add_uint64(to, "seed", config->seed);
 }
 
 static bool add_data(cJSON *root, const struct run_setup *setup)
@@ -65,10 +47,10 @@ static bool add_data(cJSON *root, const struct run_setup *setup)
     const cgsv_dataset *dataset = setup->dataset;
     const int64_t shape[] = {dataset->channels, dataset->height, dataset->width};
     cJSON *to = cJSON_AddObjectToObject(root, "data");
-    return add_text(to, "set", dataset->name) && add_text(to, "directory", setup->data_directory) &&
+    return json_add_text(to, "set", dataset->name) && json_add_text(to, "directory", setup->data_directory) &&
            cJSON_AddNumberToObject(to, "train_samples", (double)dataset->train.samples) &&
            cJSON_AddNumberToObject(to, "test_samples", (double)dataset->test.samples) &&
-           cJSON_AddNumberToObject(to, "classes", dataset->classes) && add_integers(to, "shape", shape, 3);
+           cJSON_AddNumberToObject(to, "classes", dataset->classes) && json_add_integers(to, "shape", shape, 3);
 }
 
 static bool add_memory(cJSON *root, const cgsv_memory_plan *plan)
@@ -88,22 +70,20 @@ static bool add_memory(cJSON *root, const cgsv_memory_plan *plan)
 cgsv_status run_setup_json(char **text, const struct run_setup *setup)
 {
     cJSON *root = cJSON_CreateObject();
-    bool complete = add_text(root, "cgsv_version", cgsv_version());
-    cJSON *line = cJSON_AddArrayToObject(root, "command_line");
-    complete = complete && cJSON_AddItemToArray(line, cJSON_CreateString("cgsv")) &&
-               cJSON_AddItemToArray(line, cJSON_CreateString("run"));
-    for (int i = 0; i < setup->argc; i++)
-        complete = complete && cJSON_AddItemToArray(line, cJSON_CreateString(setup->argv[i]));
+    bool complete = json_add_origin(root, "run", setup->argc, setup->argv);
     complete = complete && add_data(root, setup) && add_config(root, setup->config);
 
-    cJSON *device = cJSON_AddObjectToObject(root, "device");
-    complete = complete && add_text(device, "name", setup->device->name) &&
-               add_text(device, "description", setup->device->description) &&
-               cJSON_AddNumberToObject(device, "threads", setup->threads) &&
+    complete = complete && json_add_device(root, setup->device, setup->threads) &&
                cJSON_AddNumberToObject(root, "parameters", (double)setup->plan->parameters);
-    if (setup->samples) complete = complete && add_integers(root, "samples", setup->samples, setup->config->agents);
+    if (setup->record_every > 0) {
+        cJSON *recorded = cJSON_AddObjectToObject(root, "recorded_updates");
+        complete = complete && cJSON_AddNumberToObject(recorded, "every", setup->record_every) &&
+                   cJSON_AddNumberToObject(recorded, "rounds", run_recorded_rounds(setup)) &&
+                   cJSON_AddNumberToObject(recorded, "bytes", (double)run_recorded_bytes(setup));
+    }
+    if (setup->samples) complete = complete && json_add_integers(root, "samples", setup->samples, setup->config->agents);
     complete = complete && add_memory(root, setup->plan);
-    return print_json(text, root, complete);
+    return json_print(text, root, complete);
 }
 
 static bool add_agent(cJSON *agents, int index, const struct agent_result *agent, int classes)
@@ -113,7 +93,7 @@ static bool add_agent(cJSON *agents, int index, const struct agent_result *agent
     bool complete = cJSON_AddNumberToObject(to, "agent", index) &&
                     cJSON_AddNumberToObject(to, "samples", (double)agent->samples) &&
                     cJSON_AddNumberToObject(to, "classes", agent->classes) &&
-                    add_integers(to, "class_counts", agent->class_counts, classes) &&
+                    json_add_integers(to, "class_counts", agent->class_counts, classes) &&
                     cJSON_AddNumberToObject(to, "importance", agent->importance) &&
                     cJSON_AddNumberToObject(to, "keep_ratio", agent->keep_ratio) &&
                     cJSON_AddNumberToObject(to, "accuracy", agent->federated.accuracy) &&
@@ -151,5 +131,5 @@ cgsv_status run_results_json(char **text, const struct run_results *results)
     complete = complete && cJSON_AddNumberToObject(seconds, "training", results->seconds.training) &&
                cJSON_AddNumberToObject(seconds, "server", results->seconds.server) &&
                cJSON_AddNumberToObject(seconds, "evaluation", results->seconds.evaluation);
-    return print_json(text, root, complete);
+    return json_print(text, root, complete);
 }

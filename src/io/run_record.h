@@ -11,6 +11,7 @@ struct run_setup {
     const cgsv_dataset *dataset;
     const cgsv_device_info *device;
     int threads; /* as asked for: 0 for all */
+    int record_every; /* rounds between two whose updates are recorded; 0: none */
     int argc;    /* what followed "cgsv run" */
     char **argv;
     const cgsv_memory_plan *plan;
@@ -45,6 +46,10 @@ struct run_results {
     double jain_index;             /* of the accuracies */
     cgsv_seconds seconds;
 };
+
+/* Rounds whose updates are recorded, and the bytes of their numbers. */
+int run_recorded_rounds(const struct run_setup *setup);
+size_t run_recorded_bytes(const struct run_setup *setup);
 
 /* The caller frees the text; undefined numbers are null. */
 cgsv_status run_setup_json(char **text, const struct run_setup *setup);

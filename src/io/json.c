@@ -1,0 +1,52 @@
+#include "io/json.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "cgsv/cgsv.h"
+#include "core/error.h"
+
+bool json_add_text(cJSON *object, const char *key, const char *text)
+{
+    return text ? cJSON_AddStringToObject(object, key, text) != NULL : cJSON_AddNullToObject(object, key) != NULL;
+}
+
+bool json_add_integers(cJSON *object, const char *key, const int64_t *values, int count)
+{
+    cJSON *array = cJSON_AddArrayToObject(object, key);
+    bool complete = array != NULL;
+    for (int i = 0; complete && i < count; i++)
+        complete = cJSON_AddItemToArray(array, cJSON_CreateNumber((double)values[i]));
+    return complete;
+}
+
+bool json_add_uint64(cJSON *object, const char *key, uint64_t value)
+{
+    char digits[24];
+    snprintf(digits, sizeof digits, "%" PRIu64, value);
+    return cJSON_AddRawToObject(object, key, digits) != NULL;
+}
+
+bool json_add_origin(cJSON *object, const char *command, int argc, char **argv)
+{
+    bool complete = json_add_text(object, "cgsv_version", cgsv_version());
+    cJSON *line = cJSON_AddArrayToObject(object, "command_line");
+    complete = complete && cJSON_AddItemToArray(line, cJSON_CreateString("cgsv")) &&
+               cJSON_AddItemToArray(line, cJSON_CreateString(command));
+    for (int i = 0; i < argc; i++) complete = complete && cJSON_AddItemToArray(line, cJSON_CreateString(argv[i]));
+    return complete;
+}
+
+bool json_add_device(cJSON *object, const cgsv_device_info *device, int threads)
+{
+    cJSON *to = cJSON_AddObjectToObject(object, "device");
+    return json_add_text(to, "name", device->name) && json_add_text(to, "description", device->description) &&
+           cJSON_AddNumberToObject(to, "threads", threads);
+}
+
+cgsv_status json_print(char **text, cJSON *object, bool complete)
+{
+    *text = complete ? cJSON_Print(object) : NULL;
+    cJSON_Delete(object);
+    return *text ? CGSV_OK : error_set(CGSV_ERROR_MEMORY, "no memory for a text of JSON");
+}

@@ -1,0 +1,26 @@
+/* What the JSON files of all commands have in common. cJSON's functions take NULL and give NULL
+ * when memory runs out, so a chain of && builds an object and tells whether it is complete. */
+#ifndef IO_JSON_H
+#define IO_JSON_H
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cgsv/device.h"
+#include "cgsv/status.h"
+
+bool json_add_text(cJSON *object, const char *key, const char *text); /* null for NULL */
+bool json_add_integers(cJSON *object, const char *key, const int64_t *values, int count);
+bool json_add_uint64(cJSON *object, const char *key, uint64_t value); /* all digits, which a double would round */
+
+/* "cgsv_version" and "command_line": cgsv, the command, and what followed it. */
+bool json_add_origin(cJSON *object, const char *command, int argc, char **argv);
+
+/* "device": name, description, threads. */
+bool json_add_device(cJSON *object, const cgsv_device_info *device, int threads);
+
+/* The text of a complete object, the caller's to free; deletes the object. */
+cgsv_status json_print(char **text, cJSON *object, bool complete);
+
+#endif
