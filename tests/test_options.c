@@ -1,10 +1,11 @@
-/* The parser of command-line options, on a table of its own. */
+/* The parser of command-line options, on a table of its own, and that of lists. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/list.h"
 #include "cli/options.h"
 #include "core/names.h"
 
@@ -215,4 +216,69 @@ Test(options, help)
     cr_expect(strstr(lines, "red or green (default red)"));
     cr_expect(strstr(lines, "what\n"), "no default, none shown");
     free(lines);
+}
+
+static struct number_list list;
+
+static void expect_numbers(const char *argument, int count, const int64_t *numbers)
+{
+    list = (struct number_list){.low = 1, .high = 1000000};
+    cr_assert_eq(number_list_parse(&list, argument), CGSV_OK, "%s: %s", argument, cgsv_last_error());
+    cr_assert_eq(list.count, count, "%s: %d numbers", argument, list.count);
+    for (int i = 0; i < count; i++)
+        cr_expect_eq(list.number[i], numbers[i], "%s: number %d is %lld", argument, i, (long long)list.number[i]);
+    cr_expect_str_eq(list.text, argument);
+}
+#define EXPECT_NUMBERS(argument, ...)                                                \
+    expect_numbers(argument, (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), \
+                   (int64_t[]){__VA_ARGS__})
+
+static void expect_no_list(const char *argument, const char *message)
+{
+    list = (struct number_list){.low = 1, .high = 1000000};
+    cr_expect_eq(number_list_parse(&list, argument), CGSV_ERROR_ARGUMENT, "'%s' is taken", argument);
+    cr_expect(strstr(cgsv_last_error(), message), "'%s': expected '%s' in '%s'", argument, message, cgsv_last_error());
+}
+
+Test(options, lists_of_numbers)
+{
+    EXPECT_NUMBERS("7", 7);
+    EXPECT_NUMBERS("10,5,7", 10, 5, 7);
+    EXPECT_NUMBERS("5..8", 5, 6, 7, 8);
+    EXPECT_NUMBERS("5..5", 5);
+    EXPECT_NUMBERS("10..40:15", 10, 25, 40);
+    EXPECT_NUMBERS("10..39:15", 10, 25);
+    EXPECT_NUMBERS("2^4..2^7", 16, 32, 64, 128);
+    EXPECT_NUMBERS("3^0..3^3", 1, 3, 9, 27);
+    EXPECT_NUMBERS("2^3..2^4:4", 8, 12, 16);
+    EXPECT_NUMBERS("2^2..6", 4, 5, 6);
+    EXPECT_NUMBERS("1k,2..3,1M", 1000, 2, 3, 1000000);
+    EXPECT_NUMBERS("1k..3k:1k", 1000, 2000, 3000);
+    EXPECT_NUMBERS("7^1", 7);
+    cr_assert_eq(number_list_parse(&list, "none"), CGSV_OK);
+    cr_expect_eq(list.count, 0);
+    cr_assert_eq(number_list_parse(&list, "1..256"), CGSV_OK);
+    cr_expect_eq(list.count, 256);
+}
+
+Test(options, lists_that_are_none)
+{
+    static const char *const none[] = {"x",    "5x",   "5 ",    " 5",    "-5",     "+5",       "5.",    "5..",
+                                       "5...8", "5..x", "5..8x", "5..8:", "5..8:0", "5..8:-1", "2^",    "2^x",
+                                       "^2",   "1e3",  "0x10",  "5-8",   "1K",     "2^2^2",    "nan",   "5..8..9",
+                                       "none,5", "99999999999999999999", "2^64", "10000000000000M"};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) expect_no_list(none[i], "neither a whole number");
+    expect_no_list("", "empty item");
+    expect_no_list("5,", "empty item");
+    expect_no_list(",5", "empty item");
+    expect_no_list("5,,6", "empty item");
+    expect_no_list("0", "at least 1 and at most 1000000");
+    expect_no_list("1000001", "out of range");
+    expect_no_list("2^62", "out of range");
+    expect_no_list("0^1", "out of range");
+    expect_no_list("8..5", "backwards");
+    expect_no_list("5,5", "twice");
+    expect_no_list("5,1..9", "twice");
+    expect_no_list("1..257", "more than 256");
+    expect_no_list("5,1111111111111111111111111111111111111111111111111111111111111111", "longer than 63");
 }

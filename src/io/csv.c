@@ -56,6 +56,13 @@ void csv_integer(struct csv *csv, int64_t value)
     fprintf(csv->pending, "%" PRId64, value);
 }
 
+void csv_text(struct csv *csv, const char *text)
+{
+    assert(!strpbrk(text, ",\"\r\n"));
+    begin_field(csv);
+    fputs(text, csv->pending);
+}
+
 void csv_end_row(struct csv *csv)
 {
     assert(csv->column == csv->columns);

@@ -22,9 +22,11 @@ struct csv {
 /* Creates the file with its header, "a,b,c", which fixes the number of columns. */
 cgsv_status csv_create(struct csv *csv, const char *path, const char *header);
 
-/* The next field of the row: %.9g, enough for every float; NaN is left empty. */
+/* The next field of the row. A number as %.9g, enough for every float; NaN is left empty. A text
+ * must be free of commas, quotes and line ends. */
 void csv_number(struct csv *csv, double value);
 void csv_integer(struct csv *csv, int64_t value);
+void csv_text(struct csv *csv, const char *text);
 void csv_end_row(struct csv *csv);
 
 /* Appends the pending rows. On failure (CGSV_ERROR_IO: a full disk, for instance)
