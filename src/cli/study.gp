@@ -28,19 +28,40 @@ END
 chosen(sweep, method, value) = strcol(1) eq method && strcol(2) eq sweep && value > 0 ? value : NaN
 beside(sweep, method) = chosen(sweep, method, sweep eq "agents" ? $3 + 0.15 : $3 * 1.12)
 
-columns = agents + dimensions
-# The legend lies below all panels.
-place(row, column) = sprintf("set lmargin at screen %f; set rmargin at screen %f; set bmargin at screen %f; set tmargin at screen %f", \
-    (column + 0.17 / (columns > 1 ? 1.3 : 1)) / columns, (column + 0.97) / columns, row == 0 ? 0.64 : 0.20, row == 0 ? 0.94 : 0.50)
+# What is drawn, as text: a loop over an empty list would still be run once.
+filled = "lw 1.5 pt shape[index(m)] ps 0.8 lc rgb colour[index(m)] "
+open = "lw 1 pt hollow[index(m)] ps 1.1 lc rgb colour[index(m)] "
+grey = "with lines dt 2 lw 1.5 lc rgb '#999999' "
+errors = "for [m in estimates] rows(sweep, m) using 1:2:(low($2, $3)):($2 + $3) with yerrorlines " . filled
+times = "rows(sweep, 'exact') using 1:5 " . grey . \
+    ", for [m in present] rows(sweep, m) using 1:4 with linespoints " . filled
+legend = "for [m in present] NaN with linespoints " . filled . "title m, " . \
+    "NaN " . grey . "title 'Gram matrix'"
+theirs = ", for [m in 'cosine permutation'] "
+published_errors = theirs . "$published using (beside(sweep, m)):(chosen(sweep, m, $4)):(low($4, $5)):($4 + $5) " . \
+    "with yerrorbars " . open
+published_times = theirs . "$published using (beside(sweep, m)):(chosen(sweep, m, $6)) with points " . open
+published_legend = theirs . "NaN with points " . open . "title 'published, ' . m"
+
+# Two sweeps: two columns, error above time; one sweep: error beside time. The legend lies below.
+both = agents && dimensions
+height = both ? 700 : 400
+below(row) = both ? (row == 0 ? 0.64 : 0.20) : 0.34
+above(row) = both ? (row == 0 ? 0.94 : 0.50) : 0.90
+margins(left, right, bottom, top) = \
+    sprintf("set lmargin at screen %f; set rmargin at screen %f; set bmargin at screen %f; set tmargin at screen %f", \
+            left, right, bottom, top)
+place(row, column) = margins(both ? 0.065 + 0.5 * column : 0.065 + 0.5 * row, both ? 0.485 + 0.5 * column : 0.485 + 0.5 * row, \
+                             below(row), above(row))
 
 do for [terminal_name in "svg png"] {
     if (terminal_name eq "svg") {
-        set terminal svg size 470 * columns + 10, 700 font "sans-serif,13" background "#ffffff"
+        set terminal svg size 950, height font "sans-serif,13" background "#ffffff"
     } else {
         if (strstrt(GPVAL_TERMINALS, "pngcairo") > 0) {
-            set terminal pngcairo size 2 * (470 * columns + 10), 1400 font "sans-serif,13" fontscale 1.5 linewidth 2 pointscale 2 background "#ffffff"
+            set terminal pngcairo size 1900, 2 * height font "sans-serif,13" fontscale 1.5 linewidth 2 pointscale 2 background "#ffffff"
         } else {
-            set terminal png size 470 * columns + 10, 700 background "#ffffff"
+            set terminal png size 950, height background "#ffffff"
         }
     }
     set output "study." . terminal_name
@@ -50,6 +71,8 @@ do for [terminal_name in "svg png"] {
     set grid ytics lc rgb "#dddddd" lt 1 lw 0.5
     set format y "10^{%T}"
     set errorbars small
+    unset mytics
+    unset mxtics
     unset key
     column = 0
     do for [sweep in "agents dimension"] {
@@ -71,6 +94,7 @@ do for [terminal_name in "svg png"] {
             # Powers of two, unless all lengths are of one magnitude.
             if (last >= 8 * first) {
                 set logscale x 2
+                set xrange [first / 1.25 : last * 1.35]
                 set xtics ()
                 do for [e = floor(log(first) / log(2)) : ceil(log(last) / log(2))] {
                     set xtics add (sprintf("2^{%d}", e) 2**e)
@@ -78,38 +102,32 @@ do for [terminal_name in "svg png"] {
             } else {
                 set format x "%.0f"
                 set xtics autofreq
+                set xrange [0.9 * first : 1.2 * last - 0.1 * first]
             }
-            set xrange [first / 1.25 : last * 1.35]
             set xlabel "length of the vectors D"
             fixed = sprintf("N = %d", dimensions_agents)
             published = published_dimensions
         }
         eval place(0, column)
         set title "error against exact values, " . fixed
-        set mytics
         set ytics 10
         set ylabel "l_1 distance (mean, deviation)"
         set yrange [*:*]
-        plot for [m in estimates] rows(sweep, m) using 1:2:(low($2, $3)):($2 + $3) with yerrorlines \
-                 lw 1.5 pt shape[index(m)] ps 0.8 lc rgb colour[index(m)], \
-             for [m in (published ? "cosine permutation" : "")] $published \
-                 using (beside(sweep, m)):(chosen(sweep, m, $4)):(low($4, $5)):($4 + $5) with yerrorbars \
-                 lw 1 pt hollow[index(m)] ps 1.1 lc rgb colour[index(m)]
+        if (estimates eq "") {
+            set yrange [1e-3:1]
+            plot NaN
+        } else {
+            eval "plot " . errors . (published ? published_errors : "")
+        }
         eval place(1, column)
         set title "time of one game, " . fixed
         set ylabel "seconds"
-        unset mytics
         set ytics 100
         set yrange [*:*]
-        plot rows(sweep, "exact") using 1:5 with lines dt 2 lw 1.5 lc rgb "#999999", \
-             for [m in present] rows(sweep, m) using 1:4 with linespoints \
-                 lw 1.5 pt shape[index(m)] ps 0.8 lc rgb colour[index(m)], \
-             for [m in (published ? "cosine permutation" : "")] $published \
-                 using (beside(sweep, m)):(chosen(sweep, m, $6)) with points \
-                 pt hollow[index(m)] ps 1.1 lc rgb colour[index(m)]
+        eval "plot " . times . (published ? published_times : "")
         column = column + 1
     }
-    set lmargin at screen 0.02; set rmargin at screen 0.98; set bmargin at screen 0.01; set tmargin at screen 0.10
+    eval margins(0.02, 0.98, 0.01, both ? 0.10 : 0.17)
     unset logscale
     unset border
     unset tics
@@ -120,11 +138,10 @@ do for [terminal_name in "svg png"] {
     set xrange [0:1]
     set yrange [0:1]
     set key center center Left reverse vertical maxrows 3 samplen 2 width 2
-    plot for [m in present] NaN with linespoints lw 1.5 pt shape[index(m)] ps 0.8 lc rgb colour[index(m)] title m, \
-         NaN with lines dt 2 lw 1.5 lc rgb "#999999" title "Gram matrix (all methods need it)", \
-         for [m in (published_agents + published_dimensions ? "cosine permutation" : "")] NaN with points \
-             pt hollow[index(m)] ps 1.1 lc rgb colour[index(m)] title "published, " . m
+    eval "plot " . legend . (published_agents + published_dimensions > 0 ? published_legend : "")
     unset multiplot
     set output
     reset
 }
+# A third of the file are empty groups.
+system "sed -z -i 's/<g [^>]*>\\n<.g>\\n//g' study.svg 2>/dev/null"
