@@ -333,13 +333,13 @@ Test(io, csv_rows)
     free(text);
     cr_assert_eq(csv_flush(&csv), CGSV_OK);
     csv_number(&csv, -INFINITY);
-    csv_number(&csv, 1e10);
+    csv_text(&csv, "free-riders");
     csv_number(&csv, NAN);
     csv_end_row(&csv);
     cr_assert_eq(csv_close(&csv), CGSV_OK);
     csv_free(&csv);
     cr_assert_eq(file_read_text(&text, path, 1000), CGSV_OK);
-    cr_expect_str_eq(text, "a,b,c\n-9223372036854775808,0.100000001,\n-inf,1e+10,\n");
+    cr_expect_str_eq(text, "a,b,c\n-9223372036854775808,0.100000001,\n-inf,free-riders,\n");
     free(text);
 }
 

@@ -64,7 +64,8 @@ static int build_table(struct option *table, struct study_options *o)
          .help = "of cosine, permutation, antithetic, stratified, owen, leave-one-out and euclidean, or all; each is "
                  "compared with the exact values", .parse = parse_methods, .show = show_methods},
         {"budget", NULL, OPTION_INT, &o->budget, "K", methods,
-         .help = "permutations that a sampling method may draw; 0: ln(2/delta) / (2 epsilon^2)", .range = from_0},
+         .help = "permutations that a sampling method may draw; 0: ln(2/delta) / (2 epsilon^2)",
+         .range = {.low = 0, .high = INT_MAX}},
         {"epsilon", NULL, OPTION_DOUBLE, &o->epsilon, "E", methods, .help = "error for that", .range = inside},
         {"delta", NULL, OPTION_DOUBLE, &o->delta, "P", methods, .help = "probability to miss it", .range = inside},
 
