@@ -1,15 +1,7 @@
 #!/usr/bin/env bash
 # The command as its users meet it: exit codes, messages, files.
 # usage: cli_test.sh PATH/TO/cgsv
-set -u
-cgsv=$(realpath "$1")
-# shellcheck source=checks.sh
-source "$(dirname "$0")/checks.sh"
-work=$(mktemp -d)
-mounted=
-trap '[ -z "$mounted" ] || umount "$mounted"; rm -rf "$work"' EXIT
-cd "$work" || exit 1
-unset CGSV_DATA
+source "$(dirname "$0")/cli_helpers.sh" "$1"
 
 tiny=(--model mlp --agents 3 --samples-per-agent 60 --rounds 2 --local-epochs 1 --eval-every 1 --device cpu)
 

@@ -1,15 +1,9 @@
 #!/usr/bin/env bash
 # cgsv value as its users meet it: exit codes, messages, files; its numbers are value_numbers.py's.
 # usage: value_test.sh PATH/TO/cgsv
-set -u
-cgsv=$(realpath "$1")
 tests=$(realpath "$(dirname "$0")")
 reference=$(realpath -m "${CGSV_SHARED:-../shared}")
-# shellcheck source=checks.sh
-source "$tests/checks.sh"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
+source "$tests/cli_helpers.sh" "$1"
 export PYTHONDONTWRITEBYTECODE=1
 python3 "$tests/value_files.py" . || exit 1
 

@@ -36,7 +36,8 @@ static bool read_digits(int64_t *value, const char **at)
 {
     if (!isdigit((unsigned char)**at)) return false;
     for (*value = 0; isdigit((unsigned char)**at); ++*at)
-        if (__builtin_mul_overflow(*value, 10, value) || __builtin_add_overflow(*value, **at - '0', value)) return false;
+        if (__builtin_mul_overflow(*value, 10, value) || __builtin_add_overflow(*value, **at - '0', value))
+            return false;
     return true;
 }
 

@@ -32,6 +32,7 @@ struct study {
     cgsv_device *device;
     struct study_source source;
     int trials, budget;
+    bool header_printed;
     int argc;
     char **argv;
     struct csv csv;
@@ -164,7 +165,8 @@ static cgsv_status settings_json(char **text, const struct study *s)
                cJSON_AddBoolToObject(to, "precise", o->precise) && json_add_uint64(to, "seed", o->seed);
     cJSON *methods = cJSON_AddArrayToObject(to, "methods"), *files = cJSON_AddArrayToObject(to, "updates");
     for (int i = 0; i < o->methods.count; i++)
-        complete = complete && cJSON_AddItemToArray(methods, cJSON_CreateString(cgsv_method_name(o->methods.method[i])));
+        complete =
+            complete && cJSON_AddItemToArray(methods, cJSON_CreateString(cgsv_method_name(o->methods.method[i])));
     for (int i = 0; i < s->source.path_count; i++)
         complete = complete && cJSON_AddItemToArray(files, cJSON_CreateString(s->source.paths[i]));
     return json_print(text, root, complete && json_add_device(root, cgsv_device_describe(s->device), o->threads));
@@ -185,10 +187,13 @@ static cgsv_status begin_output(struct study *s)
 
 /* ---- the points ---- */
 
-static void print_header(void)
+/* Above the first row, not before: a study that fails at once prints nothing. */
+static void print_header(struct study *s)
 {
-    printf("%-13s %3s %9s  %-21s  %-9s  %-9s  %-9s  %-9s  %-9s  %-9s  %s\n", "method", "N", "D", "l1 (mean ± deviation)",
-           "l2", "cosine", "Pearson", "1/I", "bound", "seconds", "of Gram");
+    if (s->header_printed) return;
+    s->header_printed = true;
+    printf("%-13s %3s %9s  %-21s  %-9s  %-9s  %-9s  %-9s  %-9s  %-9s  %s\n", "method", "N", "D",
+           "l1 (mean, deviation)", "l2", "cosine", "Pearson", "1/I", "bound", "seconds", "of Gram");
 }
 
 static void print_row(const struct point *p, const cgsv_study_row *row, double gram_seconds)
@@ -235,6 +240,7 @@ static cgsv_status study_matrices(struct study *s, const struct point *p, double
     s->source.vectors.seed = options.valuation.seed = seed_of(s, p);
     TRY(study_source_gram(matrices, &gram_seconds, &s->source, s->trials, p->agents, p->dimension));
     TRY(cgsv_study(rows, s->device, matrices, s->trials, p->agents, &options));
+    print_header(s);
     for (int i = 0; i <= methods->count; i++) {
         print_row(p, &rows[i], gram_seconds);
         if (s->options.out) add_row(s, p, &rows[i], gram_seconds);
@@ -255,7 +261,6 @@ static cgsv_status study_point(struct study *s, const struct point *p)
 static cgsv_status sweep(struct study *s)
 {
     const struct study_options *o = &s->options;
-    print_header();
     for (int i = 0; i < o->agents.count; i++)
         TRY(study_point(s, &(struct point){"agents", (int)o->agents.number[i], o->agents_dimension}));
     if (o->agents.count > 0 && o->dimensions.count > 0) putchar('\n');
@@ -289,8 +294,9 @@ static cgsv_status study(struct study *s)
     if (o->out) TRY(output_prepare(&output, o->out, o->force));
     TRY(open_inputs(s));
     if (!o->quiet)
-        fprintf(stderr, "device  %s: %s\nvectors %s, %d trials, %d permutations\n", cgsv_device_describe(s->device)->name,
-                cgsv_device_describe(s->device)->description, vectors_of(s), s->trials, s->budget);
+        fprintf(stderr, "device  %s: %s\nvectors %s, %d trials, %d permutations\n",
+                cgsv_device_describe(s->device)->name, cgsv_device_describe(s->device)->description, vectors_of(s),
+                s->trials, s->budget);
     TRY(warn_of_time(s));
     TRY(begin_output(s));
     TRY(sweep(s));

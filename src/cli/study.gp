@@ -7,7 +7,8 @@ array shape[8] = [5, 7, 9, 11, 13, 15, 3, 2]
 array hollow[8] = [4, 6, 8, 10, 12, 14, 3, 2]
 
 # Columns "x value deviation seconds gram_seconds" of a method in a sweep.
-rows(sweep, method) = sprintf("< awk -F, -v OFS=' ' '$1 == \"%s\" && $2 == \"%s\" && $7 != \"\" {print $1 == \"agents\" ? $3 : $4, $7, $8 == \"\" ? 0 : $8, $19, $20}' %s", sweep, method, file)
+rows(sweep, method) = sprintf("< awk -F, '$1 == \"%s\" && $2 == \"%s\" && $7 != \"\" " . \
+    "{print $1 == \"agents\" ? $3 : $4, $7, $8 == \"\" ? 0 : $8, $19, $20}' %s", sweep, method, file)
 has(method) = int(system(sprintf("awk -F, '$2 == \"%s\"' %s | wc -l", method, file))) > 0
 present = ""
 do for [m in names] { if (has(m)) { present = present . " " . m } }
@@ -52,14 +53,16 @@ above(row) = both ? (row == 0 ? 0.94 : 0.50) : 0.90
 margins(left, right, bottom, top) = \
     sprintf("set lmargin at screen %f; set rmargin at screen %f; set bmargin at screen %f; set tmargin at screen %f", \
             left, right, bottom, top)
-place(row, column) = margins(0.085 + 0.5 * (both ? column : row), 0.49 + 0.5 * (both ? column : row), below(row), above(row))
+place(row, column) = margins(0.085 + 0.5 * (both ? column : row), 0.49 + 0.5 * (both ? column : row), \
+                             below(row), above(row))
 
 do for [terminal_name in "svg png"] {
     if (terminal_name eq "svg") {
         set terminal svg size 950, height font "sans-serif,13" background "#ffffff"
     } else {
         if (strstrt(GPVAL_TERMINALS, "pngcairo") > 0) {
-            set terminal pngcairo size 1900, 2 * height font "sans-serif,13" fontscale 1.5 linewidth 2 pointscale 2 background "#ffffff"
+            set terminal pngcairo size 1900, 2 * height font "sans-serif,13" fontscale 1.5 linewidth 2 pointscale 2 \
+                background "#ffffff"
         } else {
             set terminal png size 950, height background "#ffffff"
         }

@@ -54,8 +54,8 @@ cgsv_status study_plot_draw(bool *drawn, const struct study_plot *plot)
     const int code = run_gnuplot(plot->folder);
     *drawn = code == 0;
     if (code == NOT_FOUND)
-        fprintf(stderr, "cgsv: warning: no plot: gnuplot is not installed; once it is, 'gnuplot study.gp' in '%s' draws it\n",
-                plot->folder);
+        fprintf(stderr, "cgsv: warning: no plot: gnuplot is not installed; once it is, 'gnuplot study.gp' in '%s' "
+                        "draws it\n", plot->folder);
     else if (code != 0)
         fprintf(stderr, "cgsv: warning: no plot: gnuplot failed (%d) on '%s/study.gp'\n", code, plot->folder);
     return CGSV_OK;

@@ -66,8 +66,8 @@ static cgsv_status add_folder(struct study_source *source, const char *folder)
     TRY(status);
     if (source->path_count == before) TRY(add_rounds(source, folder));
     if (source->path_count > before) return CGSV_OK;
-    return error_set(CGSV_ERROR_DATA, "'%s' holds no round_*.safetensors, in updates/ or itself; expected the folder of "
-                                      "a cgsv run --record-updates", folder);
+    return error_set(CGSV_ERROR_DATA, "'%s' holds no round_*.safetensors, in updates/ or itself; expected the folder "
+                                      "of a cgsv run --record-updates", folder);
 }
 
 cgsv_status study_source_open(struct study_source *source, const struct option_strings *updates)
@@ -180,7 +180,8 @@ static cgsv_status batch_gram(double *matrices, double *seconds, const struct st
 cgsv_status study_source_gram(double *matrices, double *seconds, const struct study_source *source, int games,
                               int agents, int64_t dimension)
 {
-    const int64_t N = agents, most = BUFFER_NUMBERS / CHUNK_UNIT / N, rest = source->updates ? updates_agents(source->updates) - N : 0;
+    const int64_t N = agents, most = BUFFER_NUMBERS / CHUNK_UNIT / N;
+    const int64_t rest = source->updates ? updates_agents(source->updates) - N : 0;
     const int together = games < most ? games : (int)most;
     struct batch b = {.games = together, .agents = agents};
     const int64_t rows = together * N + rest, units = BUFFER_NUMBERS / CHUNK_UNIT / rows;

@@ -81,7 +81,8 @@ cgsv_status run_setup_json(char **text, const struct run_setup *setup)
                    cJSON_AddNumberToObject(recorded, "rounds", run_recorded_rounds(setup)) &&
                    cJSON_AddNumberToObject(recorded, "bytes", (double)run_recorded_bytes(setup));
     }
-    if (setup->samples) complete = complete && json_add_integers(root, "samples", setup->samples, setup->config->agents);
+    if (setup->samples)
+        complete = complete && json_add_integers(root, "samples", setup->samples, setup->config->agents);
     complete = complete && add_memory(root, setup->plan);
     return json_print(text, root, complete);
 }

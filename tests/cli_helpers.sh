@@ -1,5 +1,11 @@
-# What tests of the command share: they set $cgsv, and end by `finish`.
-# shellcheck shell=bash disable=SC2154
+# What tests of the command share: sourced with the path of cgsv. Works in a folder of its own.
+set -u
+cgsv=$(realpath "$1")
+work=$(mktemp -d)
+mounted= # a file system to unmount in the end
+trap '[ -z "$mounted" ] || umount "$mounted"; rm -rf "$work"' EXIT
+cd "$work" || exit 1
+unset CGSV_DATA
 passed=0 failed=0 skipped=0
 
 pass() { passed=$((passed + 1)); }
@@ -47,7 +53,7 @@ refuse() {
     fi
 }
 
-# The last line, and the test's exit code.
+# finish: the verdict, the last command of a test
 finish() {
     [ "$skipped" -eq 0 ] || echo "$skipped skipped"
     echo "$passed passed, $failed failed"
