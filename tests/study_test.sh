@@ -3,7 +3,7 @@
 # usage: study_test.sh PATH/TO/cgsv
 source "$(dirname "$0")/cli_helpers.sh" "$1"
 
-quick=(--agents 3,5 --agents-dimension 200 --dimensions 2^6..2^8 --dimensions-agents 4 --trials 3 --device cpu)
+quick=(--agents 3,5 --agents-dimension 200 --dimensions 2^6..2^8 --dimensions-agents 4 --trials 3 --device cpu --threads 1)
 
 # Help and wrong use
 expect 0 'usage: cgsv study' study --help

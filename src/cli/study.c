@@ -7,7 +7,6 @@
 
 #include "cgsv/cgsv.h"
 #include "cli/commands.h"
-#include "cli/format.h"
 #include "cli/study_options.h"
 #include "cli/study_plot.h"
 #include "cli/study_source.h"
@@ -142,9 +141,10 @@ static cgsv_status warn_of_time(const struct study *s)
     cgsv_valuation_defaults(&exact);
     for (int i = 0; i < 2; i++) /* the first time warms up */
         TRY(cgsv_value(s->device, value, NULL, gram, weight, 1, PROBE_AGENTS, &exact, &seconds));
-    char time[FORMAT_SIZE];
-    fprintf(stderr, "cgsv: warning: exact values of up to %d agents: %.2g coalitions in all, about %s (h:)min:s here\n",
-            most, coalitions * s->trials, format_time(time, seconds / exp2(PROBE_AGENTS) * coalitions * s->trials));
+    coalitions *= s->trials;
+    seconds *= coalitions / exp2(PROBE_AGENTS);
+    fprintf(stderr, "cgsv: warning: exact values of up to %d agents: %.2g coalitions in all, about %.2g %s here\n", most,
+            coalitions, seconds < 3600 ? seconds : seconds / 3600, seconds < 3600 ? "seconds" : "hours");
     return CGSV_OK;
 }
 

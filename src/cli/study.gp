@@ -40,8 +40,8 @@ times = "rows(sweep, 'exact') using 1:5 " . grey . \
 legend = "for [m in present] NaN with linespoints " . filled . "title m, " . \
     "NaN " . grey . "title 'Gram matrix'"
 theirs = ", for [m in 'cosine permutation'] "
-published_errors = theirs . "$published using (beside(sweep, m)):(chosen(sweep, m, $4)):(chosen(sweep, m, low($4, $5))):(chosen(sweep, m, $4 + $5)) " . \
-    "with yerrorbars " . open
+published_errors = theirs . "$published using (beside(sweep, m)):(chosen(sweep, m, $4))" . \
+    ":(chosen(sweep, m, low($4, $5))):(chosen(sweep, m, $4 + $5)) with yerrorbars " . open
 published_times = theirs . "$published using (beside(sweep, m)):(chosen(sweep, m, $6)) with points " . open
 published_legend = theirs . "NaN with points " . open . "title 'published, ' . m"
 
