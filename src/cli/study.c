@@ -1,5 +1,6 @@
 /* cgsv study: how far cheap estimates of contributions are from exact ones, over N and over D. */
 #include <inttypes.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,7 +68,8 @@ static cgsv_status beyond_updates(const char *option, int64_t wanted, const char
 static cgsv_status fit_to_updates(struct study *s)
 {
     struct study_options *o = &s->options;
-    const int64_t agents = updates_agents(s->source.updates), dimension = updates_dimension(s->source.updates);
+    const int64_t agents = updates_agents(s->source.updates), entries = updates_dimension(s->source.updates);
+    const int64_t dimension = entries < INT_MAX ? entries : INT_MAX; /* the most columns of a Gram matrix */
     const int64_t most = agents < STUDY_EXACT_AGENTS ? agents : STUDY_EXACT_AGENTS;
     if (agents < 2)
         return error_set(CGSV_ERROR_DATA, "the updates are of one agent; expected at least 2, or one tensor an agent");

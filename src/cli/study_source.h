@@ -20,7 +20,7 @@ cgsv_status study_source_open(struct study_source *source, const struct option_s
 void study_source_close(struct study_source *source);
 
 /* matrices[games][N][N] of the games 0 … games − 1 (trials, or rounds of the files), from the first N
- * agents and the first D columns. *seconds: of one game's Gram matrix, from vectors in memory. */
+ * agents and the first D columns. *seconds: of one game's Gram matrix, from vectors in the host's memory. */
 cgsv_status study_source_gram(double *matrices, double *seconds, const struct study_source *source, int games,
                               int agents, int64_t dimension);
 
