@@ -172,24 +172,24 @@ Test(options, wrong_use)
 }
 
 static const char *paths[4];
-static struct option_files files = {.paths = paths};
+static struct option_files named = {.paths = paths};
 
 static cgsv_status parse_files(const char *a, const char *b, const char *c, const char *d)
 {
     char *argv[5] = {(char *)a, (char *)b, (char *)c, (char *)d, NULL};
     int argc = 0;
     while (argv[argc]) argc++;
-    return options_parse_with_files(table, COUNT, argc, argv, &help, &files);
+    return options_parse_with_files(table, COUNT, argc, argv, &help, &named);
 }
 
 Test(options, files)
 {
     cr_assert_eq(parse_files("a.npy", "--agents", "7", "b.npy"), CGSV_OK, "%s", cgsv_last_error());
-    cr_expect(agents == 7 && files.count == 2 && strcmp(paths[0], "a.npy") == 0 && strcmp(paths[1], "b.npy") == 0);
+    cr_expect(agents == 7 && named.count == 2 && strcmp(paths[0], "a.npy") == 0 && strcmp(paths[1], "b.npy") == 0);
     cr_assert_eq(parse_files("--force", NULL, NULL, NULL), CGSV_OK);
-    cr_expect(force && files.count == 0);
+    cr_expect(force && named.count == 0);
     cr_assert_eq(parse_files("--", "--agents", "-h", "--"), CGSV_OK, "%s", cgsv_last_error());
-    cr_expect(files.count == 3 && !help && strcmp(paths[0], "--agents") == 0 && strcmp(paths[2], "--") == 0);
+    cr_expect(named.count == 3 && !help && strcmp(paths[0], "--agents") == 0 && strcmp(paths[2], "--") == 0);
     cr_assert_eq(parse_files("a", "--help", "--nonsense", NULL), CGSV_OK);
     cr_expect(help);
     cr_expect_eq(parse_files("-a", NULL, NULL, NULL), CGSV_ERROR_ARGUMENT);
