@@ -34,7 +34,7 @@ KERNEL(server_weigh, struct server_step s)
             fault = CGSV_FAULT_ROUNDED;
         const int excluded = fault == CGSV_FAULT_NOT_FINITE || fault == CGSV_FAULT_ZERO;
         s.norm[agent] = norm;
-        s.coefficient[agent] = excluded ? 0.0 : weight * mechanism.gamma / (norm + NORM_EPSILON);
+        s.coefficient[agent] = excluded ? FAULTY_UPDATE : weight * mechanism.gamma / (norm + NORM_EPSILON);
         record[i].update_norm = norm;
         record[i].fault = fault;
     }
@@ -64,7 +64,7 @@ KERNEL(server_contribution, struct server_step s)
         for (int chunk = 0; chunk < s.chunks; chunk++) dot += dots[(int64_t)chunk * (s.agents + 1) + i];
         const double norm = s.norm[first + i], scale = mechanism.gamma / (norm + NORM_EPSILON);
         double psi = 0;
-        if (s.coefficient[first + i] != 0 && scale * norm >= ZERO_NORM && g_norm >= ZERO_NORM) psi = dot / norm / g_norm;
+        if (s.coefficient[first + i] >= 0 && scale * norm >= ZERO_NORM && g_norm >= ZERO_NORM) psi = dot / norm / g_norm;
         const double old = *s.round == 0 ? 0.0 : importance[i];
         const double moved = mechanism.alpha * old + (1 - mechanism.alpha) * psi;
         importance[i] = moved > IMPORTANCE_FLOOR ? moved : IMPORTANCE_FLOOR;

@@ -163,7 +163,7 @@ struct server_step {
     int *round;                        /* rounds done */
     double *importance;                /* [F][N] r */
     double *norm;                      /* [F][N] ‖Δw_i‖ */
-    double *coefficient;               /* [F][N] weight_i Γ / (‖Δw_i‖ + 1e-7), 0 for a faulty update */
+    double *coefficient;               /* [F][N] weight_i Γ / (‖Δw_i‖ + 1e-7); negative for a faulty update */
     double *keep_ratio;                /* [F][N] q */
     int32_t *order;                    /* [F][N] agents by q, most first; ties by number */
     struct rank_state *rank;           /* [F][G][N] in that order */

@@ -136,7 +136,7 @@ static void bench_make(struct bench *b, int agents, int64_t dimension, cgsv_rewa
         b->config.tensors = TENSORS;
         b->config.tensor_begin = b->tensor_begin;
     }
-    for (int i = 0; i < agents; i++) b->share[i] = 1 + i % 7;
+    for (int i = 0; i < agents; i++) b->share[i] = (i + 1) % 7; /* a share of 0 counts for nothing, but is valued */
     b->config.shares = b->share;
     b->update = take((size_t)(agents * b->update_stride), sizeof *b->update);
     b->model = take((size_t)(agents * b->model_stride), sizeof *b->model);

@@ -18,7 +18,6 @@
 
 enum { NAMED = 8 };       /* faulty agents that a warning names */
 #define LONG_EXACT 4e9    /* coalitions from which on one is told of them */
-#define LEAST_SHARE 1e-200
 #define CANCELLED 1e-3    /* of the squared length that updates at right angles would have */
 
 struct value_run {
@@ -103,7 +102,6 @@ static cgsv_status create_server(struct value_run *run)
 {
     const struct value_options *o = &run->options;
     cgsv_server_config config;
-    for (int i = 0; i < run->agents; i++) run->coefficient[i] = fmax(run->weight[i], LEAST_SHARE);
     cgsv_server_config_defaults(&config, run->agents, run->stream.dimension);
     config.tensors = run->layers;
     config.tensor_begin = run->layer_begin;
@@ -111,7 +109,7 @@ static cgsv_status create_server(struct value_run *run)
     config.gamma = o->gamma;
     config.alpha = o->alpha;
     config.beta = o->beta;
-    config.shares = run->coefficient;
+    config.shares = run->weight;
     return cgsv_server_create(&run->server, run->device, &config);
 }
 

@@ -2,6 +2,7 @@
 #include "cgsv/server.h"
 
 #include <float.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -189,8 +190,9 @@ cgsv_status cgsv_server_records(cgsv_server *s, cgsv_round_record *records)
 cgsv_status cgsv_server_weights(cgsv_server *s, double *weights)
 {
     TRY(wait_for_step(s, "cgsv_server_weights", "weights", weights));
-    return s->device->backend->download(s->device, weights, s->step.coefficient,
-                                        (size_t)s->step.agents * sizeof *weights);
+    TRY(s->device->backend->download(s->device, weights, s->step.coefficient, (size_t)s->step.agents * sizeof *weights));
+    for (int i = 0; i < s->step.agents; i++) weights[i] = fmax(weights[i], 0.0); /* a faulty one's is negative */
+    return CGSV_OK;
 }
 
 cgsv_status cgsv_server_aggregate(cgsv_server *s, float *aggregate)
