@@ -31,6 +31,7 @@ extern "C" const struct kernels KERNELS_TABLE = {
     launch_loss,
     launch_optimize,
     launch_round_loss,
+    LOCAL_GROUPS,
     span_columns,
     launch_server_norms,
     launch_server_weigh,

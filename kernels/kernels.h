@@ -279,6 +279,7 @@ struct kernels {
     const char *(*round_loss)(void *stream, double *train_loss, const struct loss_sums *sums, const struct row *row,
                               int rows);
 
+    int local_groups; /* groups of ranks that one reading of a span counts for */
     /* Columns of a span, by D; the kernels want the same spans that a step's tables hold. */
     int64_t (*span_columns)(int64_t dimension);
     /* The server step; in this order. server_norms is left out when the optimizer gave them. */

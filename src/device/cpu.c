@@ -88,10 +88,24 @@ static void cpu_release(cgsv_device *device, void *memory)
     free(memory);
 }
 
-static cgsv_status cpu_copy(cgsv_device *device, void *to, const void *from, size_t bytes)
+static cgsv_status cpu_transfer(cgsv_device *device, void *to, const void *from, size_t bytes)
 {
     (void)device;
     memcpy(to, from, bytes);
+    return CGSV_OK;
+}
+
+/* Each thread a stretch, in whole lines of the cache. */
+static cgsv_status cpu_copy(cgsv_device *device, void *to, const void *from, size_t bytes)
+{
+    const struct cpu_state *state = device->state;
+    const size_t threads = (size_t)state->stream.threads, stretch = (bytes / threads + 64) / 64 * 64;
+#pragma omp parallel for schedule(static, 1) num_threads(state->stream.threads)
+    for (size_t i = 0; i < threads; i++) {
+        const size_t begin = i * stretch;
+        if (begin < bytes)
+            memcpy((char *)to + begin, (const char *)from + begin, bytes - begin < stretch ? bytes - begin : stretch);
+    }
     return CGSV_OK;
 }
 
@@ -157,9 +171,10 @@ static const struct device_backend cpu_backend = {
     .close = cpu_close,
     .allocate = cpu_allocate,
     .release = cpu_release,
-    .upload = cpu_copy,
+    .upload = cpu_transfer,
     .upload_rows = cpu_upload_rows,
-    .download = cpu_copy,
+    .download = cpu_transfer,
+    .copy = cpu_copy,
     .clear = cpu_clear,
     .sync = cpu_sync,
     .wait = cpu_wait,

@@ -190,6 +190,13 @@ static cgsv_status cuda_download(cgsv_device *device, void *to, const void *from
     return cuda_sync(device);
 }
 
+static cgsv_status cuda_copy(cgsv_device *device, void *to, const void *from, size_t bytes)
+{
+    struct cuda_state *s = device->state;
+    CUDA_TRY(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, s->stream));
+    return CGSV_OK;
+}
+
 static cgsv_status cuda_clear(cgsv_device *device, void *memory, size_t bytes)
 {
     struct cuda_state *s = device->state;
@@ -254,6 +261,7 @@ static const struct device_backend cuda_backend = {
     .upload = cuda_upload,
     .upload_rows = cuda_upload_rows,
     .download = cuda_download,
+    .copy = cuda_copy,
     .clear = cuda_clear,
     .sync = cuda_sync,
     .wait = cuda_wait,

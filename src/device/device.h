@@ -43,6 +43,7 @@ struct device_backend {
     cgsv_status (*upload_rows)(cgsv_device *device, void *to, const void *from, size_t from_stride, size_t bytes,
                                size_t rows);
     cgsv_status (*download)(cgsv_device *device, void *to, const void *from, size_t bytes);
+    cgsv_status (*copy)(cgsv_device *device, void *to, const void *from, size_t bytes); /* within the device */
     cgsv_status (*clear)(cgsv_device *device, void *memory, size_t bytes);
     cgsv_status (*sync)(cgsv_device *device);
     cgsv_status (*wait)(cgsv_device *device, void *stream); /* for the work on any stream of the device */

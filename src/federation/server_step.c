@@ -147,6 +147,18 @@ void server_step_free(struct server_step *s, cgsv_device *device)
     memset(s, 0, sizeof *s);
 }
 
+cgsv_status server_step_select(cgsv_device *device, const struct server_step *step, void *stream)
+{
+    const struct kernels *k = device->kernels;
+    for (int pass = 0; pass < SELECT_PASSES; pass++) {
+        LAUNCHED(device, k->select_count(stream, *step, pass));
+        LAUNCHED(device, k->select_narrow(stream, *step, pass));
+    }
+    LAUNCHED(device, k->select_count_ties(stream, *step));
+    LAUNCHED(device, k->select_end_ties(stream, *step));
+    return CGSV_OK;
+}
+
 cgsv_status server_step_run(cgsv_device *device, const struct server_step *step, void *stream)
 {
     const struct kernels *k = device->kernels;
@@ -154,12 +166,7 @@ cgsv_status server_step_run(cgsv_device *device, const struct server_step *step,
     LAUNCHED(device, k->server_weigh(stream, *step));
     LAUNCHED(device, k->server_aggregate_and_dot(stream, *step));
     LAUNCHED(device, k->server_contribution(stream, *step));
-    for (int pass = 0; pass < SELECT_PASSES; pass++) {
-        LAUNCHED(device, k->select_count(stream, *step, pass));
-        LAUNCHED(device, k->select_narrow(stream, *step, pass));
-    }
-    LAUNCHED(device, k->select_count_ties(stream, *step));
-    LAUNCHED(device, k->select_end_ties(stream, *step));
+    TRY(server_step_select(device, step, stream));
     LAUNCHED(device, k->server_download(stream, *step));
     LAUNCHED(device, k->server_record(stream, *step));
     return CGSV_OK;

@@ -1,0 +1,115 @@
+#include "cli/bench_measure.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+/* A copy must leave every cache; it is repeated in one measurement until that is long beside
+ * what starting it costs. */
+enum { COPY_BYTES = 256 << 20, COPY_REPEATS = 5 };
+#define COPY_SECONDS 2e-3
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+struct bench_times bench_times_of(double *seconds, int count)
+{
+    qsort(seconds, (size_t)count, sizeof *seconds, ascending);
+    return (struct bench_times){(seconds[(count - 1) / 2] + seconds[count / 2]) / 2, seconds[0], seconds[count - 1]};
+}
+
+static cgsv_status time_once(double *seconds, cgsv_device *device, cgsv_status (*work)(void *), void *context)
+{
+    TRY(device->backend->sync(device));
+    const double start = now();
+    TRY(work(context));
+    TRY(device->backend->sync(device));
+    *seconds = now() - start;
+    return CGSV_OK;
+}
+
+cgsv_status bench_measure(struct bench_times *times, cgsv_device *device, int repeat, cgsv_status (*work)(void *),
+                          void *context)
+{
+    double *seconds = calloc((size_t)repeat, sizeof *seconds);
+    *times = (struct bench_times){0};
+    if (!seconds) return error_set(CGSV_ERROR_MEMORY, "no memory for %d measurements", repeat);
+    cgsv_status status = time_once(seconds, device, work, context); /* warm-up */
+    for (int i = 0; i < repeat && status == CGSV_OK; i++) status = time_once(&seconds[i], device, work, context);
+    if (status == CGSV_OK) *times = bench_times_of(seconds, repeat);
+    free(seconds);
+    return status;
+}
+
+/* ---- copy bandwidth ---- */
+
+struct copying {
+    cgsv_device *device;
+    void *to, *from;
+    int64_t copies;
+};
+
+static cgsv_status copy(void *context)
+{
+    const struct copying *c = context;
+    for (int64_t i = 0; i < c->copies; i++) TRY(c->device->backend->copy(c->device, c->to, c->from, COPY_BYTES));
+    return CGSV_OK;
+}
+
+static cgsv_status measure_copies(double *bandwidth, struct copying *c)
+{
+    const struct device_backend *backend = c->device->backend;
+    struct bench_times times;
+    double seconds;
+    TRY(backend->allocate(c->device, &c->from, COPY_BYTES));
+    TRY(backend->allocate(c->device, &c->to, COPY_BYTES));
+    c->copies = 1;
+    TRY(time_once(&seconds, c->device, copy, c)); /* warm-up */
+    TRY(time_once(&seconds, c->device, copy, c));
+    c->copies += (int64_t)(COPY_SECONDS / seconds);
+    TRY(bench_measure(&times, c->device, COPY_REPEATS, copy, c));
+    *bandwidth = 2.0 * COPY_BYTES * (double)c->copies / times.median;
+    return CGSV_OK;
+}
+
+size_t bench_copy_bytes(void) { return 2 * (size_t)COPY_BYTES; }
+
+cgsv_status bench_copy_bandwidth(double *bandwidth, cgsv_device *device)
+{
+    struct copying c = {.device = device};
+    cgsv_status status = measure_copies(bandwidth, &c);
+    device->backend->release(device, c.from);
+    device->backend->release(device, c.to);
+    return status;
+}
+
+/* ---- data ---- */
+
+cgsv_status bench_random_rows(cgsv_device *device, float *row, int agents, int64_t columns, int64_t stride)
+{
+    const struct random_updates updates = {.row = row, .kind = CGSV_VECTORS_NORMAL, .seed = 1, .columns = columns,
+                                           .stride = stride, .games = 1, .agents = agents};
+    LAUNCHED(device, device->kernels->random_updates(device->stream, updates));
+    return CGSV_OK;
+}
+
+int64_t bench_stride(int64_t dimension) { return (dimension + 63) / 64 * 64; }
+
+int bench_tensors(int64_t begin[BENCH_TENSORS + 1], int64_t dimension)
+{
+    static const double share[BENCH_TENSORS - 1] = {0.002, 0.0003, 0.06, 0.0005, 0.6, 0.003, 0.3};
+    const int tensors = dimension < 1000 ? 1 : BENCH_TENSORS;
+    begin[0] = 0;
+    for (int t = 0; t + 1 < tensors; t++) begin[t + 1] = begin[t] + 1 + (int64_t)(share[t] * (double)dimension);
+    begin[tensors] = dimension;
+    return tensors;
+}

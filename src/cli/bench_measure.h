@@ -1,0 +1,40 @@
+/* Timing for `cgsv bench`, and memory and data to be timed on. */
+#ifndef CLI_BENCH_MEASURE_H
+#define CLI_BENCH_MEASURE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "device/device.h"
+
+/* Seconds of one piece of work, over its repeats. */
+struct bench_times {
+    double median, least, most;
+};
+
+/* Of seconds[count], count >= 1; sorts them. */
+struct bench_times bench_times_of(double *seconds, int count);
+
+/* Times work(context) `repeat` times, each until the device is done, after one that is not timed. */
+cgsv_status bench_measure(struct bench_times *times, cgsv_device *device, int repeat,
+                          cgsv_status (*work)(void *context), void *context);
+
+/* Bytes a second of a copy within the device's memory, those read and those written. */
+cgsv_status bench_copy_bandwidth(double *bandwidth, cgsv_device *device);
+
+/* Of device memory that bench_copy_bandwidth takes. */
+size_t bench_copy_bytes(void);
+
+/* Independent N(0, 1) to row[agents] on the device, rows `stride` apart, of `columns`. */
+cgsv_status bench_random_rows(cgsv_device *device, float *row, int agents, int64_t columns, int64_t stride);
+
+/* Floats from one row of D to the next: a multiple of a cache line. */
+int64_t bench_stride(int64_t dimension);
+
+enum { BENCH_TENSORS = 8 };
+
+/* Cuts D columns into tensors of sizes as unlike as a network's; returns their number. A short
+ * vector is one tensor. */
+int bench_tensors(int64_t begin[BENCH_TENSORS + 1], int64_t dimension);
+
+#endif
