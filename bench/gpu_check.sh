@@ -7,10 +7,11 @@
 # in DEBS (default: .carry/; Criterion, OpenBLAS, Random123, cJSON and what they need) are
 # unpacked into a folder of their own, outside the system. Then it builds into build-gpu,
 # runs the tests, runs the kernels' test op_cuda under compute-sanitizer (memcheck, then
-# racecheck), trains three rounds on cuda:0 and measures the speed with bench/run.sh. A step
-# that fails does not keep the later ones from running, as time on such a machine is short;
-# the last lines name the failed ones, and the exit code is then 1. The log gpu_check.log
-# and the measurements go to $OUT, or to bench/results/ where that is not set.
+# racecheck), trains three rounds on cuda:0, times parts of the library with `cgsv bench`
+# and measures the speed with bench/run.sh. A step that fails does not keep the later ones
+# from running, as time on such a machine is short; the last lines name the failed ones, and
+# the exit code is then 1. The log gpu_check.log, the lines of gpu_bench.json and the
+# measurements go to $OUT, or to bench/results/ where that is not set.
 set -euo pipefail
 debs=$(realpath -m "${1:-$(dirname "$0")/../.carry}")
 root=$(realpath "$(dirname "$0")/..")
@@ -71,6 +72,11 @@ sanitize() { # TOOL
     compute-sanitizer --tool "$1" --error-exitcode 1 "$program" small
 }
 
+# A table for the log, and the same numbers as JSON. The selection: 100 ranks of 10M entries among them.
+bench() { # WHAT OPTIONS...
+    "$build/cgsv" bench "$@" --device cuda:0 && "$build/cgsv" bench "$@" --device cuda:0 --json >>"$out/gpu_bench.json"
+}
+
 check() {
     nvidia-smi
     unpack
@@ -80,6 +86,10 @@ check() {
         step memcheck sanitize memcheck
         step racecheck sanitize racecheck
         step "cgsv run" "$build/cgsv" run --device cuda:0 --rounds 3
+        rm -f "$out/gpu_bench.json"
+        step "bench server" bench server --agents 10,100 --dimension 62006,1M,10M
+        step "bench select" bench select --agents 10,100 --dimension 1M,10M --reward global
+        step "bench shapley" bench shapley --agents 10,25,30,100 --dimension 1000,1M,10M --exact-agents 30
         step benchmarks bench/run.sh --device cuda:0 --out "$out"
     fi
     if [ ${#failed[@]} -gt 0 ]; then

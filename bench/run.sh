@@ -3,8 +3,8 @@
 #
 #   bench/run.sh [--device cpu|cuda:0] [--threads T] [--python PY] [--out DIR] [--quick]
 #
-# Builds the two benchmark programs, and runs each of them and at once after it its PyTorch
-# peer (bench/peers/), so that both see the same machine in the same state. PY is a Python
+# Builds bench_training and cgsv, and runs the first and `cgsv bench server`, each with its
+# PyTorch peer (bench/peers/) at once after it, so that both see the same machine in the same state. PY is a Python
 # that has torch (default: $CGSV_TORCH_PYTHON, else python3); without torch the peers' column
 # stays empty. T defaults to all cores and counts for both. Writes DIR/DATE-cpu|gpu-NAME.md
 # and .csv (DIR: bench/results). --quick: fewer repeats and without D = 10,000,000, to see
@@ -38,7 +38,7 @@ export OMP_NUM_THREADS=$threads
 
 build=${CGSV_BUILD_DIR:-build}
 [ -f "$build/CMakeCache.txt" ] || cmake -S . -B "$build" -DCGSV_TESTS=OFF >&2
-cmake --build "$build" --target bench_training bench_server >&2
+cmake --build "$build" --target bench_training cgsv_program >&2
 cached() { sed -n "s/^$1:[^=]*=//p" "$build/CMakeCache.txt"; }
 
 peer_device=${device%%:*}
@@ -73,8 +73,9 @@ training() { # NAME MODEL
 }
 
 server() { # AGENTS DIMENSION
-    measure bench_server "$1" "$2" "$threads" "$repeat" --device "$device" -- \
-        torch_server.py --agents "$1" --dimension "$2" --threads "$threads" --repeat "$repeat" --device "$peer_device"
+    local sizes=(--agents "$1" --dimension "$2" --threads "$threads" --repeat "$repeat")
+    measure cgsv bench server "${sizes[@]}" --device "$device" --json -- \
+        torch_server.py "${sizes[@]}" --device "$peer_device"
 }
 
 rounds=5 repeat=11

@@ -21,7 +21,7 @@ def rows(ours, peer):
     seconds = peer["seconds"] if peer else None
     if ours["what"] == "server":
         size = f"N = {ours['agents']}, D = {ours['dimension']:,}"
-        yield row("server step", size, ours["device"], ours["seconds"], seconds, ours["floor_seconds"])
+        yield row("server step", size, ours["description"], ours["seconds"], seconds, ours["floor_seconds"])
     else:
         size = f"{ours['model']}, N = {ours['agents']}"
         yield row("local training of a round", size, ours["device"], ours["seconds"], seconds)

@@ -1,4 +1,4 @@
-"""The server step of one CGSV round in PyTorch, the way the published code does it: the peer of our server step.
+"""The server step of one CGSV round in PyTorch, the way the published code does it: the peer of `cgsv bench server`.
 
 Updates and models are lists of parameter tensors. Timed: rescaling to the normalisation length, the aggregate, the
 cosines, the importance, the keep ratios, and per agent and tensor a mask by top-k that is added to the agent's model
