@@ -1,19 +1,13 @@
 #include "cli/bench_measure.h"
 
 #include <stdlib.h>
-#include <time.h>
+
+#include "core/clock.h"
 
 /* A copy must leave every cache; it is repeated in one measurement until that is long beside
  * what starting it costs. */
 enum { COPY_BYTES = 256 << 20, COPY_REPEATS = 5 };
 #define COPY_SECONDS 2e-3
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static int ascending(const void *a, const void *b)
 {
@@ -30,10 +24,10 @@ struct bench_times bench_times_of(double *seconds, int count)
 static cgsv_status time_once(double *seconds, cgsv_device *device, cgsv_status (*work)(void *), void *context)
 {
     TRY(device->backend->sync(device));
-    const double start = now();
+    const double start = clock_seconds();
     TRY(work(context));
     TRY(device->backend->sync(device));
-    *seconds = now() - start;
+    *seconds = clock_seconds() - start;
     return CGSV_OK;
 }
 

@@ -7,17 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli/format.h"
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
+#include "core/clock.h"
 
 void progress_begin(struct progress *progress, int rounds, bool quiet)
 {
@@ -28,7 +21,7 @@ void progress_begin(struct progress *progress, int rounds, bool quiet)
         .in_place = in_place,
         .color = in_place && !(no_color && *no_color),
         .rounds = rounds,
-        .start = now(),
+        .start = clock_seconds(),
     };
 }
 
@@ -37,7 +30,7 @@ void progress_round(struct progress *progress, int round, double mean_accuracy, 
     if (progress->quiet) return;
     char left[FORMAT_SIZE], digits[FORMAT_SIZE];
     int width = snprintf(digits, sizeof digits, "%d", progress->rounds);
-    double elapsed = now() - progress->start;
+    double elapsed = clock_seconds() - progress->start;
     fprintf(stderr, "%sround %s%*d/%d%s", progress->in_place ? "\r\033[K" : "", progress->color ? "\033[1m" : "", width,
             round, progress->rounds, progress->color ? "\033[0m" : "");
     if (!isnan(mean_accuracy))

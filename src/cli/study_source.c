@@ -8,21 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
+#include "core/clock.h"
 #include "core/error.h"
 #include "io/file.h"
 #include "io/output_folder.h"
 
 enum { CHUNK_UNIT = 2048, BUFFER_NUMBERS = 1 << 24, TIMING_REPEATS = 10 };
 #define TIMING_SECONDS 0.1
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 /* ---- files ---- */
 
@@ -118,10 +111,10 @@ static cgsv_status fill(const struct study_source *source, const struct batch *b
 
 static cgsv_status add_and_read(struct batch *b, double *matrices, int64_t count, double *seconds)
 {
-    const double start = now();
+    const double start = clock_seconds();
     TRY(cgsv_gram_add(b->gram, b->rows, count, count));
     TRY(cgsv_gram_read(b->gram, matrices, b->faulty)); /* waits */
-    *seconds += now() - start;
+    *seconds += clock_seconds() - start;
     return CGSV_OK;
 }
 

@@ -1,19 +1,11 @@
-/* What `cgsv value` found out, as JSON. cJSON's functions take NULL and give NULL when memory
- * runs out, so a chain of && builds an object and tells whether it is complete. */
-#include <cjson/cJSON.h>
-#include <inttypes.h>
+/* What `cgsv value` found out, as JSON. */
 #include <math.h>
 #include <stdio.h>
 
 #include "cli/value_results.h"
-#include "core/error.h"
+#include "io/json.h"
 
 static const char *const faults[] = {NULL, "zero", "not_finite"};
-
-static bool add_text(cJSON *object, const char *key, const char *text)
-{
-    return text ? cJSON_AddStringToObject(object, key, text) != NULL : cJSON_AddNullToObject(object, key) != NULL;
-}
 
 /* 17 digits give every double back, cJSON's own 15 nearly; null for what is undefined. */
 static cJSON *new_number(double value)
@@ -31,25 +23,23 @@ static bool add_number(cJSON *object, const char *key, double value)
 static bool add_settings(cJSON *root, const struct value_results *results)
 {
     const struct value_options *o = results->options;
-    char seed[24]; /* a double would round seeds above 2^53 */
-    snprintf(seed, sizeof seed, "%" PRIu64, o->valuation.seed);
     cJSON *files = cJSON_AddArrayToObject(root, "files");
     bool complete = true;
     for (int r = 0; r < o->rounds; r++)
         complete = complete && cJSON_AddItemToArray(files, cJSON_CreateString(o->files[r]));
     complete = complete && add_number(root, "agents", results->agents) &&
                add_number(root, "dimension", (double)results->dimension) &&
-               add_text(root, "weights", o->weights) && cJSON_AddBoolToObject(root, "normalise", o->normalise) &&
+               json_add_text(root, "weights", o->weights) && cJSON_AddBoolToObject(root, "normalise", o->normalise) &&
                add_number(root, "gamma", o->normalise ? o->gamma : NAN) &&
-               add_text(root, "method", cgsv_method_name(o->valuation.method)) &&
+               json_add_text(root, "method", cgsv_method_name(o->valuation.method)) &&
                add_number(root, "permutations", (double)results->cost.permutations) &&
                add_number(root, "evaluations", results->cost.evaluations) &&
                cJSON_AddBoolToObject(root, "every_order", results->cost.every_order) &&
-               cJSON_AddRawToObject(root, "seed", seed);
+               json_add_uint64(root, "seed", o->valuation.seed);
     if (!o->round) return complete;
     return complete && add_number(root, "alpha", o->alpha) &&
-           add_number(root, "beta", o->beta) && add_text(root, "reward", cgsv_reward_name(o->reward)) &&
-           add_text(root, "layers", o->layers);
+           add_number(root, "beta", o->beta) && json_add_text(root, "reward", cgsv_reward_name(o->reward)) &&
+           json_add_text(root, "layers", o->layers);
 }
 
 static bool add_agent(cJSON *agents, const struct value_results *results, const struct value_round *round, int i)
@@ -58,13 +48,13 @@ static bool add_agent(cJSON *agents, const struct value_results *results, const 
     cJSON *to = cJSON_CreateObject();
     if (!cJSON_AddItemToArray(agents, to)) return false;
     bool complete = add_number(to, "agent", i) &&
-                    add_text(to, "name", results->name ? results->name[i] : NULL) &&
+                    json_add_text(to, "name", results->name ? results->name[i] : NULL) &&
                     add_number(to, "weight", a->weight) &&
                     add_number(to, "coefficient", a->coefficient) &&
                     add_number(to, "norm", a->norm) && add_number(to, "value", a->value) &&
                     add_number(to, "standard_error", a->standard_error) &&
                     add_number(to, "share", value_share(round, i)) &&
-                    add_number(to, "psi", a->psi) && add_text(to, "fault", faults[a->fault]) &&
+                    add_number(to, "psi", a->psi) && json_add_text(to, "fault", faults[a->fault]) &&
                     add_number(to, "not_finite", a->not_finite);
     if (!results->options->round) return complete;
     return complete && add_number(to, "importance", a->importance) &&
@@ -102,8 +92,8 @@ static bool add_seconds(cJSON *root, const struct value_results *results)
     double valuation = 0;
     for (int r = 0; r < results->options->rounds; r++) valuation += results->round[r].seconds;
     cJSON *device = cJSON_AddObjectToObject(root, "device"), *seconds = cJSON_AddObjectToObject(root, "seconds");
-    return add_text(device, "name", results->device->name) &&
-           add_text(device, "description", results->device->description) &&
+    return json_add_text(device, "name", results->device->name) &&
+           json_add_text(device, "description", results->device->description) &&
            add_number(seconds, "reading", results->reading) &&
            add_number(seconds, "gram", results->gram) &&
            add_number(seconds, "valuation", valuation);
@@ -112,11 +102,9 @@ static bool add_seconds(cJSON *root, const struct value_results *results)
 cgsv_status value_results_json(char **text, const struct value_results *results)
 {
     cJSON *root = cJSON_CreateObject();
-    bool complete = add_text(root, "cgsv_version", cgsv_version()) && add_settings(root, results);
+    bool complete = json_add_text(root, "cgsv_version", cgsv_version()) && add_settings(root, results);
     cJSON *rounds = cJSON_AddArrayToObject(root, "rounds");
     for (int r = 0; complete && r < results->options->rounds; r++) complete = add_round(rounds, results, r);
     complete = complete && add_totals(root, results) && add_seconds(root, results);
-    *text = complete ? cJSON_Print(root) : NULL;
-    cJSON_Delete(root);
-    return *text ? CGSV_OK : error_set(CGSV_ERROR_MEMORY, "no memory for the values as JSON");
+    return json_print(text, root, complete);
 }

@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "cli/format.h"
+#include "core/clock.h"
 #include "device/device.h"
 #include "valuation/internal.h"
 
@@ -16,13 +16,6 @@ enum { PIECE_BYTES = 32 << 20 };
 /* Mean square of an update's entries below which float32 products lose digits: the smallest
  * normal one is 1.2e-38, and entries may differ by a factor of 100. */
 #define SMALLEST_SQUARE 1e-34
-
-double value_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static size_t entry_size(const struct value_stream *s) { return s->doubles ? sizeof(double) : sizeof(float); }
 
@@ -108,12 +101,12 @@ static cgsv_status copy_to_matrix(struct value_stream *s, int64_t begin, int64_t
 
 static cgsv_status read_piece(struct value_stream *s, int round, int64_t begin, int64_t width)
 {
-    const double start = value_now();
+    const double start = clock_seconds();
     TRY(s->doubles ? updates_columns_double(s->updates, round, begin, width, s->piece, s->columns)
                    : updates_columns(s->updates, round, begin, width, s->piece, s->columns));
     note_nonzero(s, width);
     if (s->matrix) TRY(copy_to_matrix(s, begin, width));
-    s->reading += value_now() - start;
+    s->reading += clock_seconds() - start;
     return CGSV_OK;
 }
 
@@ -123,10 +116,10 @@ static cgsv_status add_pieces(struct value_stream *s, cgsv_gram *gram, int round
     for (int64_t begin = 0; begin < s->dimension; begin += s->columns) {
         const int64_t width = s->dimension - begin < s->columns ? s->dimension - begin : s->columns;
         TRY(read_piece(s, round, begin, width));
-        const double start = value_now();
+        const double start = clock_seconds();
         TRY(s->doubles ? cgsv_gram_add_double(gram, s->piece, s->columns, width)
                        : cgsv_gram_add(gram, s->piece, s->columns, width));
-        s->gram += value_now() - start;
+        s->gram += clock_seconds() - start;
     }
     return CGSV_OK;
 }
@@ -136,10 +129,10 @@ static cgsv_status make_gram(struct value_stream *s, int round, bool precise, do
     cgsv_gram *gram;
     TRY(cgsv_gram_create(&gram, s->device, 1, s->agents, s->columns, precise));
     cgsv_status status = add_pieces(s, gram, round);
-    const double start = value_now();
+    const double start = clock_seconds();
     if (status == CGSV_OK) status = cgsv_gram_read(gram, matrix, faulty);
     cgsv_gram_free(gram);
-    s->gram += value_now() - start;
+    s->gram += clock_seconds() - start;
     return status;
 }
 

@@ -35,6 +35,4 @@ void value_stream_free(struct value_stream *stream);
  * faulty[agents] as in cgsv_gram_read. */
 cgsv_status value_stream_round(struct value_stream *stream, int round, bool *precise, double *gram, int *faulty);
 
-double value_now(void); /* seconds, monotonic */
-
 #endif

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "device/device.h"
 
 /* Columns of a product that one thread takes at a time; fixed, so that results do not
@@ -18,13 +18,6 @@ struct cpu_state {
     enum device_phase phase;
     double since;
 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static const struct kernels *best_kernels(void)
 {
@@ -145,7 +138,7 @@ static cgsv_status cpu_multiply(cgsv_device *device, const struct product *p)
 static cgsv_status cpu_phase(cgsv_device *device, enum device_phase phase)
 {
     struct cpu_state *state = device->state;
-    double time = now();
+    double time = clock_seconds();
     device->seconds[state->phase] += time - state->since;
     state->phase = phase;
     state->since = time;
@@ -188,7 +181,7 @@ cgsv_status cpu_open(cgsv_device *device, int threads)
     struct cpu_state *state = calloc(1, sizeof *state);
     if (!state) return error_set(CGSV_ERROR_MEMORY, "no memory for a device handle");
     state->stream.threads = threads ? threads : omp_get_num_procs();
-    state->since = now();
+    state->since = clock_seconds();
     openblas_set_num_threads(1); /* rows and tiles are spread over threads here */
     describe(&device->info, state->stream.threads);
     device->backend = &cpu_backend;

@@ -2,8 +2,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "core/clock.h"
 #include "valuation/internal.h"
 
 enum {
@@ -263,13 +263,6 @@ static cgsv_status check_matrix(const double *gram, const double *weight, int64_
     return CGSV_OK;
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static cgsv_status value_with(struct valuation *v, double *value, double *error, const double *gram,
                               const double *weight, double *seconds)
 {
@@ -278,10 +271,10 @@ static cgsv_status value_with(struct valuation *v, double *value, double *error,
     TRY(backend->upload(v->device, v->gram, gram, BYTES_OF(double, rows, v->games.agents)));
     TRY(backend->upload(v->device, v->weight, weight, BYTES_OF(double, rows)));
     TRY(backend->sync(v->device));
-    const double start = now();
+    const double start = clock_seconds();
     TRY(valuation_run(v));
     TRY(backend->sync(v->device));
-    if (seconds) *seconds = now() - start;
+    if (seconds) *seconds = clock_seconds() - start;
     TRY(backend->download(v->device, value, v->value, BYTES_OF(double, rows)));
     if (!error) return CGSV_OK;
     if (samples(v->method)) return backend->download(v->device, error, v->error, BYTES_OF(double, rows));
