@@ -25,7 +25,7 @@ KERNEL(server_norms, struct server_step s)
 
 static const char *launch_server_norms(void *stream, struct server_step step)
 {
-    return LAUNCH(stream, grid_in_runs(step.pieces, step.agents, step.federations), server_norms, step);
+    return LAUNCH(stream, grid_of(step.pieces, step.agents, step.federations), server_norms, step);
 }
 
 /* Agents that a pass over a tile takes at once: it then reads and writes the float64 sums,
@@ -124,5 +124,5 @@ KERNEL(server_aggregate_and_dot, struct server_step s)
 
 static const char *launch_server_aggregate_and_dot(void *stream, struct server_step step)
 {
-    return LAUNCH(stream, grid_in_runs(step.chunks, step.federations, 1), server_aggregate_and_dot, step);
+    return LAUNCH(stream, grid_of(step.chunks, step.federations, 1), server_aggregate_and_dot, step);
 }

@@ -64,8 +64,8 @@ static const char *launch_batch_range(void *stream, int32_t *sample, int32_t fir
 
 #define GATHER_FEATURES INT64_C(512)
 
-/* Block: GATHER_FEATURES features of all slots, a block of samples. A warp transposes LANES features of
- * LANES samples. */
+/* Block: GATHER_FEATURES features of a block of samples. A warp transposes LANES features
+ * of LANES samples. */
 KERNEL(batch_gather, float *x, int32_t *y, const float *data, const int32_t *label, const int32_t *sample,
        int64_t features, int slots)
 {

@@ -19,8 +19,6 @@
 /* Floats of one sample's input. */
 #define INPUT_SIZE(s) ((int64_t)(s).channels * (s).height * (s).width)
 
-DEVICE int64_t at_most(int64_t a, int64_t b) { return a < b ? a : b; }
-
 enum {
     LIST_SLOTS = 128,
     TILES_PER_BLOCK = 8,
@@ -33,7 +31,7 @@ KERNEL(list_gradients, struct conv_scratch scratch, const float *delta, const ui
 {
     SHARED(int32_t, end, LIST_SLOTS); /* of each sample's list; a thread keeps to its samples */
     const int64_t S = s.slots, PW = POOLED_WIDTH(s), windows = WINDOWS(s), slot0 = BLOCK_Y * LIST_SLOTS;
-    const int64_t slots = at_most(S - slot0, LIST_SLOTS), plane = BLOCK_Z * s.filters + BLOCK_X;
+    const int64_t slots = smaller(S - slot0, LIST_SLOTS), plane = BLOCK_Z * s.filters + BLOCK_X;
     float *value = scratch.value + (plane * S + slot0) * windows;
     int32_t *patch = scratch.patch + (plane * S + slot0) * windows;
     const int32_t down = s.width * s.channels, right = s.channels;
@@ -73,7 +71,7 @@ KERNEL(to_samples, float *samples, const float *x, int64_t x_stride, struct conv
         const int64_t m = (BLOCK_X * TILES_PER_BLOCK + tile) * LANES;
         lanes v[LANES];
         if (m >= size) continue;
-        UNROLL for (int i = 0; i < LANES; i++) v[i] = lanes_load(x + plane_of(at_most(m + i, size - 1), s) * s.slots);
+        UNROLL for (int i = 0; i < LANES; i++) v[i] = lanes_load(x + plane_of(smaller(m + i, size - 1), s) * s.slots);
         lanes_transpose(v);
         UNROLL for (int i = 0; i < LANES; i++) lanes_store(samples + i * CONV_SAMPLE(s) + m, v[i]);
     }
@@ -148,7 +146,7 @@ DEVICE void add_tile(float *taps, int64_t run, const float *x, int64_t x_row, co
                      const int32_t *patch, int count, int64_t row, int64_t vector, int64_t rows, int64_t vectors,
                      const int TR, const int TV)
 {
-    const int64_t row0 = at_most(row, rows - TR), vector0 = at_most(vector, vectors - TV);
+    const int64_t row0 = smaller(row, rows - TR), vector0 = smaller(vector, vectors - TV);
     lanes sum[TILE_REGISTERS];
     UNROLL for (int r = 0; r < TR; r++) UNROLL for (int v = 0; v < TV; v++) sum[r * TV + v] = lanes_of(0.0f);
     x += row0 * x_row + vector0 * LANES;
@@ -174,7 +172,7 @@ KERNEL(sparse_weight_gradient, struct conv_scratch scratch, struct conv_shape s,
 {
     const int64_t S = s.slots, F = s.filters, K = s.kernel, run = CONV_RUN(s), windows = WINDOWS(s), row = BLOCK_Z;
     const int64_t x_row = (int64_t)s.width * s.channels, vectors = tiles_of(K * s.channels, LANES);
-    const int64_t first = BLOCK_X * GRADIENT_FILTERS, last = at_most(first + GRADIENT_FILTERS, F);
+    const int64_t first = BLOCK_X * GRADIENT_FILTERS, last = smaller(first + GRADIENT_FILTERS, F);
     const int64_t across = tiles_of(vectors, kind.vectors), tiles = tiles_of(K, kind.rows) * across;
 
     BLOCK_FOR(i, (last - first) * K * run) { scratch.taps[(row * F + first) * K * run + i] = 0.0f; }
@@ -326,8 +324,8 @@ static const char *sparse_gradients(void *stream, struct conv_gradients g, struc
 {
     const struct grid filters = grid_of(s.filters, 1, s.rows);
     const int64_t used = (int64_t)s.kernel * s.channels;
-    const char *error = LAUNCH(stream, grid_of(s.filters, tiles_of(s.slots, LIST_SLOTS), s.rows * s.blocks), list_gradients,
-                               g.scratch, g.delta, g.winner, s);
+    const struct grid lists = grid_of(s.filters, tiles_of(s.slots, LIST_SLOTS), s.rows * s.blocks);
+    const char *error = LAUNCH(stream, lists, list_gradients, g.scratch, g.delta, g.winner, s);
     if (sparse_weights) {
         if (!error) error = LAUNCH(stream, sample_grid(s), to_samples, g.scratch.samples, g.x, g.x_stride, s);
         if (!error)

@@ -93,5 +93,5 @@ KERNEL(server_download, struct server_step s)
 
 static const char *launch_server_download(void *stream, struct server_step step)
 {
-    return LAUNCH(stream, grid_in_runs(step.chunks, step.federations, 1), server_download, step);
+    return LAUNCH(stream, grid_of(step.chunks, step.federations, 1), server_download, step);
 }

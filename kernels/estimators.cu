@@ -25,6 +25,23 @@ DEVICE void shuffle(uint16_t *list, int n, int count, struct draws *draws)
     }
 }
 
+/* The game and the random numbers of one agent's (or 0: all agents') part of a unit. */
+struct unit {
+    struct game game;
+    struct draws draws;
+    int64_t number;
+};
+
+DEVICE struct unit unit_of(struct sampling s, int64_t task, int agent)
+{
+    const int64_t index = task / s.units, number = s.first + task % s.units;
+    struct unit unit = {game_of(s.games, index),
+                        draws_start(s.seed, RANDOM_USE_COALITIONS, (uint32_t)agent << 16, (uint32_t)number,
+                                    (uint32_t)(s.first_game + index)),
+                        number};
+    return unit;
+}
+
 DEVICE void add_marginals(double *row, struct game game, const uint16_t *order, double scale)
 {
     struct coalition c = {0, 0, 0};
@@ -44,25 +61,22 @@ KERNEL(sample_permutations, struct sampling s, int reverse)
     const int N = s.games.agents;
     GRID_FOR(task, s.games.games * s.units)
     {
-        const int64_t index = task / s.units, unit = s.first + task % s.units;
-        const struct game game = game_of(s.games, index);
-        struct draws draws =
-            draws_start(s.seed, RANDOM_USE_COALITIONS, 0, (uint32_t)unit, (uint32_t)(s.first_game + index));
+        struct unit unit = unit_of(s, task, 0);
         double *row = s.sample + task * N;
         uint16_t *order = s.order + task * N;
         for (int i = 0; i < N; i++) {
             order[i] = (uint16_t)i;
             row[i] = 0;
         }
-        shuffle(order, N, N - 1, &draws);
-        add_marginals(row, game, order, reverse ? 0.5 : 1.0);
+        shuffle(order, N, N - 1, &unit.draws);
+        add_marginals(row, unit.game, order, reverse ? 0.5 : 1.0);
         if (!reverse) continue;
         for (int i = 0; i < N / 2; i++) {
             const uint16_t other = order[i];
             order[i] = order[N - 1 - i];
             order[N - 1 - i] = other;
         }
-        add_marginals(row, game, order, 0.5);
+        add_marginals(row, unit.game, order, 0.5);
     }
 }
 
@@ -72,19 +86,17 @@ KERNEL(sample_strata, struct sampling s)
     const int N = s.games.agents;
     GRID_FOR(task, s.games.games * s.units * N)
     {
-        const int64_t index = task / N / s.units, unit = s.first + task / N % s.units;
         const int i = (int)(task % N);
-        const struct game game = game_of(s.games, index);
-        struct draws draws = draws_start(s.seed, RANDOM_USE_COALITIONS, (uint32_t)i << 16, (uint32_t)unit,
-                                         (uint32_t)(s.first_game + index));
-        const int drawn = (int)(((double)unit + draws_uniform(&draws)) / (double)s.total * N);
+        struct unit unit = unit_of(s, task / N, i);
+        const int drawn = (int)(((double)unit.number + draws_uniform(&unit.draws)) / (double)s.total * N);
         const int size = drawn < N ? drawn : N - 1; /* 1 may be the quotient, rounded */
         uint16_t *other = s.order + task * N;
         for (int j = 0; j < N - 1; j++) other[j] = (uint16_t)(j + (j >= i));
-        shuffle(other, N - 1, size, &draws);
-        const struct coalition without = coalition_of(game, other, size, -1);
-        const struct coalition with = coalition_with(without, game, i, coalition_cross(game, other, size, i, -1));
-        s.sample[task] = coalition_value(with, game.length) - coalition_value(without, game.length);
+        shuffle(other, N - 1, size, &unit.draws);
+        const struct coalition without = coalition_of(unit.game, other, size, -1);
+        const double cross = coalition_cross(unit.game, other, size, i, -1);
+        const struct coalition with = coalition_with(without, unit.game, i, cross);
+        s.sample[task] = coalition_value(with, unit.game.length) - coalition_value(without, unit.game.length);
     }
 }
 
@@ -102,19 +114,16 @@ KERNEL(sample_owen, struct sampling s)
     const int N = s.games.agents;
     GRID_FOR(task, s.games.games * s.units)
     {
-        const int64_t index = task / s.units, unit = s.first + task % s.units;
-        const struct game game = game_of(s.games, index);
-        struct draws draws =
-            draws_start(s.seed, RANDOM_USE_COALITIONS, 0, (uint32_t)unit, (uint32_t)(s.first_game + index));
-        const double probability = ((double)unit + draws_uniform(&draws)) / (double)s.total;
+        struct unit unit = unit_of(s, task, 0);
+        const double probability = ((double)unit.number + draws_uniform(&unit.draws)) / (double)s.total;
         uint16_t *member = s.order + task * N;
         int count = 0, next = 0;
         for (int i = 0; i < N; i++)
-            if (draws_uniform(&draws) < probability) member[count++] = (uint16_t)i;
-        const struct coalition c = coalition_of(game, member, count, -1);
+            if (draws_uniform(&unit.draws) < probability) member[count++] = (uint16_t)i;
+        const struct coalition c = coalition_of(unit.game, member, count, -1);
         for (int i = 0; i < N; i++) {
             const int inside = next < count && member[next] == i;
-            s.sample[task * N + i] = marginal(c, game, member, count, i, inside);
+            s.sample[task * N + i] = marginal(c, unit.game, member, count, i, inside);
             next += inside;
         }
     }

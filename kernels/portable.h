@@ -31,7 +31,6 @@
 
 struct grid {
     unsigned x, y, z;
-    unsigned run; /* neighbouring blocks that a core of the CPU takes one after the other */
 };
 
 #define TO_TEXT_(x) #x
@@ -235,8 +234,8 @@ DEVICE void grid_add(int *p, int v) { __atomic_fetch_add(p, v, __ATOMIC_RELAXED)
         const struct grid grid_ = (blocks);                                                   \
         const int64_t blocks_ = (int64_t)grid_.x * grid_.y * grid_.z;                         \
         const int threads_ = ((const struct cpu_stream *)(stream))->threads;                  \
-        /* Taking blocks off the queue costs a lock. */                                       \
-        const int64_t few_ = blocks_ / (32 * threads_) + 1, together_ = few_ > grid_.run ? few_ : grid_.run; \
+        /* Neighbours together: a lock for each, and short stretches of memory, would cost time. */ \
+        const int64_t together_ = blocks_ / (32 * threads_) + 1;                              \
         _Pragma("omp parallel for schedule(dynamic, together_) num_threads(threads_) if (blocks_ > 1)") \
         for (int64_t b_ = 0; b_ < blocks_; b_++) {                                            \
             struct block block_ = {(unsigned)(b_ % grid_.x), (unsigned)(b_ / grid_.x % grid_.y), \
@@ -345,6 +344,8 @@ DEVICE void lanes_transpose(lanes *v)
             if (!(i & step)) lanes_exchange(&v[i], &v[i + step], step);
 }
 
+DEVICE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
 union float_and_bits {
     float value;
     uint32_t bits;
@@ -384,23 +385,13 @@ enum { SPAN_PARTS = 16, SPAN_LEAST = 65536, SPAN_MOST = 262144 };
 static inline struct grid grid_for(int64_t n)
 {
     int64_t blocks = (n + 4095) / 4096;
-    struct grid grid = {(unsigned)(blocks < 1 ? 1 : blocks > 4096 ? 4096 : blocks), 1, 1, 1};
+    struct grid grid = {(unsigned)(blocks < 1 ? 1 : blocks > 4096 ? 4096 : blocks), 1, 1};
     return grid;
 }
 
 static inline struct grid grid_of(int64_t x, int64_t y, int64_t z)
 {
-    struct grid grid = {(unsigned)x, (unsigned)y, (unsigned)z, 1};
-    return grid;
-}
-
-/* For blocks that stream through memory and are alike: a core's run of them is one long
- * stretch, which the CPU fetches ahead. */
-static inline struct grid grid_in_runs(int64_t x, int64_t y, int64_t z)
-{
-    struct grid grid = grid_of(x, y, z);
-    const int64_t run = x * y * z / 64;
-    grid.run = (unsigned)(run < 1 ? 1 : run > 8 ? 8 : run);
+    struct grid grid = {(unsigned)x, (unsigned)y, (unsigned)z};
     return grid;
 }
 

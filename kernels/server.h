@@ -27,7 +27,6 @@ DEVICE struct cgsv_round_record *round_record(struct server_step s, int64_t fede
     return s.record + ((int64_t)(*s.round % s.rounds) * s.federations + federation) * s.agents;
 }
 
-DEVICE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* Columns of piece number `piece`. */
 DEVICE int64_t piece_width(int64_t dimension, int64_t piece)
