@@ -32,16 +32,6 @@ static void start(void)
     make(CGSV_VECTORS_NORMAL);
 }
 
-static cgsv_valuation_options options_of(cgsv_method method, int64_t budget)
-{
-    cgsv_valuation_options o;
-    cgsv_valuation_defaults(&o);
-    o.method = method;
-    o.budget = budget;
-    o.seed = SEED;
-    return o;
-}
-
 /* Over `trials` estimates: per agent their mean and mean squared error, and the mean of their squared
  * standard errors. */
 static void trials_of(cgsv_method method, int64_t budget, int trials, double *mean, double *error, double *claimed)
@@ -54,7 +44,7 @@ static void trials_of(cgsv_method method, int64_t budget, int trials, double *me
         memcpy(grams + (size_t)t * AGENTS * AGENTS, gram, sizeof gram);
         memcpy(weights + (size_t)t * AGENTS, weight, sizeof weight);
     }
-    const cgsv_valuation_options o = options_of(method, budget);
+    const cgsv_valuation_options o = options_of(method, budget, SEED);
     check(cgsv_value(device, value, standard_error, grams, weights, trials, AGENTS, &o, NULL));
     for (int i = 0; i < AGENTS; i++) {
         mean[i] = error[i] = claimed[i] = 0;
@@ -168,7 +158,8 @@ Test(estimators, every_order_is_exact, .init = start, .fini = close_device)
 {
     double value[AGENTS], error[AGENTS];
     for (int m = 0; m < 2; m++) {
-        const cgsv_valuation_options all = options_of(sampling[m], 40320), fewer = options_of(sampling[m], 40319);
+        const cgsv_valuation_options all = options_of(sampling[m], 40320, SEED);
+        const cgsv_valuation_options fewer = options_of(sampling[m], 40319, SEED);
         check(cgsv_value(device, value, error, gram, weight, 1, AGENTS, &all, NULL));
         for (int i = 0; i < AGENTS; i++) cr_expect(fabs(value[i] - exact[i]) < 1e-12 && error[i] == 0);
         check(cgsv_value(device, value, error, gram, weight, 1, AGENTS, &fewer, NULL));
@@ -184,7 +175,7 @@ Test(estimators, without_sampling, .init = start, .fini = close_device)
     const cgsv_vectors_options vectors = {CGSV_VECTORS_NORMAL, 0, SEED, 0};
     check(cgsv_random_updates(device, row, 1, AGENTS, &vectors, 0, DIMENSION));
     for (int i = 0; i < AGENTS * DIMENSION; i++) exact_row[i] = row[i];
-    cgsv_valuation_options o = options_of(CGSV_METHOD_LEAVE_ONE_OUT, 0);
+    cgsv_valuation_options o = options_of(CGSV_METHOD_LEAVE_ONE_OUT, 0, SEED);
     check(cgsv_value(device, value, NULL, gram, weight, 1, AGENTS, &o, NULL));
     for (int i = 0; i < AGENTS; i++)
         cr_expect_float_eq(value[i],
@@ -224,7 +215,7 @@ Test(estimators, huge_agent, .init = start, .fini = close_device)
                       cgsv_method_name(sampling[m]), i, mean[i], exact[i]);
     }
     double value[AGENTS];
-    const cgsv_valuation_options o = options_of(CGSV_METHOD_LEAVE_ONE_OUT, 0);
+    const cgsv_valuation_options o = options_of(CGSV_METHOD_LEAVE_ONE_OUT, 0, SEED);
     check(cgsv_value(device, value, NULL, gram, weight, 1, AGENTS, &o, NULL));
     cr_expect_float_eq(value[3], 1 - reference_coalition(exact_row, weight, AGENTS, DIMENSION, 255 - 8), 1e-9);
 }
@@ -232,7 +223,7 @@ Test(estimators, huge_agent, .init = start, .fini = close_device)
 Test(estimators, budget)
 {
     int64_t permutations;
-    cgsv_valuation_options o = options_of(CGSV_METHOD_PERMUTATION, 0);
+    cgsv_valuation_options o = options_of(CGSV_METHOD_PERMUTATION, 0, SEED);
     check(cgsv_valuation_budget(&permutations, &o));
     cr_expect_eq(permutations, 150);
     o.epsilon = 0.01;
@@ -262,17 +253,17 @@ Test(estimators, plan)
     };
     cgsv_valuation_cost cost;
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
-        const cgsv_valuation_options o = options_of(cases[k].method, cases[k].budget);
+        const cgsv_valuation_options o = options_of(cases[k].method, cases[k].budget, SEED);
         check(cgsv_valuation_plan(&cost, cases[k].agents, &o));
         cr_expect_eq(cost.evaluations, cases[k].evaluations, "%s: %g evaluations", cgsv_method_name(o.method),
                      cost.evaluations);
         cr_expect(cost.permutations == cases[k].budget && cost.every_order == cases[k].every_order);
     }
-    cgsv_valuation_options o = options_of(CGSV_METHOD_EXACT, 0);
+    cgsv_valuation_options o = options_of(CGSV_METHOD_EXACT, 0, SEED);
     cr_expect_eq(cgsv_valuation_plan(&cost, 41, &o), CGSV_ERROR_ARGUMENT);
     cr_expect(strstr(cgsv_last_error(), "41 agents need 2.2e+12 coalitions"), "%s", cgsv_last_error());
     cr_expect_eq(cgsv_valuation_plan(&cost, 0, &o), CGSV_ERROR_ARGUMENT);
-    o = options_of(CGSV_METHOD_OWEN, -1);
+    o = options_of(CGSV_METHOD_OWEN, -1, SEED);
     cr_expect_eq(cgsv_valuation_plan(&cost, 8, &o), CGSV_ERROR_ARGUMENT);
 }
 

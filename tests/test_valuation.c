@@ -13,16 +13,6 @@ enum { MOST = 24 };
 
 TestSuite(valuation, .timeout = 120);
 
-static cgsv_valuation_options options_of(cgsv_method method, int64_t budget, uint64_t seed)
-{
-    cgsv_valuation_options o;
-    cgsv_valuation_defaults(&o);
-    o.method = method;
-    o.budget = budget;
-    o.seed = seed;
-    return o;
-}
-
 static void value_of(double *value, double *error, const double *gram, const double *weight, int games, int agents,
                      cgsv_valuation_options o)
 {

@@ -44,3 +44,13 @@ void gram_of(double *matrix, const float *row, int games, int agents, int64_t di
     check(cgsv_gram_read(gram, matrix, NULL));
     cgsv_gram_free(gram);
 }
+
+cgsv_valuation_options options_of(cgsv_method method, int64_t budget, uint64_t seed)
+{
+    cgsv_valuation_options o;
+    cgsv_valuation_defaults(&o);
+    o.method = method;
+    o.budget = budget;
+    o.seed = seed;
+    return o;
+}

@@ -28,4 +28,7 @@ void free_game(struct game game);
 /* matrix[games][agents][agents] of rows without gaps. */
 void gram_of(double *matrix, const float *row, int games, int agents, int64_t dimension, bool precise);
 
+/* The defaults but for these. */
+cgsv_valuation_options options_of(cgsv_method method, int64_t budget, uint64_t seed);
+
 #endif
