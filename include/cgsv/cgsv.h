@@ -5,6 +5,7 @@
 #include "cgsv/dataset.h"
 #include "cgsv/device.h"
 #include "cgsv/federation.h"
+#include "cgsv/fleet.h"
 #include "cgsv/server.h"
 #include "cgsv/status.h"
 #include "cgsv/study.h"

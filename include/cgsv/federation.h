@@ -97,7 +97,7 @@ typedef struct cgsv_memory_plan {
     size_t available;     /* what the device has free; 0 when unknown */
     int64_t parameters;   /* D */
     int64_t row_stride;   /* ld: D rounded up */
-    int rows;             /* R: rows trained at once */
+    int rows;             /* R: rows trained at once, over all federations of a fleet */
 } cgsv_memory_plan;
 
 CGSV_API cgsv_status cgsv_federation_plan(cgsv_memory_plan *plan, cgsv_device *device, const cgsv_config *config,
@@ -112,15 +112,16 @@ typedef struct cgsv_federation cgsv_federation;
 CGSV_API cgsv_status cgsv_federation_create(cgsv_federation **federation, cgsv_device *device,
                                             const cgsv_config *config, const cgsv_dataset *dataset);
 
-/* NULL is fine. */
+/* NULL is fine, and a federation of a fleet is left to the fleet. */
 CGSV_API void cgsv_federation_free(cgsv_federation *federation);
 
 /* Enqueues `rounds` rounds and returns; it does not wait for the device. Rounds
- * past config.rounds are an error (CGSV_ERROR_ARGUMENT). */
+ * past config.rounds are an error (CGSV_ERROR_ARGUMENT), and so is a federation of a
+ * fleet. */
 CGSV_API cgsv_status cgsv_federation_run(cgsv_federation *federation, int rounds);
 
 /* Evaluates the agents', the standalone twins' and the server's models on the
- * test split. */
+ * test split. Errors: CGSV_ERROR_ARGUMENT for a federation of a fleet, CGSV_ERROR_DEVICE. */
 CGSV_API cgsv_status cgsv_federation_evaluate(cgsv_federation *federation);
 
 /* What one round meant for one agent. Fields that are undefined are NaN. */
@@ -196,7 +197,8 @@ CGSV_API cgsv_status cgsv_federation_model(cgsv_federation *federation, cgsv_who
 /* Waits, then copies agent i's latest raw update Δw_i, D floats. */
 CGSV_API cgsv_status cgsv_federation_update(cgsv_federation *federation, int agent, float *update);
 
-/* Seconds spent so far, waiting for the device first. */
+/* Seconds spent so far, by the fleet if the federation is part of one; waits for the
+ * device first. */
 typedef struct cgsv_seconds {
     double training, server, evaluation;
 } cgsv_seconds;

@@ -57,7 +57,7 @@ void partition_class_counts(int *counts, int agents, int classes)
 }
 
 /* How many samples of the split go to the pool. */
-static int64_t pool_size(const cgsv_config *config, int64_t samples)
+int64_t partition_pool_size(const cgsv_config *config, int64_t samples)
 {
     /* The last term takes back what rounding of 1 - fraction may have lost. */
     int64_t size = (int64_t)floor((double)samples * (1 - config->validation_fraction) + 1e-6);
@@ -69,7 +69,7 @@ static int64_t pool_size(const cgsv_config *config, int64_t samples)
 static cgsv_status pool_create(struct pool *pool, const cgsv_config *config, const int32_t *labels, int64_t samples,
                                int classes)
 {
-    pool->samples = pool_size(config, samples);
+    pool->samples = partition_pool_size(config, samples);
     pool->order = malloc((size_t)samples * sizeof *pool->order);
     pool->by_class = malloc((size_t)samples * sizeof *pool->by_class);
     pool->class_first = calloc((size_t)classes + 2, sizeof *pool->class_first);
@@ -287,10 +287,10 @@ static cgsv_status check(const cgsv_config *config, int64_t samples, int classes
         !(config->dirichlet_concentration >= 1e-100 && config->dirichlet_concentration <= 1e100))
         return error_set(CGSV_ERROR_ARGUMENT, "Dirichlet concentration %g: expected more than 0 and at most 1e100",
                          config->dirichlet_concentration);
-    if (pool_size(config, samples) < config->agents)
+    if (partition_pool_size(config, samples) < config->agents)
         return error_set(CGSV_ERROR_ARGUMENT, "%d agents cannot share %lld samples; use %lld agents or fewer",
-                         config->agents, (long long)pool_size(config, samples),
-                         (long long)pool_size(config, samples));
+                         config->agents, (long long)partition_pool_size(config, samples),
+                         (long long)partition_pool_size(config, samples));
     return CGSV_OK;
 }
 

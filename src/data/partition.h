@@ -15,6 +15,9 @@ struct partition {
     int32_t *index; /* [first[agents]] */
 };
 
+/* Samples of the pool: what the training split's `samples` leave of it, see below. */
+int64_t partition_pool_size(const cgsv_config *config, int64_t samples);
+
 /* Splits per config (partition, agents, samples_per_agent, validation_fraction,
  * dirichlet_concentration, seed). The pool is a seeded shuffle of the training
  * split's samples: the first min(M (1 - validation_fraction), N samples_per_agent).

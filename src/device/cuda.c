@@ -254,6 +254,7 @@ static size_t cuda_memory_free(const cgsv_device *device)
 
 static const struct device_backend cuda_backend = {
     .has_graphs = true,
+    .most_rows = 65535, /* blocks along a grid's y and z */
     .has_streams = true,
     .close = cuda_close,
     .allocate = cuda_allocate,

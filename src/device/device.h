@@ -33,6 +33,7 @@ typedef struct device_graph device_graph;
 struct device_backend {
     bool has_graphs;
     int block_slots; /* samples of a batch side by side in memory that suit its caches; 0: any number */
+    int most_rows; /* of models that a launch can take; 0: any number */
     bool has_streams; /* a caller may bring a stream of its own */
     bool shares_memory; /* with the host: kernels read the host's memory as it is */
     void (*close)(cgsv_device *device);

@@ -1,52 +1,99 @@
-/* What the files of a federation share. */
+/* What the files of a fleet and its federations share. */
 #ifndef FEDERATION_INTERNAL_H
 #define FEDERATION_INTERNAL_H
 
-#include "cgsv/federation.h"
+#include "cgsv/fleet.h"
 #include "data/partition.h"
 #include "device/device.h"
 #include "federation/server_step.h"
 #include "model/model.h"
 
-struct cgsv_federation {
-    cgsv_device *device;
-    cgsv_config config;
-    struct model model;
+/* The agents' samples, shared by the federations that split the data alike. */
+struct split {
+    int member; /* the first federation that has it */
     struct partition partition;
+    int64_t first; /* its first entry in the fleet's list of sample indices */
+};
+
+/* A standalone twin of every agent, shared by the federations whose twins would be the same. */
+struct twin_set {
+    int member; /* the first federation that has it */
+    int *row;   /* [N] rows in training */
+};
+
+/* One federation of a fleet. */
+struct cgsv_federation {
+    cgsv_fleet *fleet;
+    bool owns_fleet; /* it was created alone */
+    int number;      /* f */
+    cgsv_config config;
+    int split;
+    int twins; /* its twin set, or -1 */
+};
+
+/* F federations of N agents with T twin sets. */
+struct cgsv_fleet {
+    cgsv_device *device;
+    int federations, agents;
+    cgsv_federation *federation; /* [F] */
+    cgsv_config config;          /* what all have in common; in the rest, the first's */
+    struct model model;
     int classes;
     int32_t *train_labels; /* host copy, to count classes */
     int rounds_done;
 
-    int rows;              /* R: agents, and twins when there are any */
+    int splits, twin_sets;
+    struct split *split;     /* [F] of which `splits` are in use */
+    struct twin_set *twins;  /* [F] of which T are in use */
+
+    int rows;              /* R = F N + T N: agents and twins */
     struct row *row;       /* [R] host copy, most samples first */
     int *steps;            /* [R] batches in an epoch, which fall */
     struct row *device_row;
 
-    float *models;         /* W [N + 1][ld], the server's last */
-    float *updates;        /* U [N][ld] */
+    float *models;         /* W [F (N + 1)][ld], each federation's server last */
+    float *updates;        /* U [F N][ld] */
     float *work;           /* [R][ld] */
-    float *gradient;       /* [R][ld] */
+    float *gradient;       /* [R][ld]; between rounds, scratch */
     float *moment1, *moment2;
     double *lr;            /* [R] */
-    double *train_loss;    /* [N] */
+    double *train_loss;    /* [F N] */
     int *round;            /* rounds done, on the device */
     struct loss_sums *train_sums; /* [R] */
 
     float *train_x, *test_x;
-    int32_t *train_y, *test_y, *index;
+    int32_t *train_y, *test_y;
+    int32_t *index; /* of all splits, one after the other */
     int64_t test_samples;
 
     struct workspace training, evaluation;
+    int evaluation_rows; /* models that are evaluated at a time */
     struct server_step server;
     device_graph *training_graph, *server_graph; /* the halves of a round, once recorded */
 
-    struct loss_sums *test_sums; /* [N + 1 + N]: the rows of W, then the twins in the order of rows */
+    struct loss_sums *test_sums; /* [F (N + 1) + T N]: the rows of W, then the twins */
     bool evaluated;
 };
 
-enum { EVALUATION_BATCH = 128 }; /* samples of the test split that are evaluated at a time */
+/* Samples of the test split, and models, that are evaluated at a time. */
+enum { EVALUATION_BATCH = 128, EVALUATION_ROWS = 64 };
+
+static inline int fleet_models(const cgsv_fleet *f) { return f->federations * (f->agents + 1); }
+static inline int fleet_twins(const cgsv_fleet *f) { return f->twin_sets * f->agents; }
+static inline int fleet_rows(const cgsv_fleet *f) { return f->federations * f->agents + fleet_twins(f); }
+
+/* Checks configs[count] and that a fleet may hold them all, and finds out which share splits
+ * and twins. Errors leave it to be freed with members_free. */
+cgsv_status members_create(cgsv_fleet *fleet, const cgsv_config *configs, int count);
+void members_free(cgsv_fleet *fleet);
+
+/* Splits the data. */
+cgsv_status members_split(cgsv_fleet *fleet, const cgsv_dataset *data);
+
+/* The rows in training, once the data is split. */
+cgsv_status members_make_rows(cgsv_fleet *fleet);
 
 /* Enqueues one round. */
-cgsv_status round_enqueue(cgsv_federation *federation);
+cgsv_status round_enqueue(cgsv_fleet *fleet);
 
 #endif

@@ -1,17 +1,17 @@
-/* One round: local training of all rows, then the server step. It is only enqueued; what
+/* One round of a fleet: local training of all rows, then the server step. It is only enqueued; what
  * changes from round to round (the round's number, learning rates) lives on the device,
  * so that a GPU records the round once and replays it. */
 #include "federation/internal.h"
 
 /* Rows that still have a batch at this step of an epoch: a prefix, as rows are sorted. */
-static int active_rows(const cgsv_federation *f, int step)
+static int active_rows(const cgsv_fleet *f, int step)
 {
     int rows = f->rows;
     while (rows > 0 && f->steps[rows - 1] <= step) rows--;
     return rows;
 }
 
-static cgsv_status training_step(cgsv_federation *f, int epoch, int step)
+static cgsv_status training_step(cgsv_fleet *f, int epoch, int step)
 {
     cgsv_device *device = f->device;
     const struct kernels *k = device->kernels;
@@ -46,7 +46,7 @@ static cgsv_status training_step(cgsv_federation *f, int epoch, int step)
     return CGSV_OK;
 }
 
-static cgsv_status local_training(cgsv_federation *f)
+static cgsv_status local_training(cgsv_fleet *f)
 {
     cgsv_device *device = f->device;
     const struct kernels *k = device->kernels;
@@ -62,12 +62,12 @@ static cgsv_status local_training(cgsv_federation *f)
     return CGSV_OK;
 }
 
-static cgsv_status server_half(cgsv_federation *f) { return server_step_run(f->device, &f->server, f->device->stream); }
+static cgsv_status server_half(cgsv_fleet *f) { return server_step_run(f->device, &f->server, f->device->stream); }
 
 /* Enqueues one half of a round. Where the device has graphs, the first round runs as it
  * is (which loads every kernel), the second is recorded, and later ones are replayed. */
-static cgsv_status half_enqueue(cgsv_federation *f, enum device_phase phase, device_graph **graph,
-                                cgsv_status (*half)(cgsv_federation *))
+static cgsv_status half_enqueue(cgsv_fleet *f, enum device_phase phase, device_graph **graph,
+                                cgsv_status (*half)(cgsv_fleet *))
 {
     const struct device_backend *backend = f->device->backend;
     if (backend->has_graphs && f->rounds_done > 0 && !*graph) {
@@ -80,7 +80,7 @@ static cgsv_status half_enqueue(cgsv_federation *f, enum device_phase phase, dev
     return *graph ? backend->graph_launch(f->device, *graph) : half(f);
 }
 
-cgsv_status round_enqueue(cgsv_federation *f)
+cgsv_status round_enqueue(cgsv_fleet *f)
 {
     TRY(half_enqueue(f, PHASE_TRAINING, &f->training_graph, local_training));
     TRY(half_enqueue(f, PHASE_SERVER, &f->server_graph, server_half));

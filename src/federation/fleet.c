@@ -1,0 +1,274 @@
+/* Creating and running a fleet: memory, server, start models, rounds. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "federation/config.h"
+#include "federation/internal.h"
+
+static struct server_sizes server_sizes_of(const cgsv_fleet *f, int64_t *tensor_begin)
+{
+    const struct model *model = &f->model;
+    for (int t = 0; t < model->tensors; t++) tensor_begin[t] = model->tensor[t].offset;
+    tensor_begin[model->tensors] = model->parameters;
+    return (struct server_sizes){.federations = f->federations, .agents = f->agents, .rounds = f->config.rounds,
+                                 .dimension = model->parameters, .ld = model->row_stride, .tensors = model->tensors,
+                                 .tensor_begin = tensor_begin, .reward = f->config.reward};
+}
+
+static int moments_of(const cgsv_config *c) { return c->optimizer == CGSV_OPTIMIZER_ADAM ? 2 : c->momentum > 0; }
+
+static int64_t index_bytes(const cgsv_fleet *f, const cgsv_dataset *data)
+{
+    int64_t samples = 0;
+    for (int s = 0; s < f->splits; s++)
+        samples += partition_pool_size(&f->federation[f->split[s].member].config, data->train.samples);
+    return samples * (int64_t)sizeof *f->index;
+}
+
+/* The federations, the model and the memory that all will take. */
+static cgsv_status plan_for(cgsv_memory_plan *plan, cgsv_fleet *f, const cgsv_config *configs, int count,
+                            const cgsv_dataset *data)
+{
+    const cgsv_config *c = &f->config;
+    const struct model *model = &f->model;
+    int64_t tensor_begin[MAX_TENSORS + 1];
+    TRY(members_create(f, configs, count));
+    TRY(model_create(&f->model, c->model, data->channels, data->height, data->width, data->classes));
+    const int models = fleet_models(f), twins = fleet_twins(f), most = models > twins ? models : twins;
+    f->evaluation_rows = most < EVALUATION_ROWS ? most : EVALUATION_ROWS;
+    const struct server_sizes sizes = server_sizes_of(f, tensor_begin);
+    const size_t row = (size_t)model->row_stride * sizeof(float), R = (size_t)fleet_rows(f);
+    const size_t sample = (size_t)model->features * sizeof(float) + sizeof(int32_t);
+    memset(plan, 0, sizeof *plan);
+    plan->parameters = model->parameters;
+    plan->row_stride = model->row_stride;
+    plan->rows = (int)R;
+    plan->models = (size_t)models * row;
+    plan->updates = (size_t)(f->federations * f->agents) * row;
+    plan->training = 2 * R * row;
+    plan->optimizer = (size_t)moments_of(c) * R * row;
+    plan->activations = workspace_bytes(f->device, model, (int)R, (int)R, c->batch, true) +
+                        workspace_bytes(f->device, model, f->evaluation_rows, 1, EVALUATION_BATCH, false);
+    plan->data = (size_t)(data->train.samples + data->test.samples) * sample + (size_t)index_bytes(f, data);
+    plan->server = server_step_bytes(f->device->kernels, &sizes);
+    plan->total = plan->models + plan->updates + plan->training + plan->optimizer + plan->activations + plan->data +
+                  plan->server;
+    plan->available = f->device->backend->memory_free(f->device);
+    return CGSV_OK;
+}
+
+cgsv_status cgsv_fleet_plan(cgsv_memory_plan *plan, cgsv_device *device, const cgsv_config *configs, int count,
+                            const cgsv_dataset *data)
+{
+    cgsv_fleet fleet = {.device = device};
+    cgsv_status status = plan_for(plan, &fleet, configs, count, data);
+    members_free(&fleet);
+    return status;
+}
+
+static cgsv_status check_plan(const cgsv_fleet *f, const cgsv_memory_plan *plan)
+{
+    const char *name = f->device->info.name;
+    const int most = f->device->backend->most_rows;
+    if (most && plan->rows > most)
+        return error_set(CGSV_ERROR_ARGUMENT, "%s: %d agents and twins to train at once; expected at most %d, "
+                         "take fewer federations or agents", name, plan->rows, most);
+    if (!plan->available || plan->total <= plan->available) return CGSV_OK;
+    return error_set(CGSV_ERROR_MEMORY,
+                     "%s: the run needs %zu bytes (%.1f GiB) of memory and %zu (%.1f GiB) are free; "
+                     "take fewer %sagents, a smaller batch, or no standalone twins",
+                     name, plan->total, (double)plan->total / (1 << 30), plan->available,
+                     (double)plan->available / (1 << 30), f->federations > 1 ? "federations or " : "");
+}
+
+static cgsv_status allocate_and_fill(cgsv_fleet *f, void **memory, const void *from, size_t bytes)
+{
+    TRY(f->device->backend->allocate(f->device, memory, bytes));
+    return from ? f->device->backend->upload(f->device, *memory, from, bytes) : CGSV_OK;
+}
+
+/* The lists of all splits, one after the other. */
+static cgsv_status upload_index(cgsv_fleet *f)
+{
+    const struct split *last = &f->split[f->splits - 1];
+    const int64_t entries = last->first + last->partition.first[f->agents];
+    TRY(f->device->backend->allocate(f->device, (void **)&f->index, (size_t)entries * sizeof *f->index));
+    for (int s = 0; s < f->splits; s++) {
+        const struct partition *p = &f->split[s].partition;
+        TRY(f->device->backend->upload(f->device, f->index + f->split[s].first, p->index,
+                                       (size_t)p->first[f->agents] * sizeof *f->index));
+    }
+    return CGSV_OK;
+}
+
+static cgsv_status allocate(cgsv_fleet *f, const cgsv_dataset *data)
+{
+    const size_t FN = (size_t)f->federations * (size_t)f->agents, R = (size_t)f->rows;
+    const size_t models = (size_t)fleet_models(f), twins = (size_t)fleet_twins(f);
+    const size_t row = (size_t)f->model.row_stride * sizeof(float), picture = (size_t)f->model.features * sizeof(float);
+    const size_t train = (size_t)data->train.samples, test = (size_t)data->test.samples;
+    const int moments = moments_of(&f->config);
+    const struct {
+        void **memory;
+        const void *from;
+        size_t bytes;
+    } arrays[] = {
+        {(void **)&f->device_row, f->row, R * sizeof *f->row},
+        {(void **)&f->models, NULL, models * row},
+        {(void **)&f->updates, NULL, FN * row},
+        {(void **)&f->work, NULL, R * row},
+        {(void **)&f->gradient, NULL, R * row},
+        {(void **)&f->moment1, NULL, moments > 0 ? R * row : 0},
+        {(void **)&f->moment2, NULL, moments > 1 ? R * row : 0},
+        {(void **)&f->lr, NULL, R * sizeof *f->lr},
+        {(void **)&f->train_loss, NULL, FN * sizeof *f->train_loss},
+        {(void **)&f->round, NULL, sizeof *f->round},
+        {(void **)&f->train_sums, NULL, R * sizeof *f->train_sums},
+        {(void **)&f->test_sums, NULL, (models + twins) * sizeof *f->test_sums},
+        {(void **)&f->train_x, data->train.x, train * picture},
+        {(void **)&f->train_y, data->train.y, train * sizeof *f->train_y},
+        {(void **)&f->test_x, data->test.x, test * picture},
+        {(void **)&f->test_y, data->test.y, test * sizeof *f->test_y},
+    };
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
+        if (arrays[i].bytes) TRY(allocate_and_fill(f, arrays[i].memory, arrays[i].from, arrays[i].bytes));
+    TRY(upload_index(f));
+    TRY(workspace_create(&f->training, f->device, &f->model, f->rows, f->rows, f->config.batch, true));
+    return workspace_create(&f->evaluation, f->device, &f->model, f->evaluation_rows, 1, EVALUATION_BATCH, false);
+}
+
+static void fill_tables(const cgsv_fleet *f, struct mechanism *mechanism, double *share)
+{
+    for (int m = 0; m < f->federations; m++) {
+        const cgsv_config *c = &f->federation[m].config;
+        const int64_t *first = f->split[f->federation[m].split].partition.first;
+        mechanism[m] = (struct mechanism){c->gamma, c->alpha, c->beta};
+        for (int i = 0; i < f->agents; i++)
+            share[m * f->agents + i] = (double)(first[i + 1] - first[i]) / (double)first[f->agents];
+    }
+}
+
+static cgsv_status make_server(cgsv_fleet *f)
+{
+    int64_t tensor_begin[MAX_TENSORS + 1];
+    const struct server_sizes sizes = server_sizes_of(f, tensor_begin);
+    struct mechanism *mechanism = calloc((size_t)f->federations, sizeof *mechanism);
+    double *share = calloc((size_t)f->federations * (size_t)f->agents, sizeof *share);
+    cgsv_status status = error_set(CGSV_ERROR_MEMORY, "no memory for %d agents", f->federations * f->agents);
+    if (mechanism && share) {
+        fill_tables(f, mechanism, share);
+        status = server_step_create(&f->server, f->device, &sizes, mechanism, share);
+    }
+    free(mechanism);
+    free(share);
+    f->server.norms_given = 1;
+    f->server.update = f->updates;
+    f->server.update_stride = f->server.model_stride = f->model.row_stride;
+    f->server.model = f->models;
+    f->server.model_block = (f->agents + 1) * f->model.row_stride;
+    f->server.server_model = f->models + f->agents * f->model.row_stride;
+    f->server.round = f->round;
+    f->server.train_loss = f->train_loss;
+    return status;
+}
+
+/* The same start for a federation's server, agents and twins: it depends on the seed alone. */
+static cgsv_status start_models(cgsv_fleet *f)
+{
+    const int64_t ld = f->model.row_stride;
+    const size_t bytes = (size_t)f->model.parameters * sizeof(float);
+    float *w = malloc(bytes);
+    if (!w) return error_set(CGSV_ERROR_MEMORY, "no memory for a model of %zu bytes", bytes);
+    cgsv_status status = CGSV_OK;
+    for (int m = 0; m < f->federations; m++) {
+        const cgsv_federation *member = &f->federation[m];
+        const struct twin_set *twins = member->twins >= 0 ? &f->twins[member->twins] : NULL;
+        if (m == 0 || member->config.seed != member[-1].config.seed) model_initialise(&f->model, w, member->config.seed);
+        for (int i = 0; i <= f->agents && status == CGSV_OK; i++)
+            status = f->device->backend->upload(f->device, f->models + (m * (f->agents + 1) + i) * ld, w, bytes);
+        for (int i = 0; i < f->agents && twins && twins->member == m && status == CGSV_OK; i++)
+            status = f->device->backend->upload(f->device, f->work + twins->row[i] * ld, w, bytes);
+    }
+    free(w);
+    return status;
+}
+
+static cgsv_status build(cgsv_fleet *f, const cgsv_config *configs, int count, const cgsv_dataset *data)
+{
+    cgsv_memory_plan plan;
+    TRY(plan_for(&plan, f, configs, count, data));
+    TRY(check_plan(f, &plan));
+    f->classes = data->classes;
+    f->test_samples = data->test.samples;
+    const size_t labels = (size_t)data->train.samples * sizeof *f->train_labels;
+    f->train_labels = malloc(labels);
+    if (!f->train_labels) return error_set(CGSV_ERROR_MEMORY, "no memory for %zu bytes of labels", labels);
+    memcpy(f->train_labels, data->train.y, labels);
+    TRY(members_split(f, data));
+    TRY(members_make_rows(f));
+    TRY(allocate(f, data));
+    TRY(make_server(f));
+    TRY(start_models(f));
+    return f->device->backend->phase(f->device, PHASE_IDLE);
+}
+
+cgsv_status cgsv_fleet_create(cgsv_fleet **out, cgsv_device *device, const cgsv_config *configs, int count,
+                              const cgsv_dataset *dataset)
+{
+    *out = NULL;
+    cgsv_fleet *f = calloc(1, sizeof *f);
+    if (!f) return error_set(CGSV_ERROR_MEMORY, "no memory for a fleet");
+    f->device = device;
+    memset(device->seconds, 0, sizeof device->seconds);
+    cgsv_status status = build(f, configs, count, dataset);
+    if (status != CGSV_OK) {
+        cgsv_fleet_free(f);
+        return status;
+    }
+    *out = f;
+    return CGSV_OK;
+}
+
+void cgsv_fleet_free(cgsv_fleet *f)
+{
+    if (!f) return;
+    const struct device_backend *backend = f->device->backend;
+    backend->sync(f->device);
+    void *all[] = {f->device_row, f->models, f->updates,    f->work,      f->gradient, f->moment1,
+                   f->moment2,    f->lr,     f->train_loss, f->round,     f->train_sums, f->test_sums,
+                   f->train_x,    f->test_x, f->train_y,    f->test_y,    f->index};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) backend->release(f->device, all[i]);
+    workspace_free(&f->training, f->device);
+    workspace_free(&f->evaluation, f->device);
+    server_step_free(&f->server, f->device);
+    if (f->training_graph) backend->graph_free(f->training_graph);
+    if (f->server_graph) backend->graph_free(f->server_graph);
+    members_free(f);
+    free(f->train_labels);
+    free(f);
+}
+
+cgsv_status cgsv_fleet_run(cgsv_fleet *f, int rounds)
+{
+    if (rounds < 0 || rounds > f->config.rounds - f->rounds_done)
+        return error_set(CGSV_ERROR_ARGUMENT, "%d more rounds asked for; %d of %d are left", rounds,
+                         f->config.rounds - f->rounds_done, f->config.rounds);
+    for (int i = 0; i < rounds; i++) {
+        TRY(round_enqueue(f));
+        f->rounds_done++;
+    }
+    return CGSV_OK;
+}
+
+cgsv_federation *cgsv_fleet_federation(cgsv_fleet *f, int number)
+{
+    return number >= 0 && number < f->federations ? &f->federation[number] : NULL;
+}
+
+cgsv_status cgsv_fleet_seconds(cgsv_fleet *f, cgsv_seconds *seconds)
+{
+    TRY(f->device->backend->sync(f->device));
+    const double *s = f->device->seconds;
+    *seconds = (cgsv_seconds){s[PHASE_TRAINING], s[PHASE_SERVER], s[PHASE_EVALUATION]};
+    return CGSV_OK;
+}

@@ -1,0 +1,249 @@
+/* Fleets: every federation gives the bits that it gives alone; twins are shared; refusals. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cgsv/cgsv.h"
+
+enum { ROUNDS = 2, MOST_MEMBERS = 16, MOST_AGENTS = 5 };
+
+static void check(cgsv_status status) { cr_assert_eq(status, CGSV_OK, "%s", cgsv_last_error()); }
+
+static cgsv_config small_config(cgsv_model model)
+{
+    cgsv_config config;
+    cgsv_config_defaults(&config, "synthetic");
+    config.model = model;
+    config.rounds = ROUNDS;
+    config.local_epochs = 2;
+    config.samples_per_agent = 40;
+    config.validation_fraction = 0;
+    return config;
+}
+
+/* Everything that a federation offers to be read. */
+struct outcome {
+    float *models, *updates; /* [2 N + 1][D], [N][D] */
+    size_t model_bytes, update_bytes;
+    cgsv_round_record record[ROUNDS][MOST_AGENTS];
+    cgsv_evaluation agent[MOST_AGENTS], alone[MOST_AGENTS], server;
+    int64_t samples[MOST_AGENTS], counts[MOST_AGENTS][10];
+};
+
+static void read_outcome(struct outcome *o, cgsv_federation *federation, const cgsv_config *config)
+{
+    const int N = config->agents;
+    const size_t D = (size_t)cgsv_federation_parameters(federation);
+    memset(o, 0, sizeof *o);
+    o->update_bytes = D * (size_t)N * sizeof *o->updates;
+    o->model_bytes = D * (size_t)(2 * N + 1) * sizeof *o->models;
+    o->models = calloc(1, o->model_bytes);
+    o->updates = malloc(o->update_bytes);
+    cr_assert(o->models && o->updates);
+    for (int i = 0; i < N; i++) {
+        check(cgsv_federation_model(federation, CGSV_AGENT, i, o->models + D * (size_t)i));
+        check(cgsv_federation_update(federation, i, o->updates + D * (size_t)i));
+        o->samples[i] = cgsv_federation_samples(federation, i, o->counts[i]);
+        if (config->standalone)
+            check(cgsv_federation_model(federation, CGSV_STANDALONE, i, o->models + D * (size_t)(N + 1 + i)));
+    }
+    check(cgsv_federation_model(federation, CGSV_SERVER, 0, o->models + D * (size_t)N));
+    for (int t = 0; t < config->rounds; t++) check(cgsv_federation_round(federation, t, o->record[t]));
+    check(cgsv_federation_evaluation(federation, o->agent, o->alone, &o->server));
+    cr_assert_eq(cgsv_federation_rounds_done(federation), config->rounds);
+}
+
+static void free_outcome(struct outcome *o)
+{
+    free(o->models);
+    free(o->updates);
+}
+
+static void run_alone(struct outcome *o, cgsv_device *device, const cgsv_config *config, const cgsv_dataset *data)
+{
+    cgsv_federation *federation;
+    check(cgsv_federation_create(&federation, device, config, data));
+    check(cgsv_federation_run(federation, config->rounds));
+    check(cgsv_federation_evaluate(federation));
+    read_outcome(o, federation, config);
+    cgsv_federation_free(federation);
+}
+
+static void expect_equal(const struct outcome *fleet, const struct outcome *alone, int f)
+{
+    cr_assert_eq(fleet->model_bytes, alone->model_bytes);
+    cr_expect_eq(memcmp(fleet->models, alone->models, alone->model_bytes), 0, "federation %d: models differ", f);
+    cr_expect_eq(memcmp(fleet->updates, alone->updates, alone->update_bytes), 0, "federation %d: updates differ", f);
+    cr_expect_eq(memcmp(fleet->record, alone->record, sizeof alone->record), 0, "federation %d: records differ", f);
+    cr_expect_eq(memcmp(fleet->agent, alone->agent, sizeof alone->agent), 0, "federation %d: agents' tests differ", f);
+    cr_expect_eq(memcmp(fleet->alone, alone->alone, sizeof alone->alone), 0, "federation %d: twins' tests differ", f);
+    cr_expect_eq(memcmp(&fleet->server, &alone->server, sizeof alone->server), 0, "federation %d: server's test", f);
+    cr_expect_eq(memcmp(fleet->counts, alone->counts, sizeof alone->counts), 0, "federation %d: classes differ", f);
+    cr_expect_eq(memcmp(fleet->samples, alone->samples, sizeof alone->samples), 0, "federation %d: samples differ", f);
+}
+
+static void check_same_bits(const cgsv_config *configs, int count, int twin_sets)
+{
+    cgsv_dataset *data;
+    cgsv_device *device;
+    cgsv_fleet *fleet;
+    cgsv_memory_plan plan;
+    struct outcome together[MOST_MEMBERS], alone;
+    check(cgsv_dataset_load(&data, "synthetic", NULL));
+    check(cgsv_device_open(&device, "cpu", 0));
+    check(cgsv_fleet_plan(&plan, device, configs, count, data));
+    cr_assert_eq(plan.rows, (count + twin_sets) * configs->agents, "%d rows", plan.rows);
+    check(cgsv_fleet_create(&fleet, device, configs, count, data));
+    check(cgsv_fleet_run(fleet, 1));
+    check(cgsv_fleet_evaluate(fleet)); /* in the middle, it must leave no trace */
+    check(cgsv_fleet_run(fleet, configs->rounds - 1));
+    check(cgsv_fleet_evaluate(fleet));
+    for (int f = 0; f < count; f++) read_outcome(&together[f], cgsv_fleet_federation(fleet, f), &configs[f]);
+    cgsv_fleet_free(fleet);
+    for (int f = 0; f < count; f++) {
+        run_alone(&alone, device, &configs[f], data);
+        expect_equal(&together[f], &alone, f);
+        free_outcome(&alone);
+        free_outcome(&together[f]);
+    }
+    cgsv_device_close(device);
+    cgsv_dataset_free(data);
+}
+
+/* Settings of all kinds, in an order in which neighbours share nothing; more models than are
+ * evaluated at a time. */
+Test(fleet, same_bits_as_alone)
+{
+    const double betas[] = {0.5, 1, 1e7};
+    const cgsv_partition partitions[] = {CGSV_PARTITION_POWERLAW, CGSV_PARTITION_CLASSIMBALANCE};
+    cgsv_config configs[MOST_MEMBERS];
+    int count = 0;
+    for (int b = 0; b < 3; b++)
+        for (int seed = 1; seed <= 2; seed++)
+            for (int p = 0; p < 2; p++, count++) {
+                configs[count] = small_config(CGSV_MODEL_MLP);
+                configs[count].beta = betas[b];
+                configs[count].seed = (uint64_t)seed;
+                configs[count].partition = partitions[p];
+            }
+    configs[1].standalone = false;         /* the others' twins of its split stay */
+    configs[2].lr = 0.05;                  /* twins of its own */
+    configs[3].alpha = 0.5;
+    configs[4].standalone_lr = 0.02;       /* twins of its own */
+    configs[5].gamma = 0.2;
+    configs[6].samples_per_agent = 60;     /* a split and twins of its own */
+    configs[7].partition = CGSV_PARTITION_UNIFORM; /* likewise */
+    check_same_bits(configs, count, 4 + 4);
+}
+
+Test(fleet, same_bits_as_alone_adam_global)
+{
+    cgsv_config configs[3];
+    for (int f = 0; f < 3; f++) {
+        configs[f] = small_config(CGSV_MODEL_MLP);
+        configs[f].optimizer = CGSV_OPTIMIZER_ADAM;
+        configs[f].lr = 1e-3;
+        configs[f].reward = CGSV_REWARD_GLOBAL;
+        configs[f].agents = 3;
+        configs[f].beta = f + 1;
+        configs[f].standalone = f > 0;
+        configs[f].partition = CGSV_PARTITION_DIRICHLET;
+        configs[f].dirichlet_concentration = f == 2 ? 5 : 0.5;
+    }
+    check_same_bits(configs, 3, 2);
+}
+
+Test(fleet, same_bits_as_alone_convolutions)
+{
+    cgsv_config configs[3];
+    for (int f = 0; f < 3; f++) {
+        configs[f] = small_config(CGSV_MODEL_MNIST_CNN);
+        configs[f].agents = 2;
+        configs[f].momentum = 0.9;
+        configs[f].local_epochs = 1;
+        configs[f].beta = f == 1 ? 1e7 : 0.5;
+        configs[f].seed = f == 2 ? 3 : 1;
+    }
+    check_same_bits(configs, 3, 2);
+}
+
+struct fixture {
+    cgsv_dataset *data;
+    cgsv_device *device;
+};
+
+static struct fixture open_fixture(void)
+{
+    struct fixture x;
+    check(cgsv_dataset_load(&x.data, "synthetic", NULL));
+    check(cgsv_device_open(&x.device, "cpu", 1));
+    return x;
+}
+
+static void close_fixture(struct fixture x)
+{
+    cgsv_device_close(x.device);
+    cgsv_dataset_free(x.data);
+}
+
+static void expect_refused(cgsv_status status, const char *named)
+{
+    cr_expect_eq(status, CGSV_ERROR_ARGUMENT, "%s: status %d", named, (int)status);
+    cr_expect(strstr(cgsv_last_error(), named), "'%s' does not name '%s'", cgsv_last_error(), named);
+}
+
+Test(fleet, refusals_name_the_setting)
+{
+    const struct fixture x = open_fixture();
+    const cgsv_config base = small_config(CGSV_MODEL_MLP);
+    cgsv_config pair[2] = {base, base};
+    cgsv_fleet *fleet;
+#define REFUSED(field, value, named)                                                             \
+    do {                                                                                         \
+        pair[1] = base;                                                                          \
+        pair[1].field = value;                                                                   \
+        expect_refused(cgsv_fleet_create(&fleet, x.device, pair, 2, x.data), named);             \
+        cr_expect_null(fleet);                                                                   \
+    } while (0)
+    REFUSED(model, CGSV_MODEL_MNIST_CNN, "model");
+    REFUSED(agents, 4, "agents");
+    REFUSED(rounds, 3, "rounds");
+    REFUSED(local_epochs, 1, "local-epochs");
+    REFUSED(batch, 16, "batch");
+    REFUSED(optimizer, CGSV_OPTIMIZER_ADAM, "optimizer");
+    REFUSED(momentum, 0.5, "momentum");
+    REFUSED(lr_decay, 1, "lr-decay");
+    REFUSED(decay_per, CGSV_DECAY_EPOCH, "decay-per");
+    REFUSED(reward, CGSV_REWARD_GLOBAL, "reward");
+    REFUSED(eval_every, 1, "eval-every");
+    REFUSED(beta, -1, "beta");
+    REFUSED(samples_per_agent, -1, "samples-per-agent");
+    expect_refused(cgsv_fleet_create(&fleet, x.device, pair, 0, x.data), "federations is 0");
+    close_fixture(x);
+}
+
+Test(fleet, members_are_only_read)
+{
+    const struct fixture x = open_fixture();
+    const cgsv_config pair[2] = {small_config(CGSV_MODEL_MLP), small_config(CGSV_MODEL_MLP)};
+    cgsv_fleet *fleet;
+    cgsv_seconds seconds;
+    cgsv_evaluation server;
+    check(cgsv_fleet_create(&fleet, x.device, pair, 2, x.data));
+    cr_expect_null(cgsv_fleet_federation(fleet, 2));
+    cr_expect_null(cgsv_fleet_federation(fleet, -1));
+    cgsv_federation *member = cgsv_fleet_federation(fleet, 1);
+    expect_refused(cgsv_federation_run(member, 1), "cgsv_fleet_run");
+    expect_refused(cgsv_federation_evaluate(member), "cgsv_fleet_evaluate");
+    expect_refused(cgsv_federation_evaluation(member, NULL, NULL, &server), "evaluated");
+    expect_refused(cgsv_fleet_run(fleet, ROUNDS + 1), "rounds");
+    cgsv_federation_free(member);
+    check(cgsv_fleet_run(fleet, 1));
+    check(cgsv_fleet_seconds(fleet, &seconds));
+    cr_expect_gt(seconds.training, 0);
+    cr_expect_gt(seconds.server, 0);
+    cgsv_fleet_free(fleet);
+    cgsv_fleet_free(NULL);
+    close_fixture(x);
+}
