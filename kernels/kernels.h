@@ -128,6 +128,10 @@ struct mechanism {
 /* Bits of |g| that one pass of the selection looks at. */
 enum { SELECT_PASSES = 3, SELECT_BINS = 2048 };
 
+/* Its last pass notes the runs of MET_COLUMNS columns of a span in which it met entries that
+ * may equal a threshold; those that do are counted by parts of TIE_COLUMNS columns. */
+enum { MET_COLUMNS = 32, TIE_COLUMNS = 2048, TIE_RUNS = TIE_COLUMNS / MET_COLUMNS };
+
 /* Where the selection of one rank (entries that one agent keeps of one segment) stands. */
 struct rank_state {
     uint32_t prefix;   /* leading bits of the threshold's key found so far */
@@ -145,6 +149,7 @@ struct server_step {
     int federations, agents, rounds;
     int64_t dimension;
     int tensors, chunks, pieces, spans, segments;
+    int span_parts;                    /* K, parts of TIE_COLUMNS columns in the longest span */
     enum cgsv_reward reward;
     int norms_given;                   /* norm_partial is the optimizer's */
     const struct chunk *chunk;         /* [P] */
@@ -170,7 +175,8 @@ struct server_step {
     int32_t *groups;                   /* [F][G] groups of ranks in the next pass */
     uint32_t *group_prefix;            /* [F][G][N] descending */
     int *histogram;                    /* [F][G][N][SELECT_BINS], zero between passes */
-    int *ties;                         /* [F][S][N] entries equal to the threshold of a rank that looks for its end */
+    uint8_t *met;                      /* [F][S][K][TIE_RUNS] */
+    int *ties;                         /* [F][N][S][K] entries equal to the threshold of a rank that seeks its end */
     double *norm_partial;              /* [F N][Q][NORM_SUMS] */
     double *dot_partial;               /* [F][P][N + 1] */
     double *download_partial;          /* [F][P][N + 1][DOWNLOAD_SUMS] */

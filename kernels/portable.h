@@ -86,6 +86,7 @@ DEVICE void prefetch(const float *, int64_t) {}
 DEVICE void block_sync(void) { __syncthreads(); }
 DEVICE void shared_add(int *p, int v) { atomicAdd(p, v); }
 DEVICE void grid_add(int *p, int v) { atomicAdd(p, v); }
+DEVICE void grid_mark(uint8_t *p) { *p = 1; }
 
 /* Sum over the block's threads, the same value for all of them. */
 DEVICE double block_sum(double x)
@@ -98,6 +99,14 @@ DEVICE double block_sum(double x)
     if (threadIdx.x == 0) sum = total;
     __syncthreads();
     return sum;
+}
+
+/* Sum over the warp's threads, the same value for all of them. */
+template <typename number>
+DEVICE number warp_sum(number x)
+{
+    for (int step = 16; step > 0; step /= 2) x += __shfl_xor_sync(0xffffffffu, x, step);
+    return x;
 }
 
 /* Sum of x over the threads before this one. */
@@ -126,11 +135,7 @@ DEVICE lanes lanes_of(float v) { return v; }
 DEVICE lanes_int lanes_int_of(int v) { return v; }
 DEVICE lanes lanes_select(int condition, lanes a, lanes b) { return condition ? a : b; }
 DEVICE lanes_int lanes_select_int(int condition, lanes_int a, lanes_int b) { return condition ? a : b; }
-DEVICE float lanes_sum(lanes v)
-{
-    for (int step = 16; step > 0; step /= 2) v += __shfl_xor_sync(0xffffffffu, v, step);
-    return v;
-}
+DEVICE float lanes_sum(lanes v) { return warp_sum(v); }
 
 /* One step of a transposition, between two vectors that are `step` apart: a's lanes with
  * that bit of their number set are exchanged for b's lanes without it. */
@@ -138,10 +143,7 @@ DEVICE void lanes_exchange(lanes *a, lanes *b, int step)
 {
     const int upper = threadIdx.x & step;
     const lanes got = __shfl_xor_sync(0xffffffffu, upper ? *a : *b, step);
-    if (upper)
-        *a = got;
-    else
-        *b = got;
+    *(upper ? a : b) = got;
 }
 
 /* The same in float64, DOUBLE_LANES at a time; float32 entries are widened. */
@@ -152,11 +154,7 @@ DEVICE lanes_double lanes_double_load_part(const real *p, int64_t count)
 {
     return (threadIdx.x & 31) < count ? (double)p[threadIdx.x & 31] : 0.0;
 }
-DEVICE double lanes_double_sum(lanes_double v)
-{
-    for (int step = 16; step > 0; step /= 2) v += __shfl_xor_sync(0xffffffffu, v, step);
-    return v;
-}
+DEVICE double lanes_double_sum(lanes_double v) { return warp_sum(v); }
 
 #else /* ------------------------------------------------------------ CPU and threads */
 
@@ -199,6 +197,9 @@ DEVICE void prefetch(const float *p, int64_t n)
 {
     for (int64_t i = 0; i < n; i += 16) __builtin_prefetch(p + i, 0, 2);
 }
+
+DEVICE void grid_mark(uint8_t *p) { __atomic_store_n(p, 1, __ATOMIC_RELAXED); } /* by many threads at once */
+DEVICE int warp_sum(int x) { return x; }                                        /* a warp is one thread */
 
 #define UNROLL _Pragma("GCC unroll 16")
 #define SIMD _Pragma("omp simd")

@@ -11,7 +11,9 @@
  *                     bin is done: the bin's lowest key is its threshold.
  *   3. select_count_ties, select_end_ties
  *                     for a rank that wants only some of the entries equal to its
- *                     threshold: the column where these end, lower columns first.
+ *                     threshold: the column where these end, lower columns first. Such
+ *                     entries lie where the third pass met entries of a group, mostly few
+ *                     places; nothing else of g is read again.
  *
  * Passes go over spans, long pieces of one segment. Only integers are counted, so the
  * result does not depend on the grid. */
@@ -98,8 +100,8 @@ DEVICE void count_in_groups(BLOCK_PARAM int *count, const int16_t *first, const 
 }
 
 /* Pass 2: first[] holds the first of a chain of groups by a prefix's low bits. Few entries
- * meet any. */
-DEVICE void count_in_chains(BLOCK_PARAM int *count, const int16_t *first, const int16_t *next,
+ * meet any; their runs are marked. */
+DEVICE void count_in_chains(BLOCK_PARAM int *count, uint8_t *met, const int16_t *first, const int16_t *next,
                             const uint32_t *prefix, const float *g, int64_t n)
 {
     BLOCK_FOR(i, n)
@@ -107,7 +109,9 @@ DEVICE void count_in_chains(BLOCK_PARAM int *count, const int16_t *first, const 
         const uint32_t key = key_of(g[i]), found = key >> 10;
         int group = first[found % SELECT_BINS];
         while (group < LOCAL_GROUPS && prefix[group] != found) group = next[group];
-        if (group < LOCAL_GROUPS) shared_add(&count[group * BINS + key % BINS], 1);
+        if (group >= LOCAL_GROUPS) continue;
+        shared_add(&count[group * BINS + key % BINS], 1);
+        grid_mark(&met[i / MET_COLUMNS]);
     }
 }
 
@@ -123,8 +127,10 @@ KERNEL(select_count, struct server_step s, int pass)
     const struct chunk span = s.span[BLOCK_X];
     const int64_t segment = BLOCK_Y * s.segments + span.tensor, width = span.end - span.begin;
     const float *g = s.aggregate + BLOCK_Y * s.ld + span.begin;
+    uint8_t *met = s.met + (BLOCK_Y * s.spans + BLOCK_X) * s.span_parts * TIE_RUNS;
     const int groups = s.groups[segment], alone = span_is_alone(s, span);
 
+    if (pass == 2 && groups > 0) BLOCK_FOR(i, (width + MET_COLUMNS - 1) / MET_COLUMNS) { met[i] = 0; }
     for (int begin = 0; begin < groups; begin += LOCAL_GROUPS) {
         const uint32_t *prefix = s.group_prefix + segment * s.agents + begin;
         int *histogram = s.histogram + (segment * s.agents + begin) * SELECT_BINS;
@@ -145,7 +151,7 @@ KERNEL(select_count, struct server_step s, int pass)
             if (pass == 1)
                 count_in_groups(BLOCK_PASS count, first, g + tile, n);
             else
-                count_in_chains(BLOCK_PASS count, first, next, prefix, g + tile, n);
+                count_in_chains(BLOCK_PASS count, met + tile / MET_COLUMNS, first, next, prefix, g + tile, n);
         }
         block_sync();
         for (int group = 0; group < local; group++)
@@ -247,20 +253,49 @@ static const char *launch_select_narrow(void *stream, struct server_step step, i
  * reward of zero is none. */
 DEVICE int seeks_ties(struct rank_state rank) { return rank.group >= 0 && rank.threshold > 0; }
 
-/* Block: a span, a federation. How many ties each rank that seeks them has in the span. */
+/* Block: a span, a federation. How many ties each rank that seeks them has in each part of
+ * the span. Only runs that the last pass met anything in are read, once for all ranks. */
 KERNEL(select_count_ties, struct server_step s)
 {
+    SHARED(uint32_t, key, TIE_COLUMNS);
+    SHARED(int16_t, run, TIE_RUNS);
+    SHARED(int, runs, 1);
     const struct chunk span = s.span[BLOCK_X];
     const struct rank_state *rank = s.rank + (BLOCK_Y * s.segments + span.tensor) * s.agents;
-    const float *g = s.aggregate + BLOCK_Y * s.ld;
-    for (int i = 0; i < s.agents; i++) {
-        if (!seeks_ties(rank[i])) continue;
-        int count = 0;
-        const uint32_t key = rank[i].threshold;
-        SIMD_SUM(count)
-        BLOCK_FOR(k, span.end - span.begin) { count += key_of(g[span.begin + k]) == key; }
-        const int ties = (int)block_sum(count);
-        if (THREAD_INDEX == 0) s.ties[(BLOCK_Y * s.spans + BLOCK_X) * s.agents + i] = ties;
+    int seeking = 0;
+    for (int i = 0; i < s.agents; i++) seeking += seeks_ties(rank[i]);
+    if (seeking == 0) return; /* all threads alike */
+    for (int64_t part = 0; part < s.span_parts; part++) {
+        const uint8_t *met = s.met + ((BLOCK_Y * s.spans + BLOCK_X) * s.span_parts + part) * TIE_RUNS;
+        const float *g = s.aggregate + BLOCK_Y * s.ld + span.begin + part * TIE_COLUMNS;
+        const int64_t n = smaller(span.end - span.begin - part * TIE_COLUMNS, TIE_COLUMNS);
+        const int64_t most = n > 0 ? (n + MET_COLUMNS - 1) / MET_COLUMNS : 0;
+
+        const int64_t first = most * THREAD_INDEX / THREAD_COUNT, last = most * (THREAD_INDEX + 1) / THREAD_COUNT;
+        int own = 0;
+        for (int64_t i = first; i < last; i++) own += met[i];
+        int at = block_scan(own);
+        for (int64_t i = first; i < last; i++)
+            if (met[i]) run[at++] = (int16_t)i;
+        if (THREAD_INDEX == THREAD_COUNT - 1) *runs = at;
+        block_sync();
+        const int found = *runs;
+        WARP_FOR(i, found)
+        {
+            const int64_t begin = run[i] * MET_COLUMNS;
+            LANE_FOR(k, MET_COLUMNS) key[i * MET_COLUMNS + k] = begin + k < n ? key_of(g[begin + k]) : 0;
+        }
+        block_sync();
+        WARP_FOR(i, s.agents)
+        {
+            if (!seeks_ties(rank[i])) continue;
+            int count = 0;
+            const uint32_t sought = rank[i].threshold;
+            SIMD_SUM(count)
+            LANE_FOR(k, found * MET_COLUMNS) count += key[k] == sought;
+            count = warp_sum(count);
+            if (LANE_ZERO) s.ties[((BLOCK_Y * s.agents + i) * s.spans + BLOCK_X) * s.span_parts + part] = count;
+        }
     }
 }
 
@@ -269,32 +304,43 @@ static const char *launch_select_count_ties(void *stream, struct server_step ste
     return LAUNCH(stream, grid_of(step.spans, step.federations, 1), select_count_ties, step);
 }
 
-/* Block: a rank, a segment, a federation. In the span where the last wanted tie lies each
- * thread counts ties in a piece; the one in whose piece it lies looks for its column. */
+/* Block: a rank, a segment, a federation. Each thread counts ties in a piece of the segment's
+ * parts; the one in whose piece the last wanted tie lies looks for its part. The same with
+ * the columns of that part. */
 KERNEL(select_end_ties, struct server_step s)
 {
+    SHARED(int64_t, end, 2); /* the part, and ties wanted of it */
     struct rank_state *rank = s.rank + (BLOCK_Z * s.segments + BLOCK_Y) * s.agents + BLOCK_X;
-    const float *g = s.aggregate + BLOCK_Z * s.ld;
     const uint32_t key = rank->threshold;
     if (!seeks_ties(*rank)) return; /* all threads alike */
-    int64_t wanted = rank->wanted;
-    int number = s.segment_span[BLOCK_Y];
-    for (const int last = s.segment_span[BLOCK_Y + 1] - 1; number < last; number++) {
-        const int ties = s.ties[(BLOCK_Z * s.spans + number) * s.agents + BLOCK_X];
-        if (wanted <= ties) break;
-        wanted -= ties;
-    }
-    const struct chunk span = s.span[number];
-    const int64_t n = span.end - span.begin;
-    const int64_t first = span.begin + n * THREAD_INDEX / THREAD_COUNT;
-    const int64_t last = span.begin + n * (THREAD_INDEX + 1) / THREAD_COUNT;
+    const int span_first = s.segment_span[BLOCK_Y], spans = s.segment_span[BLOCK_Y + 1] - span_first;
+    const int *part_ties = s.ties + ((BLOCK_Z * s.agents + BLOCK_X) * s.spans + span_first) * s.span_parts;
+    const int64_t parts = (int64_t)spans * s.span_parts;
+    int64_t first = parts * THREAD_INDEX / THREAD_COUNT, last = parts * (THREAD_INDEX + 1) / THREAD_COUNT;
     int ties = 0;
+    if (THREAD_INDEX == 0) end[0] = end[1] = 0;
+    SIMD_SUM(ties)
+    for (int64_t i = first; i < last; i++) ties += part_ties[i];
+    int64_t left = rank->wanted - block_scan(ties);
+    if (left > 0 && left <= ties) {
+        while (left > part_ties[first]) left -= part_ties[first++];
+        end[0] = first;
+        end[1] = left;
+    }
+    block_sync();
+
+    const struct chunk span = s.span[span_first + end[0] / s.span_parts];
+    const int64_t begin = span.begin + end[0] % s.span_parts * TIE_COLUMNS, n = smaller(span.end - begin, TIE_COLUMNS);
+    const float *g = s.aggregate + BLOCK_Z * s.ld + begin;
+    first = n * THREAD_INDEX / THREAD_COUNT;
+    last = n * (THREAD_INDEX + 1) / THREAD_COUNT;
+    ties = 0;
     SIMD_SUM(ties)
     for (int64_t i = first; i < last; i++) ties += key_of(g[i]) == key;
-    int64_t seen = block_scan(ties);
-    if (seen < wanted && seen + ties >= wanted)
-        for (int64_t i = first; i < last; i++)
-            if (key_of(g[i]) == key && ++seen == wanted) rank->tie_end = i + 1;
+    left = end[1] - block_scan(ties);
+    if (left > 0 && left <= ties)
+        for (int64_t i = first; left > 0; i++)
+            if (key_of(g[i]) == key && --left == 0) rank->tie_end = begin + i + 1;
 }
 
 static const char *launch_select_end_ties(void *stream, struct server_step step)

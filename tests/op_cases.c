@@ -581,6 +581,7 @@ static struct server server_make(int federations, int agents, const int64_t *ten
     int32_t *segment_span = TAKE(int32_t, G + 1);
     const int P = cut(&chunk, NULL, v.tensor_begin, tensors, CHUNK_COLUMNS);
     const int S = cut(&span, segment_span, segment_begin, (int)G, k->span_columns(D));
+    const int64_t K = (k->span_columns(D) + TIE_COLUMNS - 1) / TIE_COLUMNS;
     v.update = TAKE(float, F * N * update_stride);
     v.data_share = TAKE(double, F * N);
     v.mechanism = TAKE(struct mechanism, F);
@@ -588,16 +589,16 @@ static struct server server_make(int federations, int agents, const int64_t *ten
     float *model = TAKE(float, F * model_block);
     v.s = (struct server_step){
         .federations = federations, .agents = agents, .rounds = RECORD_ROUNDS, .dimension = D, .tensors = tensors,
-        .chunks = P, .pieces = (int)Q, .spans = S, .segments = (int)G, .reward = reward, .chunk = chunk, .span = span,
-        .segment_span = segment_span, .segment_begin = segment_begin, .mechanism = v.mechanism,
+        .chunks = P, .pieces = (int)Q, .spans = S, .segments = (int)G, .span_parts = (int)K, .reward = reward,
+        .chunk = chunk, .span = span, .segment_span = segment_span, .segment_begin = segment_begin, .mechanism = v.mechanism,
         .data_share = v.data_share, .update = v.update, .update_stride = update_stride, .model = model,
         .model_stride = model_stride, .model_block = model_block, .server_model = model + N * model_stride,
         .aggregate = TAKE(float, F * ld), .ld = ld, .round = TAKE(int, 1), .importance = TAKE(double, F * N),
         .norm = TAKE(double, F * N), .coefficient = TAKE(double, F * N), .keep_ratio = TAKE(double, F * N),
         .order = TAKE(int32_t, F * N), .rank = TAKE(struct rank_state, F * G * N), .groups = TAKE(int32_t, F * G),
         .group_prefix = TAKE(uint32_t, F * G * N), .histogram = TAKE(int, F * G * N * SELECT_BINS),
-        .ties = TAKE(int, F * S * N), .norm_partial = TAKE(double, F * N * Q * NORM_SUMS),
-        .dot_partial = TAKE(double, F * P * (N + 1)),
+        .met = TAKE(uint8_t, F * S * K * TIE_RUNS), .ties = TAKE(int, F * N * S * K),
+        .norm_partial = TAKE(double, F * N * Q * NORM_SUMS), .dot_partial = TAKE(double, F * P * (N + 1)),
         .download_partial = TAKE(double, F * P * (N + 1) * DOWNLOAD_SUMS), .train_loss = v.loss,
         .record = TAKE(struct cgsv_round_record, RECORD_ROUNDS * F * N)};
     *v.s.round = 0;
@@ -808,13 +809,13 @@ static void server_case(int federations, int agents, const int64_t *tensor, int 
 }
 
 /* Given g and q directly. */
-enum pattern { RANDOM_G, HEAVY_TIES, ONE_VALUE, ZEROS, SHARED_21_BITS, SHARED_11_BITS, WIDE, TINY };
+enum pattern { RANDOM_G, HEAVY_TIES, FEW_TIES, ONE_VALUE, ZEROS, ALL_ZERO, SHARED_21_BITS, SHARED_11_BITS, WIDE, TINY };
 
 static void select_case(int federations, int agents, const int64_t *tensor, int tensors, enum cgsv_reward reward,
                         enum pattern pattern, int few)
 {
-    static const char *const names[] = {"random",         "heavy ties",     "one value", "mostly zeros",
-                                        "shared 21 bits", "shared 11 bits", "wide",      "denormal"};
+    static const char *const names[] = {"random",   "heavy ties",     "few ties",       "one value", "mostly zeros",
+                                        "all zero", "shared 21 bits", "shared 11 bits", "wide",      "denormal"};
     case_begin("select F%d N%d tensors %d of %lld… %s, %s%s", federations, agents, tensors, (long long)tensor[0],
                reward == CGSV_REWARD_LAYER ? "layer" : "global", names[pattern], few ? ", few" : "");
     struct server v = server_make(federations, agents, tensor, tensors, reward);
@@ -826,8 +827,10 @@ static void select_case(int federations, int agents, const int64_t *tensor, int 
             switch (pattern) {
             case RANDOM_G: g = uniform(); break;
             case HEAVY_TIES: g = (below(4)) / 4.0; break;
+            case FEW_TIES: g = 1 + below((int)(D / 3 + 1)) * 0x1p-18; break;
             case ONE_VALUE: g = 0.37; break;
             case ZEROS: g = below(10) ? 0 : uniform(); break;
+            case ALL_ZERO: break;
             case SHARED_21_BITS: g = 1 + below(1024) * 0x1p-23; break;
             case SHARED_11_BITS: g = 1 + below(1 << 20) * 0x1p-23; break;
             case WIDE: g = ldexp(1 + uniform(), below(200) - 100); break;
@@ -888,6 +891,12 @@ static void server_cases(void)
             select_case(1, 100, spans, 3, rule, SHARED_11_BITS, 0);
             select_case(1, 100, spans, 3, rule, RANDOM_G, 0);
             select_case(1, 7, spans, 3, rule, HEAVY_TIES, 0);
+            /* Ends among ties: all of them in every span and part, or many in the first part. */
+            for (int few = 0; few < 2; few++) {
+                select_case(1, 24, spans, 3, rule, FEW_TIES, few);
+                select_case(1, 24, spans, 3, rule, HEAVY_TIES, few);
+                select_case(1, 24, spans, 3, rule, ONE_VALUE, few);
+            }
         }
         for (int pattern = RANDOM_G; pattern <= TINY; pattern++)
             for (int few = 0; few < 2; few++) {

@@ -92,28 +92,35 @@ static cgsv_status sweep_groups(struct sweeps *sweeps, const struct selection *s
     return CGSV_OK;
 }
 
-/* Every rank that ends among equal entries reads its segment, and one span of it once more. */
-static void sweep_ties(struct sweeps *sweeps, const struct selection *s, const struct rank_state *rank)
+/* Where a rank ends among equal entries, the runs are read that the last pass marked, and for
+ * each such rank the part in which it ends. */
+static void sweep_ties(struct sweeps *sweeps, const struct selection *s, const struct rank_state *rank,
+                       const uint8_t *met)
 {
-    const int64_t span = s->device->kernels->span_columns(s->step.dimension);
+    const int64_t span = s->device->kernels->span_columns(s->step.dimension), runs = s->step.span_parts * TIE_RUNS;
     for (int i = 0; i < s->step.segments; i++) {
         const int64_t n = s->segment_begin[i + 1] - s->segment_begin[i];
-        int64_t seeking = 0;
+        int64_t seeking = 0, marked = 0;
         for (int k = 0; k < s->step.agents; k++, rank++) seeking += rank->group >= 0 && rank->threshold > 0;
-        const int64_t again = seeking * (span < n ? span : n);
-        sweep(sweeps, n, seeking);
+        for (int64_t at = 0; at < n; at += span, met += runs)
+            for (int64_t run = 0; seeking > 0 && run * MET_COLUMNS < span && at + run * MET_COLUMNS < n; run++)
+                marked += met[run];
+        const int64_t once = marked * MET_COLUMNS, again = seeking * (TIE_COLUMNS < n ? TIE_COLUMNS : n);
+        sweep(sweeps, once < n ? once : n, 1);
         sweeps->passes += again < n ? again : n;
         sweeps->reads += again;
     }
 }
 
-static cgsv_status check(struct sweeps *sweeps, const struct selection *s, float *g, struct rank_state *rank)
+static cgsv_status check(struct sweeps *sweeps, const struct selection *s, float *g, struct rank_state *rank,
+                         uint8_t *met)
 {
     const struct server_step *step = &s->step;
     const struct device_backend *backend = s->device->backend;
     TRY(backend->download(s->device, rank, step->rank, BYTES_OF(struct rank_state, step->segments, step->agents)));
     TRY(backend->download(s->device, g, step->aggregate, BYTES_OF(float, step->dimension)));
-    sweep_ties(sweeps, s, rank);
+    TRY(backend->download(s->device, met, step->met, BYTES_OF(uint8_t, step->spans, step->span_parts, TIE_RUNS)));
+    sweep_ties(sweeps, s, rank, met);
     return bench_check_selection(g, rank, s->segment_begin, step->segments, step->agents, step->reward);
 }
 
@@ -132,11 +139,13 @@ static cgsv_status select_once(struct sweeps *sweeps, const struct selection *s)
 
     float *g = malloc(BYTES_OF(float, s->step.dimension));
     struct rank_state *rank = malloc(BYTES_OF(struct rank_state, s->step.segments, s->step.agents));
-    cgsv_status status = g && rank ? check(sweeps, s, g, rank)
-                                   : error_set(CGSV_ERROR_MEMORY, "no memory to check %lld entries",
-                                               (long long)s->step.dimension);
+    uint8_t *met = malloc(BYTES_OF(uint8_t, s->step.spans, s->step.span_parts, TIE_RUNS));
+    cgsv_status status = g && rank && met ? check(sweeps, s, g, rank, met)
+                                          : error_set(CGSV_ERROR_MEMORY, "no memory to check %lld entries",
+                                                      (long long)s->step.dimension);
     free(g);
     free(rank);
+    free(met);
     return status;
 }
 

@@ -41,13 +41,14 @@ static void count_all(struct server_step *s, const struct kernels *kernels, cons
     s->pieces = (int)((z->dimension + CHUNK_COLUMNS - 1) / CHUNK_COLUMNS);
     s->segments = segment_table(z, &begin, whole);
     s->spans = server_cut(NULL, NULL, begin, s->segments, kernels->span_columns(z->dimension));
+    s->span_parts = (int)((kernels->span_columns(z->dimension) + TIE_COLUMNS - 1) / TIE_COLUMNS);
 }
 
 /* One walk over the arrays serves to count and to allocate them. */
 static cgsv_status walk(struct server_step *s, cgsv_device *device, size_t *bytes)
 {
     const size_t F = (size_t)s->federations, N = (size_t)s->agents, P = (size_t)s->chunks, G = (size_t)s->segments;
-    const size_t Q = (size_t)s->pieces, S = (size_t)s->spans;
+    const size_t Q = (size_t)s->pieces, S = (size_t)s->spans, K = (size_t)s->span_parts;
     const struct {
         void **memory;
         size_t bytes;
@@ -68,7 +69,8 @@ static cgsv_status walk(struct server_step *s, cgsv_device *device, size_t *byte
         {(void **)&s->groups, F * G * sizeof *s->groups},
         {(void **)&s->group_prefix, F * G * N * sizeof *s->group_prefix},
         {(void **)&s->histogram, F * G * N * SELECT_BINS * sizeof *s->histogram},
-        {(void **)&s->ties, F * S * N * sizeof *s->ties},
+        {(void **)&s->met, F * S * K * TIE_RUNS * sizeof *s->met},
+        {(void **)&s->ties, F * N * S * K * sizeof *s->ties},
         {(void **)&s->norm_partial, F * N * Q * NORM_SUMS * sizeof *s->norm_partial},
         {(void **)&s->dot_partial, F * P * (N + 1) * sizeof *s->dot_partial},
         {(void **)&s->download_partial, F * P * (N + 1) * DOWNLOAD_SUMS * sizeof *s->download_partial},
@@ -141,7 +143,7 @@ void server_step_free(struct server_step *s, cgsv_device *device)
     const void *all[] = {s->chunk,       s->span,          s->segment_span,     s->segment_begin, s->mechanism,
                          s->data_share,  s->aggregate,     s->importance,       s->norm,          s->coefficient,
                          s->keep_ratio,  s->order,         s->rank,             s->groups,        s->group_prefix,
-                         s->histogram,   s->ties,          s->norm_partial,     s->dot_partial,
+                         s->histogram,   s->met,           s->ties,             s->norm_partial,  s->dot_partial,
                          s->download_partial, s->record};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) device->backend->release(device, (void *)all[i]);
     memset(s, 0, sizeof *s);
