@@ -590,9 +590,9 @@ static struct server server_make(int federations, int agents, const int64_t *ten
     v.s = (struct server_step){
         .federations = federations, .agents = agents, .rounds = RECORD_ROUNDS, .dimension = D, .tensors = tensors,
         .chunks = P, .pieces = (int)Q, .spans = S, .segments = (int)G, .span_parts = (int)K, .reward = reward,
-        .chunk = chunk, .span = span, .segment_span = segment_span, .segment_begin = segment_begin, .mechanism = v.mechanism,
-        .data_share = v.data_share, .update = v.update, .update_stride = update_stride, .model = model,
-        .model_stride = model_stride, .model_block = model_block, .server_model = model + N * model_stride,
+        .chunk = chunk, .span = span, .segment_span = segment_span, .segment_begin = segment_begin,
+        .mechanism = v.mechanism, .data_share = v.data_share, .update = v.update, .update_stride = update_stride,
+        .model = model, .model_stride = model_stride, .model_block = model_block, .server_model = model + N * model_stride,
         .aggregate = TAKE(float, F * ld), .ld = ld, .round = TAKE(int, 1), .importance = TAKE(double, F * N),
         .norm = TAKE(double, F * N), .coefficient = TAKE(double, F * N), .keep_ratio = TAKE(double, F * N),
         .order = TAKE(int32_t, F * N), .rank = TAKE(struct rank_state, F * G * N), .groups = TAKE(int32_t, F * G),
