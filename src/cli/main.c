@@ -15,6 +15,7 @@ static const struct {
     {"run", "train agents that are rewarded by what they contribute", command_run},
     {"value", "value agents by their updates, from files", command_value},
     {"study", "measure how far cheap estimates of contributions are from exact ones", command_study},
+    {"report", "write a page with the plots and tables of runs", command_report},
     {"bench", "time the server step, the valuation and the selection on this machine", command_bench},
     {"devices", "list the devices that can be used, and why others cannot", command_devices},
 };
