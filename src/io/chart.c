@@ -10,7 +10,7 @@
 #include "io/html.h"
 #include "report_css.h" /* report_css[]: the text of report.css */
 
-enum { WIDTH = 520, PLOT_HEIGHT = 300, LINE = 21, EDGE = 8, MARKS = 8, STYLES = 6, SHAPES = 7, DASHES = 4 };
+enum { WIDTH = 520, PLOT_HEIGHT = 242, LINE = 21, EDGE = 8, MARKS = 8, STYLES = 6, SHAPES = 7, DASHES = 4 };
 enum { LABELS = 40, BOXES = 80 };
 #define LETTER 8.4 /* mean width */
 
@@ -116,13 +116,14 @@ static void lay_out(struct frame *f, const struct chart *c, bool alone)
     for (int i = 0; i < f->y.ticks.count; i++) left = fmax(left, text_width(chart_tick_text(text, &f->y.ticks, i)));
     for (int k = 0; k < c->count; k++)
         if (c->series[k].kind == CHART_LINE && c->series[k].label)
-            right = fmax(right, fmin(text_width(c->series[k].label), 150) + 22);
+            right = fmax(right, fmin(text_width(c->series[k].label), 150) + 34);
     if (points) right = 24;
     f->x.from = left + EDGE + 6;
     f->x.to = WIDTH - right;
-    f->y.to = (alone ? 2.5 * LINE : LINE) + EDGE;
-    f->y.from = PLOT_HEIGHT + f->y.to - LINE - 38;
-    f->height = f->y.from + 2.2 * LINE + LINE * legend(NULL, c, 0);
+    f->y.to = (alone ? 2.5 * LINE : LINE) + EDGE + 4;
+    f->y.from = f->y.to + PLOT_HEIGHT;
+    const int rows = legend(NULL, c, 0);
+    f->height = f->y.from + 2.2 * LINE + (rows ? LINE * (rows + 0.7) : 0);
 }
 
 static void put_text(FILE *to, double x, double y, const char *class, const char *text)
@@ -158,7 +159,7 @@ static void write_axes(FILE *to, const struct frame *f, const struct chart *c)
         put_tick_text(to, x, f->y.from + LINE, "tick middle", &f->x.ticks, i);
     }
     put_text(to, (f->x.from + f->x.to) / 2, f->y.from + 2 * LINE - 2, "name middle", c->x_label);
-    put_text(to, EDGE, f->y.to - 12, "name", c->y_label);
+    put_text(to, EDGE, f->y.to - 15, "name", c->y_label);
     fputs("</g>", to);
 }
 
@@ -317,7 +318,7 @@ static void write_points(FILE *to, const struct frame *f, const struct chart *c,
 
 struct end {
     double x, y, at; /* of the line; where its label goes */
-    const char *text;
+    const struct chart_series *series;
 };
 
 static int by_height(const void *a, const void *b)
@@ -326,13 +327,25 @@ static int by_height(const void *a, const void *b)
     return (p->y > q->y) - (p->y < q->y);
 }
 
-/* Moves labels, sorted by height, apart: downwards, then back up from the lower edge. */
+/* Moves labels, sorted by height, apart. Those that would touch form a group around the mean of their places; a group
+ * that touches the one before it is joined to it (the pool-adjacent-violators algorithm). */
 static void spread(struct end *ends, int count, double top, double bottom)
 {
     const double gap = fmin(LINE - 3, (bottom - top) / fmax(count, 1));
-    for (int i = 0; i < count; i++) ends[i].at = fmax(ends[i].y, i ? ends[i - 1].at + gap : top);
-    for (int i = count - 1; i >= 0; i--)
-        ends[i].at = fmin(ends[i].at, i < count - 1 ? ends[i + 1].at - gap : bottom);
+    int size[LABELS], groups = 0;
+    double begin[LABELS]; /* of each group's first label */
+    for (int i = 0; i < count; i++) {
+        size[groups] = 1;
+        begin[groups++] = fmin(fmax(ends[i].y, top), bottom);
+        while (groups > 1 && begin[groups - 2] + gap * size[groups - 2] > begin[groups - 1]) {
+            const int a = size[groups - 2], b = size[groups - 1];
+            const double mean = (a * begin[groups - 2] + b * (begin[groups - 1] - gap * a)) / (a + b);
+            size[--groups - 1] = a + b;
+            begin[groups - 1] = fmax(top, fmin(mean, bottom - gap * (a + b - 1)));
+        }
+    }
+    for (int g = 0, i = 0; g < groups; g++)
+        for (int k = 0; k < size[g]; k++) ends[i++].at = begin[g] + gap * k;
 }
 
 static void write_ends(FILE *to, const struct frame *f, const struct chart *c)
@@ -344,14 +357,17 @@ static void write_ends(FILE *to, const struct frame *f, const struct chart *c)
         int last = s->count - 1;
         while (last >= 0 && !drawable(c, s, last)) last--;
         if (s->kind == CHART_LINE && s->label && last >= 0)
-            ends[count++] = (struct end){place(&f->x, s->x[last]), place(&f->y, s->y[last]), 0, s->label};
+            ends[count++] = (struct end){place(&f->x, s->x[last]), place(&f->y, s->y[last]), 0, s};
     }
     qsort(ends, (size_t)count, sizeof *ends, by_height);
     spread(ends, count, f->y.to, f->y.from);
     for (int i = 0; i < count; i++) {
         fprintf(to, "<path class=\"lead\" d=\"M%.1f %.1fL%.1f %.1f\"/>", ends[i].x + 5, ends[i].y, f->x.to + 15,
                 ends[i].at);
-        put_text(to, f->x.to + 18, ends[i].at + 5, "label", ends[i].text);
+        open_series(to, "line", ends[i].series->style);
+        put_marker(to, f->x.to + 21, ends[i].at, ends[i].series->style);
+        fputs("/></g>", to);
+        put_text(to, f->x.to + 30, ends[i].at + 5, "label", ends[i].series->label);
     }
 }
 

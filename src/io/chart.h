@@ -18,7 +18,7 @@ struct chart_ticks {
     double step; /* 0: logarithmic */
 };
 
-/* At most `most` (2 to 12) round values within *low .. *high; `loose` first widens these to
+/* At most `most` (3 to 12) round values within *low .. *high; `loose` first widens these to
  * ticks, `whole` takes whole numbers only. An empty range is widened, one of which an end is not
  * finite becomes 0 .. 1. */
 void chart_ticks_linear(struct chart_ticks *ticks, double *low, double *high, int most, bool loose, bool whole);

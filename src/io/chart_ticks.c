@@ -4,20 +4,23 @@
 
 #include "io/chart.h"
 
-/* The least of 1, 2, 5 times a power of ten, at least `least`, that has at most `most` multiples within the range. */
-static double round_step(double low, double high, int most, double least)
+/* The least of 1, 2, 5 times a power of ten, at least `least`, of which at most `most` multiples lie within the
+ * range, or if `loose` are needed to enclose it. */
+static double round_step(double low, double high, int most, bool loose, double least)
 {
-    double power = pow(10, floor(log10((high - low) / most)));
-    for (;; power *= 10) {
+    for (double power = pow(10, floor(log10((high - low) / most)));; power *= 10) {
         for (int i = 0; i < 3; i++) {
             const double step = power * (const double[]){1, 2, 5}[i];
-            if (step >= least && floor(high / step + 1e-9) - ceil(low / step - 1e-9) < most) return step;
+            const double count = loose ? ceil(high / step - 1e-9) - floor(low / step + 1e-9)
+                                       : floor(high / step + 1e-9) - ceil(low / step - 1e-9);
+            if (step >= least && count < most) return step;
         }
     }
 }
 
 void chart_ticks_linear(struct chart_ticks *ticks, double *low, double *high, int most, bool loose, bool whole)
 {
+    most = most < 3 ? 3 : most; /* two ends, and 0 between them */
     if (!(isfinite(*low) && isfinite(*high) && *low <= *high && *high - *low < 1e300)) {
         *low = 0;
         *high = 1;
@@ -29,7 +32,7 @@ void chart_ticks_linear(struct chart_ticks *ticks, double *low, double *high, in
         *low -= half;
         *high += half;
     }
-    ticks->step = round_step(*low, *high, loose ? most - 2 : most, whole ? 1 : 0);
+    ticks->step = round_step(*low, *high, most, loose, whole ? 1 : 0);
     if (loose) {
         *low = floor(*low / ticks->step + 1e-9) * ticks->step;
         *high = ceil(*high / ticks->step - 1e-9) * ticks->step;

@@ -92,8 +92,8 @@ static void put_head(FILE *to, const struct report_input *input)
           "<title>", to);
     put_title(to, input);
     fputs("</title>\n<style>\n", to);
-    fputs(report_css, to);
     chart_style(to, false);
+    fputs(report_css, to); /* after the plots' style, of which it changes sizes on a phone */
     fputs("</style>\n</head>\n<body>\n<main>\n<h1>", to);
     put_title(to, input);
     fputs("</h1>\n", to);

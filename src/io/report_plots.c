@@ -116,22 +116,24 @@ static void scatter(struct report_page *page, const struct report_run *run, cons
 
 static void draw_rewards(struct report_page *page, const struct report_run *run)
 {
-    struct chart accuracies = {.title = "Contributions against rewards", .noun = "agent ",
-                               .x_label = "accuracy alone (contribution)", .y_label = "accuracy together (reward)"};
+    struct chart chart = {.title = "Contributions against rewards", .noun = "agent ",
+                          .x_label = "accuracy alone (contribution)", .y_label = "accuracy together (reward)"};
     const double rho = report_number(run->summary, "rho_accuracy");
     char caption[320];
     snprintf(caption, sizeof caption,
              "Each point is an agent at the end of the run. Fair is a rising line: who brings more gets more. %s",
              isfinite(rho) ? "\xcf\x81 above is the correlation of these points." : "");
-    if (run->metric[REPORT_ALONE_ACCURACY])
-        scatter(page, run, "rewards", &accuracies, REPORT_ALONE_ACCURACY, REPORT_ACCURACY, caption);
-    struct chart shares = {.title = "Importance against keep ratio", .noun = "agent ",
-                           .x_label = "importance r at the end", .y_label = "keep ratio q at the end", .x_zero = true,
-                           .y_zero = true, .y_one = true};
-    if (run->metric[REPORT_IMPORTANCE] && run->metric[REPORT_KEEP_RATIO])
-        scatter(page, run, "shares", &shares, REPORT_IMPORTANCE, REPORT_KEEP_RATIO,
-                "How importance becomes a share of the aggregate. The further \xce\xb2 bends this curve towards a "
-                "flat line at 1, the more equal the rewards.");
+    scatter(page, run, "rewards", &chart, REPORT_ALONE_ACCURACY, REPORT_ACCURACY, caption);
+}
+
+static void draw_shares(struct report_page *page, const struct report_run *run)
+{
+    struct chart chart = {.title = "Importance against keep ratio", .noun = "agent ",
+                          .x_label = "importance r at the end", .y_label = "keep ratio q at the end", .x_zero = true,
+                          .y_zero = true, .y_one = true};
+    scatter(page, run, "shares", &chart, REPORT_IMPORTANCE, REPORT_KEEP_RATIO,
+            "How importance becomes a share of the aggregate. The further \xce\xb2 bends this curve towards a "
+            "flat line at 1, the more equal the rewards.");
 }
 
 /* What each agent has alone, and together with the others. */
@@ -160,10 +162,10 @@ static void draw_gains(struct report_page *page, const struct report_run *run)
 void report_run_plots(struct report_page *page, const struct report_run *run)
 {
     report_plots_begin(page);
-    for (size_t k = 0; k < sizeof plots / sizeof *plots; k++) {
+    draw_rewards(page, run);
+    draw_gains(page, run);
+    for (size_t k = 0; k < sizeof plots / sizeof *plots; k++)
         if (run->metric[plots[k].metric]) draw_over_rounds(page, run, &plots[k]);
-        if (k == 1) draw_rewards(page, run);
-        if (plots[k].metric == REPORT_ALONE_ACCURACY && run->metric[REPORT_ALONE_ACCURACY]) draw_gains(page, run);
-    }
+    draw_shares(page, run);
     report_plots_end(page);
 }

@@ -38,11 +38,10 @@ static void put_key_numbers(FILE *to, const struct report_run *run)
     put_key(to, rho, 3, "fairness \xcf\x81");
     if (summary && !isfinite(rho)) fputs("<li><b>undefined</b><span>fairness \xcf\x81</span></li>\n", to);
     put_key(to, report_number(cJSON_GetObjectItemCaseSensitive(summary, "server"), "accuracy"), 4, "server\xe2\x80\x99s accuracy");
-    put_key(to, report_number(summary, "accuracy_mean"), 4, "mean accuracy of agents");
-    put_key(to, report_number(summary, "accuracy_max"), 4, "best agent\xe2\x80\x99s accuracy");
-    put_key(to, report_number(summary, "gain_mean"), 4, "mean gain over training alone");
+    put_key(to, report_number(summary, "accuracy_mean"), 4, "agents\xe2\x80\x99 mean accuracy");
+    put_key(to, report_number(summary, "gain_mean"), 4, "mean gain over alone");
     put_whole(to, run->round[run->rounds - 1], "rounds");
-    put_whole(to, report_number(run->config, "parameters"), "parameters of the model");
+    put_whole(to, report_number(run->config, "parameters"), "parameters");
     put_key(to, total, total < 10 ? 1 : 0, "seconds");
     fputs("</ul>\n", to);
     if (!summary)
