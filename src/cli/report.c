@@ -176,8 +176,7 @@ static void say(const struct report_command *c)
 {
     char size[FORMAT_SIZE];
     if (c->quiet || to_standard_output(c)) return;
-    printf("written to           %s: %d run%s, %s\n", c->page, c->input.count, c->input.count == 1 ? "" : "s",
-           format_bytes(size, c->report.length));
+    printf("written to           %s: %s\n", c->page, format_bytes(size, c->report.length));
     if (c->plots)
         printf("plots                %s: %d, as .svg%s\n", c->plots, c->report.plot_count, pictures ? " and .png" : "");
 }

@@ -12,7 +12,7 @@
 
 enum { WIDTH = 520, PLOT_HEIGHT = 242, LINE = 21, EDGE = 8, MARKS = 8, STYLES = 6, SHAPES = 7, DASHES = 4 };
 enum { LABELS = 40, BOXES = 80 };
-#define LETTER 8.4 /* mean width */
+#define LETTER 9.4 /* mean width */
 
 struct axis {
     double low, high; /* values */
@@ -117,7 +117,8 @@ static void lay_out(struct frame *f, const struct chart *c, bool alone)
     for (int k = 0; k < c->count; k++)
         if (c->series[k].kind == CHART_LINE && c->series[k].label)
             right = fmax(right, fmin(text_width(c->series[k].label), 150) + 34);
-    if (points) right = 24;
+    if (points && f->x.ticks.count > 0)
+        right = EDGE + text_width(chart_tick_text(text, &f->x.ticks, f->x.ticks.count - 1)) / 2;
     f->x.from = left + EDGE + 6;
     f->x.to = WIDTH - right;
     f->y.to = (alone ? 2.5 * LINE : LINE) + EDGE + 4;
@@ -281,12 +282,13 @@ static bool overlaps(const struct box *a, const struct box *others, int count)
 static void put_point_name(FILE *to, const struct frame *f, struct box *boxes, int *count, double x, double y,
                            const char *name)
 {
-    const double w = text_width(name), h = 16;
+    const double w = text_width(name) + 4, h = 16;
     const struct box sides[] = {{x + 7, y - h / 2, x + 7 + w, y + h / 2}, {x - 7 - w, y - h / 2, x - 7, y + h / 2},
                                 {x - w / 2, y - 8 - h, x + w / 2, y - 8}, {x - w / 2, y + 8, x + w / 2, y + 8 + h}};
     for (int i = 0; i < 4 && *count < BOXES; i++) {
         const struct box *box = &sides[i];
-        if (box->left < f->x.from || box->right > WIDTH || box->bottom > f->y.from || overlaps(box, boxes, *count))
+        if (box->left < f->x.from || box->right > WIDTH || box->top < f->y.to - 10 || box->bottom > f->y.from ||
+            overlaps(box, boxes, *count))
             continue;
         boxes[(*count)++] = *box;
         put_text(to, box->left, box->bottom - 3, "label", name);
@@ -390,25 +392,23 @@ static void put_sample(FILE *to, const struct chart_series *s, double x, double 
     fputs("</g>", to);
 }
 
+/* In columns as wide as the longest entry. */
 static int legend(FILE *to, const struct chart *c, double top)
 {
-    double x = EDGE;
-    int rows = 0;
+    double width = 1;
+    int count = 0;
+    for (int k = 0; k < c->count; k++)
+        if (c->series[k].legend) width = fmax(width, 44 + text_width(c->series[k].legend));
+    const int across = (int)fmax(1, (WIDTH - EDGE + 14) / width);
     for (int k = 0; k < c->count; k++) {
         const struct chart_series *s = &c->series[k];
         if (!s->legend) continue;
-        const double width = 32 + text_width(s->legend);
-        if (rows == 0 || x + width > WIDTH) {
-            x = EDGE;
-            rows++;
-        }
-        if (to) {
-            put_sample(to, s, x, top + LINE * (rows - 0.5) - 5);
-            put_text(to, x + 30, top + LINE * (rows - 0.5), "label", s->legend);
-        }
-        x += width + 14;
+        const double x = EDGE + width * (count % across), y = top + LINE * (count / across + 0.5);
+        if (to) put_sample(to, s, x, y - 5);
+        if (to) put_text(to, x + 30, y, "label", s->legend);
+        count++;
     }
-    return rows;
+    return (count + across - 1) / across;
 }
 
 /* ---- the whole ---- */

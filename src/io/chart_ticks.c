@@ -4,6 +4,8 @@
 
 #include "io/chart.h"
 
+#define NARROW 1e-4 /* share of the values below which their range is widened: a plot of noise misleads */
+
 /* The least of 1, 2, 5 times a power of ten, at least `least`, of which at most `most` multiples lie within the
  * range, or if `loose` are needed to enclose it. */
 static double round_step(double low, double high, int most, bool loose, double least)
@@ -25,10 +27,10 @@ void chart_ticks_linear(struct chart_ticks *ticks, double *low, double *high, in
         *low = 0;
         *high = 1;
     }
-    /* So narrow that numbers would not tell the ticks apart. */
-    const double room = *low == 0 && *high == 0 ? 1 : 1e-9 * fmax(fabs(*low), fabs(*high));
-    if (*high - *low < room) {
-        const double half = whole ? 0.5 : *high == 0 ? 0.5 : 0.05 * fabs(*high);
+    if (*low == 0 && *high == 0) {
+        *high = 1;
+    } else if (*high - *low < NARROW * fmax(fabs(*low), fabs(*high))) {
+        const double half = whole ? 0.5 : 0.05 * fmax(fabs(*low), fabs(*high));
         *low -= half;
         *high += half;
     }
@@ -88,7 +90,7 @@ char *chart_tick_text(char text[CHART_NUMBER], const struct chart_ticks *ticks, 
 {
     const double value = ticks->value[index], largest = fmax(fabs(ticks->value[0]), fabs(ticks->value[ticks->count - 1]));
     if (ticks->step == 0 || largest >= 1e6 || ticks->step < 1e-5) {
-        const int digits = ticks->step > 0 ? (int)fmin(12, ceil(log10(largest / ticks->step)) + 1) : 3;
+        const int digits = ticks->step > 0 ? (int)fmin(12, ceil(log10(largest / ticks->step)) + 1) : 6;
         snprintf(text, CHART_NUMBER, "%.*g", digits, value);
         return text;
     }

@@ -2,6 +2,7 @@
 #include "io/html.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,7 +97,8 @@ void html_json(FILE *to, const cJSON *value)
     if (cJSON_IsString(value)) {
         html_text(to, value->valuestring);
     } else if (cJSON_IsNumber(value)) {
-        html_number(to, value->valuedouble, 9);
+        const bool whole = value->valuedouble == floor(value->valuedouble) && fabs(value->valuedouble) < 0x1p53;
+        html_number(to, value->valuedouble, whole ? 17 : 9);
     } else if (cJSON_IsBool(value)) {
         fputs(cJSON_IsTrue(value) ? "yes" : "no", to);
     } else if (cJSON_IsArray(value)) {

@@ -107,7 +107,10 @@ static void put_body(struct report_page *page, const struct report_input *input)
         snprintf(page->prefix, sizeof page->prefix, "compare_");
         report_compare_part(page, input);
     }
-    if (input->sweep && page->status == CGSV_OK) page->status = report_sweep_table(page, input->sweep);
+    if (!input->sweep) return;
+    fputs("<h2>The sweep</h2>\n", page->html);
+    report_command(page->html, input->sweep_config);
+    if (page->status == CGSV_OK) page->status = report_sweep_table(page, input->sweep);
 }
 
 static void put_foot(FILE *to)

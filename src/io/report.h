@@ -11,7 +11,8 @@ enum { REPORT_MOST_RUNS = 512, REPORT_DETAILED_RUNS = 6 };
 struct report_input {
     struct report_run *runs; /* [count] */
     int count;
-    char *sweep; /* path of a sweep.csv that is shown as a table, or NULL */
+    char *sweep;         /* path of a sweep.csv that is shown as a table, or NULL */
+    cJSON *sweep_config; /* config.json beside it, or NULL */
 };
 
 /* Reads folders of runs. A folder with sweep.csv or cells/ instead of config.json is a sweep: its runs

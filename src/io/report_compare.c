@@ -314,18 +314,18 @@ void report_compare_plots(struct report_page *page, const struct report_input *i
 
 /* ---- the whole ---- */
 
-void report_compare_part(struct report_page *page, const struct report_input *input)
+static void put_commands(FILE *to, const struct report_input *input)
+{
+    fprintf(to, "<p class=\"note\">More than %d runs: for one of them by itself, <code>cgsv report DIR</code>.</p>\n"
+                "<details><summary>The commands of all runs</summary>\n", REPORT_DETAILED_RUNS);
+    for (int i = 0; i < input->count; i++) report_command(to, input->runs[i].config);
+    fputs("</details>\n", to);
+}
+
+static void put_details(struct report_page *page, const struct report_input *input)
 {
     FILE *to = page->html;
-    fputs("<p class=\"lead-in\">\xcf\x81 is the Pearson correlation between what agents reach alone and what they are given: 1 "
-          "says that who brings more gets more.</p>\n", to);
-    put_table(to, input);
-    report_compare_plots(page, input);
-    fputs("<h2>The runs</h2>\n", to);
-    if (input->count > REPORT_DETAILED_RUNS)
-        fprintf(to, "<p class=\"note\">More than %d runs: for one of them by itself, <code>cgsv report DIR</code>.</p>\n",
-                REPORT_DETAILED_RUNS);
-    for (int i = 0; i < input->count && input->count <= REPORT_DETAILED_RUNS; i++) {
+    for (int i = 0; i < input->count; i++) {
         char *label = report_run_label(input, i);
         if (!label) report_no_memory(page);
         fputs("<details><summary>", to);
@@ -336,4 +336,18 @@ void report_compare_part(struct report_page *page, const struct report_input *in
         fputs("</details>\n", to);
         free(label);
     }
+}
+
+void report_compare_part(struct report_page *page, const struct report_input *input)
+{
+    FILE *to = page->html;
+    fputs("<p class=\"lead-in\">\xcf\x81 is the Pearson correlation between what agents reach alone and what they are given: 1 "
+          "says that who brings more gets more.</p>\n", to);
+    put_table(to, input);
+    report_compare_plots(page, input);
+    fputs("<h2>The runs</h2>\n", to);
+    if (input->count > REPORT_DETAILED_RUNS)
+        put_commands(to, input);
+    else
+        put_details(page, input);
 }

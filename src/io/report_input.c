@@ -69,6 +69,7 @@ static cgsv_status add_parts(struct report_input *input, const char *path, const
     if (has_table) {
         input->sweep = *table;
         *table = NULL;
+        if (file_exists(config)) TRY(report_read_json(&input->sweep_config, config));
     }
     const int before = input->count;
     if (has_cells) TRY(add_cells(input, cells));
@@ -109,5 +110,6 @@ void report_input_free(struct report_input *input)
     for (int i = 0; i < input->count; i++) report_run_free(&input->runs[i]);
     free(input->runs);
     free(input->sweep);
+    cJSON_Delete(input->sweep_config);
     *input = (struct report_input){0};
 }

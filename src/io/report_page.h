@@ -44,7 +44,7 @@ void report_curves_draw(struct report_page *page, const char *name, const struct
 void report_run_plots(struct report_page *page, const struct report_run *run);
 void report_compare_plots(struct report_page *page, const struct report_input *input);
 
-/* Key numbers, plots, tables and command of one run; `title` as heading of level `level`, NULL for none. */
+/* Key numbers, plots, tables and command of one run. */
 void report_run_part(struct report_page *page, const struct report_run *run);
 
 /* What differs between runs, in a table, in plots. */
@@ -60,6 +60,9 @@ const cJSON *report_any_setting(const struct report_run *run, const char *key);
 
 /* "β" for "beta", otherwise the key. */
 const char *report_symbol(const char *key);
+
+/* The command line of a config.json, as a shell takes it. */
+void report_command(FILE *to, const cJSON *config);
 
 /* A file of CSV as a table. */
 cgsv_status report_sweep_table(struct report_page *page, const char *path);

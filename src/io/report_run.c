@@ -115,7 +115,7 @@ static cgsv_status add_round(struct rounds *t, double round)
         return error_set(CGSV_ERROR_DATA, "'%s', line %lld: more than %d rounds times agents, which is all that a "
                          "report takes", t->csv.path, (long long)t->csv.line, REPORT_MOST_VALUES);
     if (run->rounds == t->room) {
-        const size_t room = t->room ? 2 * (size_t)t->room : 16;
+        const size_t room = t->room ? 2 * (size_t)t->room : 1; /* 1: agents may be a million */
         bool done = grow((void **)&run->round, room * sizeof *run->round);
         for (int m = 0; m < REPORT_METRICS; m++)
             if (t->column[m] >= 0)

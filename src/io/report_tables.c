@@ -232,12 +232,11 @@ static void put_settings(FILE *to, const struct report_run *run)
     fputs("</tbody>\n</table></div>\n", to);
 }
 
-static void put_command(FILE *to, const struct report_run *run)
+void report_command(FILE *to, const cJSON *config)
 {
-    const cJSON *line = cJSON_GetObjectItemCaseSensitive(run->config, "command_line");
+    const cJSON *line = cJSON_GetObjectItemCaseSensitive(config, "command_line");
     if (!cJSON_IsArray(line)) return;
-    fputs("<h2>To repeat it</h2>\n<p>The same version on the same kind of device gives the same numbers, bit for bit.</p>\n"
-          "<pre>", to);
+    fputs("<pre>", to);
     html_command(to, line);
     fputs("</pre>\n", to);
 }
@@ -251,7 +250,8 @@ void report_run_part(struct report_page *page, const struct report_run *run)
     put_agents(page, run);
     fputs("<h2>Settings</h2>\n", to);
     put_settings(to, run);
-    put_command(to, run);
+    fputs("<h2>To repeat it</h2>\n<p>The same version on the same kind of device gives the same numbers, bit for bit.</p>\n", to);
+    report_command(to, run->config);
     fputs("<p class=\"note\">Folder: <code>", to);
     html_text(to, run->path);
     fputs("</code></p>\n", to);
@@ -287,7 +287,7 @@ cgsv_status report_sweep_table(struct report_page *page, const char *path)
     FILE *to = page->html;
     TRY(csv_reader_open(&csv, path));
     const int columns = csv.columns < MOST_TABLE_COLUMNS ? csv.columns : MOST_TABLE_COLUMNS;
-    fputs("<h2>The sweep\xe2\x80\x99s table</h2>\n<div class=\"scroll\"><table>\n<thead><tr>", to);
+    fputs("<div class=\"scroll\"><table>\n<thead><tr>", to);
     for (int i = 0; i < columns; i++) {
         fputs("<th>", to);
         html_text(to, csv.names[i]);

@@ -57,6 +57,28 @@ def make_numbers():
     write("numbers", "npy", b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header + struct.pack("<3d", 1, 2, 3))
 
 
+def make_csv():
+    write("csv", "plain", b"round,agent,importance\n1,0,0.5\n1,1,\n")
+    write("csv", "quoted", b'a,b\r\n"x, ""y""","two\nlines"\r\n1,2')
+    write("csv", "mark", b"\xef\xbb\xbfa,b\n\n1e5,nan\n")
+    write("csv", "short_row", b"a,b\n1\n")
+    write("csv", "open_quote", b'a\n"x\n')
+    write("csv", "twice", b"a,a\n1,2\n")
+
+
+def make_report():
+    """The first byte, modulo 4, is the file that the rest becomes."""
+    config = {"cgsv_version": "0.1.0", "command_line": ["cgsv", "run", "--out", "it's"], "parameters": 9,
+              "data": {"set": "synthetic"}, "config": {"agents": 2, "beta": 0.5, "model": "<mlp>", "seed": 1}}
+    write("report", "config", b"\0" + json.dumps(config, indent=1).encode())
+    write("report", "rounds", b"\1round,agent,psi,importance,keep_ratio,train_loss,test_accuracy,scheme\n"
+          b"1,0,0.5,0.4,0.7,2.1,,a\n1,1,0.6,0.6,1,2,,a\n3,0,-0.5,0.3,0.6,nan,0.4,b\n3,1,1e-9,0.7,1,1.2,0.5,b\n")
+    write("report", "many_rounds", b"\1round,agent,importance\n" + b"".join(b"%d,0,%d\n" % (t, t) for t in range(400)))
+    write("report", "server", b"\2round,loss,accuracy\n1,2.3,0.1\n2,,\n3,1.1,0.6\n")
+    agents = [{"agent": i, "samples": 9, "class_counts": [1, 2], "gain": 0.1, "adversary": "free <rider>"} for i in range(2)]
+    write("report", "summary", b"\3" + json.dumps({"rho_accuracy": None, "agents": agents, "seconds": {"training": 1}}).encode())
+
+
 def make_safetensors():
     sizes = {"F32": 4, "F64": 8, "I64": 8, "F16": 2, "BF16": 2}
 
@@ -141,5 +163,5 @@ def make_options():
 
 if __name__ == "__main__":
     shutil.rmtree(FOLDER, ignore_errors=True)
-    for make in (make_npy, make_numbers, make_safetensors, make_idx, make_cifar, make_options):
+    for make in (make_npy, make_numbers, make_safetensors, make_idx, make_cifar, make_options, make_csv, make_report):
         make()
