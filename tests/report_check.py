@@ -61,7 +61,8 @@ def check(path, page):
 def self_test():
     """A check that cannot fail would be none."""
     bad = ["<p><script>1</script></p>", '<p><img src="a"/></p>', '<p onclick="a()"/>', '<p style="color: red"/>',
-           "<p><style>a { background: url(x) }</style></p>", '<p><path d="M1 nan"/></p>', '<p xlink="1" title="http://x"/>']
+           "<p><style>a { background: url(x) }</style></p>", '<p><path d="M1 nan"/></p>',
+           '<p xlink="1" title="http://x"/>']
     assert all(faults_of(text) for text in bad) and not faults_of("<p>a &lt; b</p>")
     for text in ("<p>", "<p>a & b</p>"):
         try:

@@ -66,8 +66,8 @@ def run(path, agents=5, rounds=6, every=2, complete=True, summary_extra=None, co
          "gain": last[i]["test_accuracy"] - last[i]["standalone_accuracy"], "faulty_rounds": {"zero": 0},
          **(summary_extra or {})} for i in range(agents)]
     summary = {"rounds": rounds, "agents": entries, "server": {"accuracy": 0.86, "loss": 0.57},
-               "rho_accuracy": None if agents == 1 else round(0.95 - 0.01 * beta, 4), "accuracy_mean": 0.85 - 0.001 * beta,
-               "accuracy_max": 0.87, "gain_mean": 0.2, "jain_index": 0.999,
+               "rho_accuracy": None if agents == 1 else round(0.95 - 0.01 * beta, 4),
+               "accuracy_mean": 0.85 - 0.001 * beta, "accuracy_max": 0.87, "gain_mean": 0.2, "jain_index": 0.999,
                "seconds": {"training": 3.5, "server": 0.01, "evaluation": 0.25}}
     (path / "summary.json").write_text(json.dumps(summary, indent=1))
 

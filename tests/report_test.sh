@@ -12,7 +12,10 @@ page() {
     check "the page of $1" python3 "$tests/report_check.py" page "$1/report.html"
 }
 # says FOLDER PATTERN: a text of its page matches
-says() { check "the page of $1 says '$2'" test -n "$(python3 "$tests/report_check.py" text "$1/report.html" | grep -x -e "$2")"; }
+says() {
+    check "the page of $1 says '$2'" test -n \
+        "$(python3 "$tests/report_check.py" text "$1/report.html" | grep -x -e "$2")"
+}
 plots() { grep -c '<figure ' "$1/report.html"; }
 
 # Help and wrong use
@@ -131,7 +134,8 @@ refuse 1 "'plots/loss.svg' is there already" report five --plots plots
 mkdir bare && ln -s "$cgsv" bare/cgsv
 PATH=$work/bare "$cgsv" report five --plots drawn >out 2>err
 check "without rsvg-convert there is SVG" test $? -eq 0 -a -s drawn/loss.svg -a ! -e drawn/loss.png
-check "and one line that says why no PNG" grep -q '^cgsv: warning: no .png in .drawn.: rsvg-convert is not installed' err
+check "and one line that says why no PNG" grep -q \
+    '^cgsv: warning: no .png in .drawn.: rsvg-convert is not installed' err
 check "one line" test "$(wc -l <err)" -eq 1
 
 # What cgsv run writes is what cgsv report reads

@@ -61,7 +61,8 @@ Test(ticks, of_any_range)
     srand48(1);
     for (int i = 0; i < 20000; i++) {
         struct chart_ticks ticks;
-        double a = (drand48() - 0.5) * pow(10, 40 * drand48() - 20), b = a + pow(10, 40 * drand48() - 20), low = a, high = b;
+        double a = (drand48() - 0.5) * pow(10, 40 * drand48() - 20), b = a + pow(10, 40 * drand48() - 20);
+        double low = a, high = b;
         chart_ticks_linear(&ticks, &low, &high, 7, true, false);
         cr_assert(ticks.count >= 2 && ticks.count <= 7, "%g to %g: %d ticks", a, b, ticks.count);
         cr_assert(low <= a + 1e-6 * ticks.step && high >= b - 1e-6 * ticks.step, "%g to %g: %g to %g", a, b, low, high);
@@ -186,7 +187,8 @@ Test(csv_read, numbers)
     cr_expect(csv_reader_number(&reader, csv_reader_column(&reader, "c"), &value) == CGSV_OK && isnan(value));
     cr_expect(csv_reader_number(&reader, csv_reader_column(&reader, "missing"), &value) == CGSV_OK && isnan(value));
     cr_expect_eq(csv_reader_number(&reader, csv_reader_column(&reader, "d"), &value), CGSV_ERROR_DATA);
-    cr_expect_not_null(strstr(cgsv_last_error(), "line 2: '2x' of column 'd' is not a number"), "%s", cgsv_last_error());
+    cr_expect_not_null(strstr(cgsv_last_error(), "line 2: '2x' of column 'd' is not a number"), "%s",
+                       cgsv_last_error());
     csv_reader_close(&reader);
 }
 
@@ -242,8 +244,8 @@ Test(html, numbers_and_commands)
     fputc(' ', to);
     html_command(to, words);
     fclose(to);
-    cr_expect_str_eq(written, "0.000 \xe2\x88\x92" "1.2 \xe2\x80\x93 1,234,567 cgsv --out &#39;it&#39;\\&#39;&#39;s&#39; "
-                              "&#39;&#39; &#39;a b&#39;", "%s", written);
+    cr_expect_str_eq(written, "0.000 −1.2 – 1,234,567 cgsv --out &#39;it&#39;\\&#39;&#39;s&#39; &#39;&#39; "
+                              "&#39;a b&#39;", "%s", written);
     free(written);
     cJSON_Delete(words);
 }

@@ -1,20 +1,18 @@
 /* cgsv report: a page about a run, or about several that it compares. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "cli/commands.h"
 #include "cli/format.h"
 #include "cli/options.h"
+#include "cli/program.h"
 #include "core/error.h"
 #include "io/file.h"
 #include "io/report.h"
 
-enum { OPTIONS = 4, MARK_WITHIN = 200, NOT_FOUND = 127 }; /* as a shell's exit code */
+enum { OPTIONS = 4, MARK_WITHIN = 200 };
 
 struct report_command {
     const char **folders; /* [count] */
@@ -24,6 +22,7 @@ struct report_command {
     char *page; /* path of the page, NULL for standard output */
     struct report_input input;
     struct report report;
+    bool no_pictures; /* rsvg-convert is missing or fails */
 };
 
 static void build_table(struct option table[OPTIONS], struct report_command *c)
@@ -95,8 +94,8 @@ static cgsv_status check_target(const char *path, const char *evidence, const ch
     if (stat(path, &status) != 0) return CGSV_OK;
     if (S_ISDIR(status.st_mode)) return error_set(CGSV_ERROR_IO, "cannot write '%s': it is a folder", path);
     if (force || (S_ISREG(status.st_mode) && has_mark(evidence, mark))) return CGSV_OK;
-    return error_set(CGSV_ERROR_IO, "'%s' is there already, and cgsv report has not written it; choose another path or use "
-                     "--force", path);
+    return error_set(CGSV_ERROR_IO, "'%s' is there already, and cgsv report has not written it; choose another path "
+                     "or use --force", path);
 }
 
 /* Path of a plot without its suffix; both paths below are made from it. */
@@ -138,33 +137,16 @@ static cgsv_status write_svg(struct report_command *c, int plot, const char *svg
     return file_write_text(svg, c->report.plots[plot].svg);
 }
 
-/* Exit code of rsvg-convert, NOT_FOUND without one, −1 when it could not be started or was killed. */
-static int rasterise(const char *svg, const char *png)
-{
-    int status;
-    fflush(NULL); /* the child must not print what is pending here */
-    const pid_t child = fork();
-    if (child == 0) {
-        execlp("rsvg-convert", "rsvg-convert", "--zoom=2", "--output", png, "--", svg, (char *)NULL);
-        _exit(errno == ENOENT ? NOT_FOUND : NOT_FOUND - 1);
-    }
-    if (child < 0) return -1;
-    while (waitpid(child, &status, 0) < 0)
-        if (errno != EINTR) return -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static bool pictures = true; /* whether rsvg-convert works */
-
 static cgsv_status write_png(struct report_command *c, int plot, const char *svg, const char *png)
 {
     (void)plot;
-    if (!pictures) return CGSV_OK;
-    const int code = rasterise(svg, png);
-    pictures = code == 0;
-    if (code == NOT_FOUND)
-        fprintf(stderr, "cgsv: warning: no .png in '%s': rsvg-convert is not installed (Debian: librsvg2-bin); the .svg are "
-                        "there\n", c->plots);
+    if (c->no_pictures) return CGSV_OK;
+    const int code = program_run(
+        NULL, (const char *const[]){"rsvg-convert", "--zoom=2", "--output", png, "--", svg, NULL});
+    c->no_pictures = code != 0;
+    if (code == PROGRAM_NOT_FOUND)
+        fprintf(stderr, "cgsv: warning: no .png in '%s': rsvg-convert is not installed (Debian: librsvg2-bin); "
+                        "the .svg are there\n", c->plots);
     else if (code != 0)
         fprintf(stderr, "cgsv: warning: no .png in '%s': rsvg-convert failed (%d) on '%s'\n", c->plots, code, svg);
     return CGSV_OK;
@@ -178,7 +160,8 @@ static void say(const struct report_command *c)
     if (c->quiet || to_standard_output(c)) return;
     printf("written to           %s: %s\n", c->page, format_bytes(size, c->report.length));
     if (c->plots)
-        printf("plots                %s: %d, as .svg%s\n", c->plots, c->report.plot_count, pictures ? " and .png" : "");
+        printf("plots                %s: %d, as .svg%s\n", c->plots, c->report.plot_count,
+               c->no_pictures ? "" : " and .png");
 }
 
 static cgsv_status report(struct report_command *c)

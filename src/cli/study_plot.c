@@ -1,18 +1,14 @@
 /* The plot of a study. study.gp is self-contained, so that anybody can change it and draw again. */
 #include "cli/study_plot.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
+#include "cli/program.h"
 #include "core/error.h"
 #include "io/output_folder.h"
 #include "study_script.h" /* study_script[]: the text of src/cli/study.gp, made by CMake */
-
-enum { NOT_FOUND = 127 }; /* as a shell's exit code */
 
 static cgsv_status write_script(const struct study_plot *p)
 {
@@ -30,30 +26,13 @@ static cgsv_status write_script(const struct study_plot *p)
     return status;
 }
 
-/* gnuplot's exit code, NOT_FOUND without one, −1 when it could not be started or was killed. Its own
- * folder, so that the script needs no path. */
-static int run_gnuplot(const char *folder)
-{
-    int status;
-    fflush(NULL); /* the child must not print what is pending here */
-    const pid_t child = fork();
-    if (child == 0) {
-        if (chdir(folder) == 0) execlp("gnuplot", "gnuplot", "study.gp", (char *)NULL);
-        _exit(errno == ENOENT ? NOT_FOUND : NOT_FOUND - 1);
-    }
-    if (child < 0) return -1;
-    while (waitpid(child, &status, 0) < 0)
-        if (errno != EINTR) return -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
 cgsv_status study_plot_draw(bool *drawn, const struct study_plot *plot)
 {
     *drawn = false;
     TRY(write_script(plot));
-    const int code = run_gnuplot(plot->folder);
+    const int code = program_run(plot->folder, (const char *const[]){"gnuplot", "study.gp", NULL});
     *drawn = code == 0;
-    if (code == NOT_FOUND)
+    if (code == PROGRAM_NOT_FOUND)
         fprintf(stderr, "cgsv: warning: no plot: gnuplot is not installed; once it is, 'gnuplot study.gp' in '%s' "
                         "draws it\n", plot->folder);
     else if (code != 0)

@@ -88,7 +88,8 @@ void chart_ticks_log(struct chart_ticks *ticks, double *low, double *high)
 
 char *chart_tick_text(char text[CHART_NUMBER], const struct chart_ticks *ticks, int index)
 {
-    const double value = ticks->value[index], largest = fmax(fabs(ticks->value[0]), fabs(ticks->value[ticks->count - 1]));
+    const double value = ticks->value[index];
+    const double largest = fmax(fabs(ticks->value[0]), fabs(ticks->value[ticks->count - 1]));
     if (ticks->step == 0 || largest >= 1e6 || ticks->step < 1e-5) {
         const int digits = ticks->step > 0 ? (int)fmin(12, ceil(log10(largest / ticks->step)) + 1) : 6;
         snprintf(text, CHART_NUMBER, "%.*g", digits, value);

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MINUS "\xe2\x88\x92"
-#define DASH "\xe2\x80\x93"
-#define REPLACEMENT "\xef\xbf\xbd"
+#define MINUS "−"
+#define DASH "–"
+#define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
 enum { ARRAY_SHOWN = 24 }; /* entries of an array */
 
@@ -105,13 +105,13 @@ void html_json(FILE *to, const cJSON *value)
         cJSON_ArrayForEach(item, value) {
             if (shown > 0) fputs(", ", to);
             if (shown++ == ARRAY_SHOWN) {
-                fputs("\xe2\x80\xa6", to);
+                fputs("…", to);
                 break;
             }
             html_json(to, item);
         }
     } else {
-        fputs(cJSON_IsObject(value) ? "{\xe2\x80\xa6}" : DASH, to);
+        fputs(cJSON_IsObject(value) ? "{…}" : DASH, to);
     }
 }
 

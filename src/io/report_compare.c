@@ -11,7 +11,7 @@ enum { MOST_AXES = 3, MOST_ROUNDS = 100000 };
 
 const char *report_symbol(const char *key)
 {
-    static const char *const symbols[][2] = {{"alpha", "\xce\xb1"}, {"beta", "\xce\xb2"}, {"gamma", "\xce\x93"}};
+    static const char *const symbols[][2] = {{"alpha", "α"}, {"beta", "β"}, {"gamma", "Γ"}};
     for (int i = 0; i < 3; i++)
         if (strcmp(key, symbols[i][0]) == 0) return symbols[i][1];
     return key;
@@ -42,16 +42,22 @@ static bool listed(const char *const *keys, int count, const char *key)
     return false;
 }
 
+static void add_key(const char *keys[REPORT_MOST_KEYS], int *count, const struct report_input *input, const char *key)
+{
+    if (*count < REPORT_MOST_KEYS && !listed(keys, *count, key) && differs(input, key)) keys[(*count)++] = key;
+}
+
 int report_differing(const char *keys[REPORT_MOST_KEYS], const struct report_input *input)
 {
+    /* What one varies on purpose comes first. */
+    static const char *const first[] = {"beta",      "scheme", "reward", "data set", "model",
+                                        "partition", "alpha",  "gamma",  "seed"};
     int count = 0;
-    if (differs(input, "data set")) keys[count++] = "data set";
+    for (size_t k = 0; k < sizeof first / sizeof *first; k++) add_key(keys, &count, input, first[k]);
     for (int i = 0; i < input->count; i++) {
         const cJSON *member;
         cJSON_ArrayForEach(member, cJSON_GetObjectItemCaseSensitive(input->runs[i].config, "config"))
-            if (count < REPORT_MOST_KEYS && member->string && !listed(keys, count, member->string) &&
-                differs(input, member->string))
-                keys[count++] = member->string;
+            if (member->string) add_key(keys, &count, input, member->string);
     }
     return count;
 }
@@ -64,7 +70,15 @@ static void put_plain(FILE *to, const cJSON *value)
     else if (cJSON_IsNumber(value))
         fprintf(to, "%.6g", value->valuedouble);
     else
-        fputs(cJSON_IsTrue(value) ? "yes" : cJSON_IsFalse(value) ? "no" : "\xe2\x80\x93", to);
+        fputs(cJSON_IsTrue(value) ? "yes" : cJSON_IsFalse(value) ? "no" : "–", to);
+}
+
+/* "β = 0.5", or "powerlaw" alone: a name says what it is of. */
+static void put_setting(FILE *to, const struct report_run *run, const char *key)
+{
+    const cJSON *value = report_any_setting(run, key);
+    if (!cJSON_IsString(value)) fprintf(to, "%.40s = ", report_symbol(key));
+    put_plain(to, value);
 }
 
 char *report_run_label(const struct report_input *input, int run)
@@ -77,11 +91,11 @@ char *report_run_label(const struct report_input *input, int run)
     if (!to) return NULL;
     fprintf(to, "#%d ", run + 1);
     for (int k = 0; k < count && k < 3; k++) {
-        fprintf(to, "%s%.40s = ", k ? ", " : "", report_symbol(keys[k]));
-        put_plain(to, report_any_setting(&input->runs[run], keys[k]));
+        if (k > 0) fputs(", ", to);
+        put_setting(to, &input->runs[run], keys[k]);
     }
     if (count == 0) fprintf(to, "%.60s", input->runs[run].path);
-    if (count > 3) fputs(", \xe2\x80\xa6", to);
+    if (count > 3) fputs(", …", to);
     if (fclose(to) == 0) return text;
     free(text);
     return NULL;
@@ -93,13 +107,13 @@ static const struct result {
     const char *object, *key, *name;
     int decimals;
 } results[] = {
-    {NULL, "rho_accuracy", "fairness \xcf\x81", 3},
-    {"server", "accuracy", "server\xe2\x80\x99s accuracy", 4},
+    {NULL, "rho_accuracy", "fairness ρ", 3},
+    {"server", "accuracy", "server’s accuracy", 4},
     {NULL, "accuracy_mean", "mean accuracy", 4},
     {NULL, "accuracy_max", "best accuracy", 4},
     {NULL, "gain_mean", "mean gain", 4},
-    {NULL, "jain_index", "Jain\xe2\x80\x99s index", 4},
-    {"server", "loss", "server\xe2\x80\x99s loss", 4},
+    {NULL, "jain_index", "Jain’s index", 4},
+    {"server", "loss", "server’s loss", 4},
 };
 enum { RESULTS = sizeof results / sizeof *results };
 
@@ -134,7 +148,8 @@ static void put_table(FILE *to, const struct report_input *input)
             html_decimals(to, result_of(run, &results[k]), results[k].decimals);
             fputs("</td>", to);
         }
-        fprintf(to, "<td>%.0f%s</td><td class=\"text\">", run->round[run->rounds - 1], run->summary ? "" : ", unfinished");
+        fprintf(to, "<td>%.0f%s</td><td class=\"text\">", run->round[run->rounds - 1],
+                run->summary ? "" : ", unfinished");
         html_text(to, run->path);
         fputs("</td></tr>\n", to);
     }
@@ -230,7 +245,8 @@ static void draw_quantity(struct report_page *page, const struct report_input *i
 
 static bool is_axis(const struct report_input *input, const char *key)
 {
-    if (strcmp(key, "seed") == 0) return false;
+    static const char *const others[] = {"seed", "rounds", "eval_every"};
+    if (listed(others, 3, key)) return false;
     for (int i = 0; i < input->count; i++)
         if (!cJSON_IsNumber(report_any_setting(&input->runs[i], key))) return false;
     return true;
@@ -245,19 +261,22 @@ static void draw_against(struct report_page *page, const struct report_input *in
     if (!x || !y || !names) {
         report_no_memory(page);
     } else {
+        bool whole = true;
         for (size_t i = 0; i < N; i++) {
             x[i] = report_any_setting(&input->runs[i], key)->valuedouble;
             y[i] = result_of(&input->runs[i], result);
             snprintf(names[i], sizeof names[i], "#%zu", i + 1);
             low = fmin(low, x[i]);
             high = fmax(high, x[i]);
+            whole = whole && x[i] == floor(x[i]);
         }
         snprintf(title, sizeof title, "%s against %.64s", result == results ? "Fairness" : "Mean accuracy",
                  report_symbol(key));
         snprintf(name, sizeof name, "%s_%d", result == results ? "fairness" : "mean_accuracy", number + 1);
         const struct chart_series points = {CHART_POINTS, NULL, NULL, input->count, x, y, NULL, names, 0};
         const struct chart chart = {.title = title, .x_label = report_symbol(key), .y_label = result->name,
-                                    .noun = "run ", .series = &points, .count = 1, .x_log = low > 0 && high >= 20 * low};
+                                    .noun = "run ", .series = &points, .count = 1, .x_whole = whole,
+                                    .x_log = low > 0 && high >= 20 * low};
         report_figure(page, name, &chart, caption);
     }
     free(names);
@@ -272,8 +291,8 @@ static void draw_all_against(struct report_page *page, const struct report_input
     for (int k = 0, drawn = 0; k < count && drawn < MOST_AXES; k++) {
         if (!is_axis(input, keys[k])) continue;
         draw_against(page, input, keys[k], drawn, &results[0],
-                     "\xcf\x81 of each run over a setting that differs. Points one above the other differ in something else, "
-                     "as the seed.");
+                     "ρ of each run over a setting that differs. Points one above the other differ in something "
+                     "else, as the seed.");
         draw_against(page, input, keys[k], drawn++, &results[2],
                      "What fairness costs, or does not: mean accuracy of the agents at the end of each run.");
     }
@@ -284,16 +303,17 @@ void report_compare_plots(struct report_page *page, const struct report_input *i
     static const struct quantity quantities[] = {
         {"accuracy", "Mean accuracy of agents", "accuracy on the test set (share)",
          "Mean over the agents of each run, after their downloads.", REPORT_ACCURACY, false},
-        {"server_accuracy", "Accuracy of the server\xe2\x80\x99s model", "accuracy on the test set (share)",
+        {"server_accuracy", "Accuracy of the server’s model", "accuracy on the test set (share)",
          "The server's model takes the whole aggregate of its run.", -1, false},
         {"loss", "Mean test loss of agents", "cross-entropy on the test set (nats)",
          "Mean over the agents of each run: loss curves under the settings that differ.", REPORT_TEST_LOSS, false},
         {"train_loss", "Mean training loss of agents", "mean cross-entropy (nats)",
          "Mean over the agents of each run, on their own samples.", REPORT_TRAIN_LOSS, false},
-        {"distance", "Mean distance to the server\xe2\x80\x99s model", "Euclidean distance of all parameters",
+        {"distance", "Mean distance to the server’s model", "Euclidean distance of all parameters",
          "How far the rewards let agents fall behind the server's model: mean over the agents of each run.",
          REPORT_DISTANCE, false},
-        {"keep_ratio", "Mean keep ratio", "share q of the aggregate", "Mean share of the aggregate that agents download.",
+        {"keep_ratio", "Mean keep ratio", "share q of the aggregate",
+         "Mean share of the aggregate that agents download.",
          REPORT_KEEP_RATIO, false},
     };
     char **labels = calloc((size_t)input->count, sizeof *labels);
@@ -341,8 +361,7 @@ static void put_details(struct report_page *page, const struct report_input *inp
 void report_compare_part(struct report_page *page, const struct report_input *input)
 {
     FILE *to = page->html;
-    fputs("<p class=\"lead-in\">\xcf\x81 is the Pearson correlation between what agents reach alone and what they are given: 1 "
-          "says that who brings more gets more.</p>\n", to);
+    fputs("<p class=\"lead-in\">" REPORT_RHO "</p>\n", to);
     put_table(to, input);
     report_compare_plots(page, input);
     fputs("<h2>The runs</h2>\n", to);

@@ -10,7 +10,7 @@ struct drawing {
     const struct report_curves *curves;
     int points, every;  /* rounds that are drawn; one of how many */
     int *chosen;        /* [points] */
-    double *numbers;    /* that the series point to */
+    double *numbers;    /* that the series point to, those of the reference first */
     char (*labels)[CHART_NUMBER]; /* [lines that are drawn] */
     struct chart_series series[REPORT_MOST_LINES + 6];
     int count;
@@ -95,18 +95,38 @@ static void add_bands(struct drawing *d, float *sorted, double **next)
         x[k] = c->x[d->chosen[k]];
         for (int i = 0; i < 5; i++) q[i][k] = quantile(sorted, count, i / 4.0);
     }
-    d->series[d->count++] = (struct chart_series){CHART_BAND, NULL, "lowest to highest", d->points, x, q[0], q[4], NULL, 0};
-    d->series[d->count++] = (struct chart_series){CHART_BAND, NULL, "middle half", d->points, x, q[1], q[3], NULL, 1};
+    d->series[d->count++] =
+        (struct chart_series){CHART_BAND, NULL, "lowest to highest", d->points, x, q[0], q[4], NULL, 0};
+    d->series[d->count++] =
+        (struct chart_series){CHART_BAND, NULL, "middle half", d->points, x, q[1], q[3], NULL, 1};
     d->series[d->count++] =
         (struct chart_series){CHART_LINE, "median", "median", d->points, x, q[2], NULL, NULL, CHART_MIDDLE};
+}
+
+/* Thinned out likewise. */
+static void add_reference(struct drawing *d, const struct chart_series *from)
+{
+    const int every = (from->count + REPORT_MOST_POINTS - 1) / REPORT_MOST_POINTS;
+    double *x = d->numbers, *y = x + REPORT_MOST_POINTS;
+    struct chart_series *s = &d->series[d->count++];
+    *s = *from;
+    s->x = x;
+    s->y = y;
+    s->count = 0;
+    for (int k = 0; k < from->count; k++) {
+        if ((from->count - 1 - k) % every != 0) continue;
+        x[s->count] = from->x[k];
+        y[s->count++] = from->y[k];
+    }
 }
 
 static void add_all(struct drawing *d, float *sorted)
 {
     const struct report_curves *c = d->curves;
-    double *next = d->numbers;
+    double *next = d->numbers + 2 * REPORT_MOST_POINTS;
     if (c->lines <= REPORT_MOST_LINES) {
-        for (int line = 0; line < c->lines; line++) add_line(d, line, line, c->legends ? c->legends[line] : NULL, &next);
+        for (int line = 0; line < c->lines; line++)
+            add_line(d, line, line, c->legends ? c->legends[line] : NULL, &next);
         return;
     }
     add_bands(d, sorted, &next);
@@ -123,9 +143,9 @@ static void finish(struct report_page *page, const struct drawing *d, const char
     whole.series = d->series;
     whole.count = d->count;
     if (d->every > 1) snprintf(thinned, sizeof thinned, " One of every %d rounds is drawn.", d->every);
-    const bool bands = d->curves->lines > REPORT_MOST_LINES;
-    if (asprintf(&text, "%s%s%s", caption,
-                 bands ? " Too many for a line each: the areas hold all of them and the middle half." : "", thinned) < 0) {
+    const char *bands = d->curves->lines <= REPORT_MOST_LINES
+                            ? "" : " Too many for a line each: the areas hold all of them and the middle half.";
+    if (asprintf(&text, "%s%s%s", caption, bands, thinned) < 0) {
         report_no_memory(page);
         return;
     }
@@ -138,14 +158,14 @@ void report_curves_draw(struct report_page *page, const char *name, const struct
 {
     struct drawing d = {.curves = curves, .chosen = malloc((size_t)curves->points * sizeof(int))};
     if (d.chosen) choose_points(&d);
-    d.numbers = calloc((size_t)d.points * (2 * REPORT_MOST_LINES + 6) + 1, sizeof(double));
+    d.numbers = calloc((size_t)d.points * (2 * REPORT_MOST_LINES + 6) + 2 * REPORT_MOST_POINTS, sizeof(double));
     d.labels = calloc(REPORT_MOST_LINES + 6, sizeof *d.labels);
     float *sorted = malloc((size_t)curves->lines * sizeof *sorted);
     if (!d.chosen || !d.numbers || !d.labels || !sorted) {
         report_no_memory(page);
     } else {
         add_all(&d, sorted);
-        if (reference) d.series[d.count++] = *reference;
+        if (reference) add_reference(&d, reference); /* last, above the others */
         finish(page, &d, name, chart, caption);
     }
     free(sorted);

@@ -44,26 +44,26 @@ static const struct over_rounds plots[] = {
      "What the server holds each agent to be worth after each round: a running mean of its contributions. Look at how "
      "early the order settles, and at how far the agents are apart.", .zero = true},
     {REPORT_KEEP_RATIO, "keep_ratio", "Keep ratio", "share q of the aggregate",
-     "The share of the aggregate's entries that an agent may download: tanh(\xce\xb2 r) over the largest of all agents. "
-     "The most important agent has 1, which is everything; a small \xce\xb2 takes more away from the others.",
+     "The share of the aggregate's entries that an agent may download; under CGSV, tanh(β r) over the largest of all "
+     "agents. The most important agent has 1, which is everything; a small β takes more away from the others.",
      .with_beta = true, .zero = true, .one = true},
     {REPORT_ACCURACY, "accuracy", "Accuracy", "accuracy on the test set (share)",
-     "Accuracy of each agent's own model, after its download; dashed, that of the server's model, which takes the whole "
-     "aggregate. Distances from the dashed line are what the sparser rewards cost.", .server = server_accuracy},
+     "Accuracy of each agent's own model, after its download; dashed, that of the server's model, which takes the "
+     "whole aggregate. Distances from the dashed line are what the sparser rewards cost.", .server = server_accuracy},
     {REPORT_ALONE_ACCURACY, "standalone_accuracy", "Accuracy alone", "accuracy on the test set (share)",
      "The same agents, each trained without the others. Accuracies at the end are the contributions that fairness is "
      "measured against.", .server = NULL},
     {REPORT_TEST_LOSS, "loss", "Test loss", "cross-entropy on the test set (nats)",
-     "Loss of each agent's model; dashed, that of the server's. A curve that rises again while the others fall shows an "
-     "agent that learns its own few samples by heart.", .with_beta = true, .server = server_loss},
+     "Loss of each agent's model; dashed, that of the server's. A curve that rises again while the others fall shows "
+     "an agent that learns its own few samples by heart.", .with_beta = true, .server = server_loss},
     {REPORT_TRAIN_LOSS, "train_loss", "Training loss", "mean cross-entropy (nats)",
      "Loss on an agent's own samples, mean over the local training of the round.", .with_beta = true},
     {REPORT_DISTANCE, "distance", "Distance to the server's model", "Euclidean distance of all parameters",
      "How far each agent's model lies from the server's after its download. The agent that keeps everything stays "
      "near 0; for the others what they were not given adds up.", .zero = true},
-    {REPORT_PSI, "contribution", "Contribution of the round", "contribution \xcf\x88 (cosine)",
-     "Cosine between an agent's update and the aggregate, which approximates its Shapley value in the round; importance is "
-     "its running mean. Values below 0 pull against the others.", .server = NULL},
+    {REPORT_PSI, "contribution", "Contribution of the round", "contribution ψ (cosine)",
+     "Cosine between an agent's update and the aggregate, which approximates its Shapley value in the round; importance "
+     "is its running mean. Values below 0 pull against the others.", .server = NULL},
 };
 
 static void draw_over_rounds(struct report_page *page, const struct report_run *run, const struct over_rounds *p)
@@ -72,7 +72,7 @@ static void draw_over_rounds(struct report_page *page, const struct report_run *
     char title[96];
     snprintf(title, sizeof title, "%s", p->title);
     if (p->with_beta && cJSON_IsNumber(beta))
-        snprintf(title, sizeof title, "%s (\xce\xb2 = %g)", p->title, beta->valuedouble);
+        snprintf(title, sizeof title, "%s (β = %g)", p->title, beta->valuedouble);
     struct chart chart = over_rounds(title, p->y_label);
     chart.y_zero = p->zero;
     chart.y_one = p->one;
@@ -122,7 +122,7 @@ static void draw_rewards(struct report_page *page, const struct report_run *run)
     char caption[320];
     snprintf(caption, sizeof caption,
              "Each point is an agent at the end of the run. Fair is a rising line: who brings more gets more. %s",
-             isfinite(rho) ? "\xcf\x81 above is the correlation of these points." : "");
+             isfinite(rho) ? "ρ above is the correlation of these points." : "");
     scatter(page, run, "rewards", &chart, REPORT_ALONE_ACCURACY, REPORT_ACCURACY, caption);
 }
 
@@ -132,7 +132,7 @@ static void draw_shares(struct report_page *page, const struct report_run *run)
                           .x_label = "importance r at the end", .y_label = "keep ratio q at the end", .x_zero = true,
                           .y_zero = true, .y_one = true};
     scatter(page, run, "shares", &chart, REPORT_IMPORTANCE, REPORT_KEEP_RATIO,
-            "How importance becomes a share of the aggregate. The further \xce\xb2 bends this curve towards a "
+            "How importance becomes a share of the aggregate. The further β bends this curve towards a "
             "flat line at 1, the more equal the rewards.");
 }
 

@@ -77,8 +77,8 @@ static cgsv_status take_agents(struct report_run *run, const char *path)
     if (!cJSON_IsObject(config))
         return error_set(CGSV_ERROR_DATA, "'%s' has no object 'config': it is not that of a cgsv run", path);
     if (!(agents >= 1 && agents <= REPORT_MOST_AGENTS && agents == floor(agents)))
-        return error_set(CGSV_ERROR_DATA, "'%s': 'agents' of 'config' is %g; expected a whole number from 1 to %d", path,
-                         agents, REPORT_MOST_AGENTS);
+        return error_set(CGSV_ERROR_DATA, "'%s': 'agents' of 'config' is %g; expected a whole number from 1 to %d",
+                         path, agents, REPORT_MOST_AGENTS);
     run->agents = (int)agents;
     return CGSV_OK;
 }
@@ -142,9 +142,10 @@ static cgsv_status take_row(struct rounds *t)
     if (run->rounds > 0 && round < run->round[run->rounds - 1])
         return wrong(&t->csv, "the round", round, "rounds in ascending order");
     if (run->rounds == 0 || round > run->round[run->rounds - 1]) TRY(add_round(t, round));
+    const size_t at = (size_t)(run->rounds - 1) * (size_t)run->agents + (size_t)agent;
     for (int m = 0; m < REPORT_METRICS; m++) {
         TRY(csv_reader_number(&t->csv, t->column[m], &value));
-        if (run->metric[m]) run->metric[m][(size_t)(run->rounds - 1) * (size_t)run->agents + (size_t)agent] = (float)value;
+        if (run->metric[m]) run->metric[m][at] = (float)value;
     }
     return CGSV_OK;
 }

@@ -35,10 +35,10 @@ static void put_key_numbers(FILE *to, const struct report_run *run)
     const double total = report_number(seconds, "training") + report_number(seconds, "server") +
                          report_number(seconds, "evaluation");
     fputs("<ul class=\"key\">\n", to);
-    put_key(to, rho, 3, "fairness \xcf\x81");
-    if (summary && !isfinite(rho)) fputs("<li><b>undefined</b><span>fairness \xcf\x81</span></li>\n", to);
-    put_key(to, report_number(cJSON_GetObjectItemCaseSensitive(summary, "server"), "accuracy"), 4, "server\xe2\x80\x99s accuracy");
-    put_key(to, report_number(summary, "accuracy_mean"), 4, "agents\xe2\x80\x99 mean accuracy");
+    put_key(to, rho, 3, "fairness ρ");
+    if (summary && !isfinite(rho)) fputs("<li><b>undefined</b><span>fairness ρ</span></li>\n", to);
+    put_key(to, report_number(cJSON_GetObjectItemCaseSensitive(summary, "server"), "accuracy"), 4, "server’s accuracy");
+    put_key(to, report_number(summary, "accuracy_mean"), 4, "agents’ mean accuracy");
     put_key(to, report_number(summary, "gain_mean"), 4, "mean gain over alone");
     put_whole(to, run->round[run->rounds - 1], "rounds");
     put_whole(to, report_number(run->config, "parameters"), "parameters");
@@ -46,11 +46,9 @@ static void put_key_numbers(FILE *to, const struct report_run *run)
     fputs("</ul>\n", to);
     if (!summary)
         fputs("<p class=\"warning\">This run was not finished: it has no summary.json. What follows is what it had got "
-              "to; \xcf\x81 is not known.</p>\n", to);
+              "to; ρ is not known.</p>\n", to);
     else
-        fputs("<p class=\"lead-in\">\xcf\x81 is the Pearson correlation between what agents reach alone and what they are given: "
-              "1 says that who brings more gets more, 0 that it makes no difference. It is undefined where one side "
-              "does not vary or no agent was trained alone.</p>\n", to);
+        fputs("<p class=\"lead-in\">" REPORT_RHO "</p>\n", to);
 }
 
 /* ---- agents ---- */
@@ -218,8 +216,8 @@ static void put_members(FILE *to, const char *prefix, const cJSON *object)
 
 static void put_settings(FILE *to, const struct report_run *run)
 {
-    fputs("<div class=\"scroll\"><table>\n<thead><tr><th>setting</th><th class=\"text\">value</th></tr></thead>\n<tbody>\n",
-          to);
+    fputs("<div class=\"scroll\"><table>\n<thead><tr><th>setting</th><th class=\"text\">value</th></tr></thead>\n"
+          "<tbody>\n", to);
     put_members(to, "", cJSON_GetObjectItemCaseSensitive(run->config, "config"));
     put_members(to, "data: ", cJSON_GetObjectItemCaseSensitive(run->config, "data"));
     put_members(to, "device: ", cJSON_GetObjectItemCaseSensitive(run->config, "device"));
@@ -250,7 +248,8 @@ void report_run_part(struct report_page *page, const struct report_run *run)
     put_agents(page, run);
     fputs("<h2>Settings</h2>\n", to);
     put_settings(to, run);
-    fputs("<h2>To repeat it</h2>\n<p>The same version on the same kind of device gives the same numbers, bit for bit.</p>\n", to);
+    fputs("<h2>To repeat it</h2>\n<p>The same version on the same kind of device gives the same numbers, bit for "
+          "bit.</p>\n", to);
     report_command(to, run->config);
     fputs("<p class=\"note\">Folder: <code>", to);
     html_text(to, run->path);

@@ -75,8 +75,9 @@ def make_report():
           b"1,0,0.5,0.4,0.7,2.1,,a\n1,1,0.6,0.6,1,2,,a\n3,0,-0.5,0.3,0.6,nan,0.4,b\n3,1,1e-9,0.7,1,1.2,0.5,b\n")
     write("report", "many_rounds", b"\1round,agent,importance\n" + b"".join(b"%d,0,%d\n" % (t, t) for t in range(400)))
     write("report", "server", b"\2round,loss,accuracy\n1,2.3,0.1\n2,,\n3,1.1,0.6\n")
-    agents = [{"agent": i, "samples": 9, "class_counts": [1, 2], "gain": 0.1, "adversary": "free <rider>"} for i in range(2)]
-    write("report", "summary", b"\3" + json.dumps({"rho_accuracy": None, "agents": agents, "seconds": {"training": 1}}).encode())
+    agent = {"samples": 9, "class_counts": [1, 2], "gain": 0.1, "adversary": "free <rider>"}
+    summary = {"rho_accuracy": None, "agents": [{"agent": i, **agent} for i in range(2)], "seconds": {"training": 1}}
+    write("report", "summary", b"\3" + json.dumps(summary).encode())
 
 
 def make_safetensors():
