@@ -230,6 +230,26 @@ Test(html, text)
     }
 }
 
+Test(html, json)
+{
+    static const char *const cases[][2] = {
+        {"\"<a>\"", "&lt;a&gt;"},   {"0.1", "0.1"},      {"12345678901", "12345678901"}, {"-2", "−2"},
+        {"true", "yes"},            {"null", "–"},       {"[1, [2, \"b\"]]", "1, 2, b"}, {"[]", ""},
+        {"{\"a&\": 1, \"b\": {\"c\": false}}", "a&amp;: 1, b: c: no"},
+        {"[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]",
+         "0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, …"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cJSON *value = cJSON_Parse(cases[i][0]);
+        FILE *to = begin();
+        html_json(to, value);
+        fclose(to);
+        cr_expect_str_eq(written, cases[i][1], "case %zu: %s", i, written);
+        free(written);
+        cJSON_Delete(value);
+    }
+}
+
 Test(html, numbers_and_commands)
 {
     cJSON *words = cJSON_Parse("[\"cgsv\", \"--out\", \"it's\", \"\", \"a b\"]");

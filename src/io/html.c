@@ -10,7 +10,7 @@
 #define DASH "–"
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
-enum { ARRAY_SHOWN = 24 }; /* entries of an array */
+enum { ITEMS_SHOWN = 24 }; /* of an array or an object */
 
 /* Length of the valid UTF-8 sequence at `at` (RFC 3629), 0 where there is none. */
 static int sequence(const unsigned char *at)
@@ -101,17 +101,19 @@ void html_json(FILE *to, const cJSON *value)
         html_number(to, value->valuedouble, whole ? 17 : 9);
     } else if (cJSON_IsBool(value)) {
         fputs(cJSON_IsTrue(value) ? "yes" : "no", to);
-    } else if (cJSON_IsArray(value)) {
+    } else if (cJSON_IsArray(value) || cJSON_IsObject(value)) {
         cJSON_ArrayForEach(item, value) {
             if (shown > 0) fputs(", ", to);
-            if (shown++ == ARRAY_SHOWN) {
+            if (shown++ == ITEMS_SHOWN) {
                 fputs("…", to);
                 break;
             }
+            if (item->string) html_text(to, item->string);
+            if (item->string) fputs(": ", to);
             html_json(to, item);
         }
     } else {
-        fputs(cJSON_IsObject(value) ? "{…}" : DASH, to);
+        fputs(DASH, to);
     }
 }
 

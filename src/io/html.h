@@ -18,7 +18,7 @@ void html_decimals(FILE *to, double value, int decimals);
 /* "12,345" */
 void html_count(FILE *to, double value);
 
-/* A string, number, truth value or null, or an array of them. */
+/* A string, number, truth value or null; the first items of an array, the first members of an object. */
 void html_json(FILE *to, const cJSON *value);
 
 /* An array of strings as a shell takes it. */

@@ -30,7 +30,13 @@ static cgsv_status add_run(struct report_input *input, const char *path)
     return CGSV_OK;
 }
 
-static int is_visible(const struct dirent *entry) { return entry->d_name[0] != '.'; }
+/* Neither hidden nor with control characters, which a message would carry to the terminal. */
+static int is_visible(const struct dirent *entry)
+{
+    for (const char *at = entry->d_name; *at; at++)
+        if ((unsigned char)*at < 0x20 || *at == 0x7f) return 0;
+    return entry->d_name[0] != '.';
+}
 
 /* A cell without config.json has not been run yet. */
 static cgsv_status add_cell(struct report_input *input, const char *cells, const char *name)
