@@ -8,7 +8,7 @@
 
 #define REPORT_RHO                                                                                              \
     "ρ is the Pearson correlation between what agents reach alone and what they are given: 1 says that who "   \
-    "brings more gets more, 0 that it makes no difference, less that who brings more gets less. It is "        \
+    "brings more gets more, 0 that it makes no difference, below 0 that who brings more gets less. It is "     \
     "undefined where one side does not vary, or where no agent was trained alone."
 
 struct report_page {
