@@ -46,7 +46,7 @@ DEVICE struct agent_team next_team(struct server_step s, int64_t federation, int
     struct agent_team team = {0, {0}, {0}, {0}};
     const double *coefficient = s.coefficient + federation * s.agents;
     for (; *from < s.agents && team.count < AGENTS_AT_ONCE; ++*from) {
-        if (coefficient[*from] < 0) continue;
+        if (is_faulty(coefficient[*from])) continue;
         team.agent[team.count] = *from;
         team.coefficient[team.count] = coefficient[*from];
         team.u[team.count++] = update_row(s, federation, *from);

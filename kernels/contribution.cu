@@ -1,42 +1,57 @@
 /* The small kernels of the server step: what an agent weighs in the aggregate, its
- * contribution ψ, its importance r, its keep ratio q, and the round's record. One block
- * serves a federation. Section numbers are of the paper (NeurIPS 2021). */
-#include "kernels/server.h"
+ * contribution, its importance r, its keep ratio q, and the round's record. One block
+ * serves a federation. */
+#include "kernels/stages.h"
 
-#define NORM_EPSILON 1e-7       /* in u = Γ Δw / (‖Δw‖ + ε), from the published code */
-#define ZERO_NORM 1e-10         /* a cosine with a shorter vector counts as 0 */
-#define IMPORTANCE_FLOOR 1e-3   /* before r is normalised */
-#define ROUNDED_COSINE 0.9      /* below it, float32 has lost an update beside its model */
+#define ROUNDED_COSINE 0.9 /* below it, float32 has lost an update beside its model */
 
-/* Importance still counts as 0 in the first round, when shares of the data weigh. */
+/* ‖Δw_i‖, and what is wrong with the update. */
+DEVICE void examine(struct server_step s, int64_t agent, struct cgsv_round_record *record)
+{
+    const double *partial = s.norm_partial + agent * s.pieces * NORM_SUMS;
+    double sum[NORM_SUMS] = {0};
+    for (int piece = 0; piece < s.pieces; piece++)
+        for (int k = 0; k < NORM_SUMS; k++) sum[k] += partial[(int64_t)piece * NORM_SUMS + k];
+
+    const double norm = sqrt(sum[NORM_SQUARE]);
+    int fault = 0;
+    if (!(norm <= 1.7976931348623157e308)) /* squares of finite floats never add up to infinity */
+        fault = CGSV_FAULT_NOT_FINITE;
+    else if (norm == 0)
+        fault = CGSV_FAULT_ZERO;
+    else if (!(sum[NORM_MOVED_DOT] >= ROUNDED_COSINE * norm * sqrt(sum[NORM_MOVED_SQUARE]) &&
+               sum[NORM_MOVED_SQUARE] > 0))
+        fault = CGSV_FAULT_ROUNDED;
+    s.norm[agent] = norm;
+    s.coefficient[agent] = fault == CGSV_FAULT_NOT_FINITE || fault == CGSV_FAULT_ZERO ? FAULTY_UPDATE : 0.0;
+    record->update_norm = norm;
+    record->fault = fault;
+}
+
 KERNEL(server_weigh, struct server_step s)
 {
     const int64_t first = BLOCK_X * s.agents;
-    const struct mechanism mechanism = s.mechanism[BLOCK_X];
+    const struct mechanism *m = s.mechanism + BLOCK_X;
     struct cgsv_round_record *record = round_record(s, BLOCK_X);
     BLOCK_FOR(i, s.agents)
     {
-        const int64_t agent = first + i;
-        const double *partial = s.norm_partial + agent * s.pieces * NORM_SUMS;
-        double sum[NORM_SUMS] = {0};
-        for (int piece = 0; piece < s.pieces; piece++)
-            for (int k = 0; k < NORM_SUMS; k++) sum[k] += partial[(int64_t)piece * NORM_SUMS + k];
-
-        const double norm = sqrt(sum[NORM_SQUARE]);
-        const double weight = *s.round == 0 ? s.data_share[agent] : s.importance[agent];
-        int fault = 0;
-        if (!(norm <= 1.7976931348623157e308)) /* squares of finite floats never add up to infinity */
-            fault = CGSV_FAULT_NOT_FINITE;
-        else if (norm == 0)
-            fault = CGSV_FAULT_ZERO;
-        else if (!(sum[NORM_MOVED_DOT] >= ROUNDED_COSINE * norm * sqrt(sum[NORM_MOVED_SQUARE]) &&
-                   sum[NORM_MOVED_SQUARE] > 0))
-            fault = CGSV_FAULT_ROUNDED;
-        const int excluded = fault == CGSV_FAULT_NOT_FINITE || fault == CGSV_FAULT_ZERO;
-        s.norm[agent] = norm;
-        s.coefficient[agent] = excluded ? FAULTY_UPDATE : weight * mechanism.gamma / (norm + NORM_EPSILON);
-        record[i].update_norm = norm;
-        record[i].fault = fault;
+        if (*s.round == 0) s.removed[first + i] = 0;
+        examine(s, first + i, record + i);
+    }
+    block_sync();
+    if (values_first(m)) {
+        const struct products none = {NULL, 0, s.agents, 0};
+        contribute(BLOCK_PASS s, BLOCK_X, none);
+        cumulate(BLOCK_PASS s, BLOCK_X);
+    }
+    if (m->scheme.weights == CGSV_WEIGHTS_LOSS) {
+        weigh_by_loss(BLOCK_PASS s, BLOCK_X);
+        return;
+    }
+    BLOCK_FOR(i, s.agents)
+    {
+        if (is_faulty(s.coefficient[first + i])) continue;
+        s.coefficient[first + i] = update_weight(s, BLOCK_X, i) * update_scale(m, s.norm[first + i]);
     }
 }
 
@@ -45,42 +60,21 @@ static const char *launch_server_weigh(void *stream, struct server_step step)
     return LAUNCH(stream, grid_of(step.federations, 1, 1), server_weigh, step);
 }
 
-/* Section 3.2: ψ_i = cos(u_i, g), r_i ← α r_i + (1 − α) ψ_i, and q. */
 KERNEL(server_contribution, struct server_step s)
 {
     const int64_t first = BLOCK_X * s.agents;
-    const struct mechanism mechanism = s.mechanism[BLOCK_X];
     struct cgsv_round_record *record = round_record(s, BLOCK_X);
     double *importance = s.importance + first, *keep_ratio = s.keep_ratio + first;
-    const double *dots = s.dot_partial + BLOCK_X * s.chunks * (s.agents + 1);
 
-    double square = 0;
-    for (int chunk = 0; chunk < s.chunks; chunk++) square += dots[(int64_t)chunk * (s.agents + 1) + s.agents];
-    const double g_norm = sqrt(square);
-
-    BLOCK_FOR(i, s.agents)
-    {
-        double dot = 0;
-        for (int chunk = 0; chunk < s.chunks; chunk++) dot += dots[(int64_t)chunk * (s.agents + 1) + i];
-        const double norm = s.norm[first + i], scale = mechanism.gamma / (norm + NORM_EPSILON);
-        double psi = 0;
-        if (s.coefficient[first + i] >= 0 && scale * norm >= ZERO_NORM && g_norm >= ZERO_NORM) psi = dot / norm / g_norm;
-        const double old = *s.round == 0 ? 0.0 : importance[i];
-        const double moved = mechanism.alpha * old + (1 - mechanism.alpha) * psi;
-        importance[i] = moved > IMPORTANCE_FLOOR ? moved : IMPORTANCE_FLOOR;
-        record[i].psi = psi;
+    if (!values_first(s.mechanism + BLOCK_X)) {
+        contribute(BLOCK_PASS s, BLOCK_X, products_of(s, BLOCK_X));
+        cumulate(BLOCK_PASS s, BLOCK_X);
     }
-    block_sync();
-
-    /* Every thread adds up all agents in the same order; then the values may change. */
-    double total = 0, most = 0;
-    for (int i = 0; i < s.agents; i++) total += importance[i];
-    for (int i = 0; i < s.agents; i++) most = fmax(most, importance[i] / total);
-    block_sync();
+    const double most = most_of(importance, s.agents), largest_share = most_of(s.data_share + first, s.agents);
     BLOCK_FOR(i, s.agents)
     {
-        importance[i] /= total;
-        keep_ratio[i] = tanh(mechanism.beta * importance[i]) / tanh(mechanism.beta * most);
+        keep_ratio[i] = quota_of(s, BLOCK_X, i, most, largest_share);
+        s.own_share[first + i] = own_share(s, BLOCK_X, i, largest_share);
         record[i].importance = importance[i];
         record[i].keep_ratio = keep_ratio[i];
     }

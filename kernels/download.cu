@@ -4,22 +4,23 @@
 
 DEVICE double square_of(double x) { return x * x; }
 
-/* w += the entries of g whose key is at least `threshold`, in columns begin..end-1, and the
- * sums over them. w and server may be NULL. */
-DEVICE void download_columns(BLOCK_PARAM float *w, double *kept, double *distance, const float *g,
+/* w += the entries of g whose key (of g itself, or of random numbers) is at least `threshold`,
+ * in columns begin..end-1, and the sums over them. w and server may be NULL. */
+DEVICE void download_columns(BLOCK_PARAM float *w, double *kept, double *distance, const float *g, const float *key,
                              const float *server, uint32_t threshold, int64_t begin, int64_t end)
 {
     const float least = float_of(threshold); /* keys order as magnitudes do */
     const int64_t n = end - begin;
     double kept_sum = 0, distance_sum = 0;
     g += begin;
+    key += begin;
     if (w && server) {
         w += begin;
         server += begin;
         SIMD_SUM(kept_sum, distance_sum)
         BLOCK_FOR(i, n)
         {
-            const float v = fabsf(g[i]) >= least ? g[i] : 0.0f;
+            const float v = fabsf(key[i]) >= least ? g[i] : 0.0f;
             w[i] += v;
             kept_sum += square_of(v);
             distance_sum += square_of((double)w[i] - server[i]);
@@ -28,7 +29,7 @@ DEVICE void download_columns(BLOCK_PARAM float *w, double *kept, double *distanc
         SIMD_SUM(kept_sum)
         BLOCK_FOR(i, n)
         {
-            const float v = fabsf(g[i]) >= least ? g[i] : 0.0f;
+            const float v = fabsf(key[i]) >= least ? g[i] : 0.0f;
             if (w) w[begin + i] += v;
             kept_sum += square_of(v);
         }
@@ -47,6 +48,7 @@ KERNEL(server_download, struct server_step s)
     const int64_t segment = BLOCK_Y * s.segments + segment_of(s, chunk.tensor);
     const int64_t model_begin = BLOCK_Y * s.model_block + chunk.begin;
     const float *g = s.aggregate + BLOCK_Y * s.ld + chunk.begin;
+    const float *key = s.reward == CGSV_REWARD_RANDOM ? s.key + BLOCK_Y * s.ld + chunk.begin : NULL;
     const int32_t *order = s.order + BLOCK_Y * s.agents;
     float *server = s.server_model ? s.server_model + model_begin : NULL;
     double *partial = s.download_partial + (BLOCK_Y * s.chunks + BLOCK_X) * models * DOWNLOAD_SUMS;
@@ -79,8 +81,14 @@ KERNEL(server_download, struct server_step s)
             /* Entries equal to the threshold are kept before this column of the tile. */
             const int64_t tie_end = rank.tie_end - chunk.begin - begin;
             const int64_t ties = tie_end < 0 ? 0 : smaller(tie_end, n);
-            download_columns(BLOCK_PASS w, &kept, &distance, g, server, rank.threshold, begin, begin + ties);
-            download_columns(BLOCK_PASS w, &kept, &distance, g, server, rank.threshold + 1, begin + ties, begin + n);
+            if (key) {
+                download_columns(BLOCK_PASS w, &kept, &distance, g, key, server, rank.threshold, begin, begin + ties);
+                download_columns(BLOCK_PASS w, &kept, &distance, g, key, server, rank.threshold + 1, begin + ties,
+                                 begin + n);
+                continue;
+            }
+            download_columns(BLOCK_PASS w, &kept, &distance, g, g, server, rank.threshold, begin, begin + ties);
+            download_columns(BLOCK_PASS w, &kept, &distance, g, g, server, rank.threshold + 1, begin + ties, begin + n);
         }
         kept = block_sum(kept);
         distance = block_sum(distance);

@@ -9,6 +9,7 @@
 #include "kernels/aggregate.cu"
 #include "kernels/contribution.cu"
 #include "kernels/download.cu"
+#include "kernels/schemes.cu"
 #include "kernels/select.cu"
 
 #include "kernels/estimators.cu"
@@ -31,6 +32,7 @@ extern "C" const struct kernels KERNELS_TABLE = {
     launch_loss,
     launch_optimize,
     launch_round_loss,
+    launch_keep_alone,
     LOCAL_GROUPS,
     span_columns,
     launch_server_norms,
@@ -43,6 +45,11 @@ extern "C" const struct kernels KERNELS_TABLE = {
     launch_select_end_ties,
     launch_server_download,
     launch_server_record,
+    launch_server_upload,
+    launch_server_upload_mask,
+    launch_server_exact_begin,
+    launch_server_random_keys,
+    launch_server_keep_own,
     launch_gram_add,
     launch_games_prepare,
     launch_shapley_exact,

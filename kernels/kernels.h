@@ -39,6 +39,8 @@ struct row {
     int64_t first;      /* its first entry in the list of sample indices */
     uint64_t seed;
     double lr;          /* before any decay */
+    double mu;          /* of the proximal term; 0: none */
+    int32_t alone;      /* an agent that trains as a twin does: its model goes on from step to step */
 };
 
 /* Convolution, bias, 2×2 max pooling, activation. Stride 1, no padding, square kernel. */
@@ -81,7 +83,7 @@ struct optimizer_step {
     float *work;            /* [R][ld] the models in training */
     float *update;          /* [F N][ld] U */
     const float *model;     /* [F (N+1)][ld] W */
-    const float *gradient;  /* [R][ld] */
+    float *gradient;        /* [R][ld]; a proximal term is added to it */
     float *moment1;         /* [R][ld] velocity (SGD with momentum) or first moment (Adam), else NULL */
     float *moment2;         /* [R][ld] Adam's second moment, else NULL */
     const struct row *row;  /* [R] */
@@ -123,6 +125,11 @@ enum { DOWNLOAD_KEPT, DOWNLOAD_DISTANCE, DOWNLOAD_SUMS };
 /* Settings of one federation's mechanism. */
 struct mechanism {
     double gamma, alpha, beta;
+    struct cgsv_scheme scheme;
+    uint64_t seed;       /* of what is random in it */
+    double lr, lr_decay; /* before any decay, and the factor of a round: for 1 / lr as a Lipschitz constant */
+    int rounds;          /* T; 0: unknown */
+    int alone;           /* local training leaves its result in the models: nothing is left to be added */
 };
 
 /* Bits of |g| that one pass of the selection looks at. */
@@ -168,7 +175,16 @@ struct server_step {
     int *round;                        /* rounds done */
     double *importance;                /* [F][N] r */
     double *norm;                      /* [F][N] ‖Δw_i‖ */
-    double *coefficient;               /* [F][N] weight_i Γ / (‖Δw_i‖ + 1e-7); negative for a faulty update */
+    double *coefficient;               /* [F][N] of each raw update in g; NaN for a faulty one */
+    double *contribution;              /* [F][N] ψ, or what the scheme takes for it */
+    int32_t *removed;                  /* [F][N] agents that the scheme has excluded */
+    double *own_share;                 /* [F][N] κ: part of its upload that an agent gives away */
+    const double *score;               /* [F][N] contributions measured on samples kept aside; or NULL */
+    const double *local_loss;          /* [F][N] agents' losses before training; or NULL */
+    const double *exact;               /* [F][N] Shapley values; or NULL */
+    const float *raw;                  /* raw updates, where `update` holds what is uploaded of them; else `update` */
+    int64_t raw_stride;
+    const float *key;                  /* [F][ld] entries are selected by its magnitudes: the aggregate, or random */
     double *keep_ratio;                /* [F][N] q */
     int32_t *order;                    /* [F][N] agents by q, most first; ties by number */
     struct rank_state *rank;           /* [F][G][N] in that order */
@@ -182,6 +198,7 @@ struct server_step {
     double *download_partial;          /* [F][P][N + 1][DOWNLOAD_SUMS] */
     const double *train_loss;          /* [F][N] or NULL: copied to the record */
     struct cgsv_round_record *record;  /* [rounds][F][N]; past the last round it begins anew */
+    struct server_stages *stages;      /* the host's, of stages that only some schemes have; NULL: none */
 };
 
 /* Per-model sums over samples that the loss kernel adds to. */
@@ -284,6 +301,9 @@ struct kernels {
     const char *(*optimize)(void *stream, struct optimizer_step step);
     const char *(*round_loss)(void *stream, double *train_loss, const struct loss_sums *sums, const struct row *row,
                               int rows);
+    /* model ← work, for agents that train alone. */
+    const char *(*keep_alone)(void *stream, float *model, const float *work, const struct row *row, int rows,
+                              int64_t dimension, int64_t ld);
 
     int local_groups; /* groups of ranks that one reading of a span counts for */
     /* Columns of a span, by D; the kernels want the same spans that a step's tables hold. */
@@ -299,6 +319,13 @@ struct kernels {
     const char *(*select_end_ties)(void *stream, struct server_step step);
     const char *(*server_download)(void *stream, struct server_step step);
     const char *(*server_record)(void *stream, struct server_step step);
+    /* What only some schemes need. upload[F N][upload_stride] from step.raw; then, once an upload's selection
+     * by magnitude is done, what is not selected is cleared. */
+    const char *(*server_upload)(void *stream, float *upload, struct server_step step, int64_t upload_stride);
+    const char *(*server_upload_mask)(void *stream, float *upload, struct server_step selection);
+    const char *(*server_exact_begin)(void *stream, double *gram, double *weight, struct server_step step);
+    const char *(*server_random_keys)(void *stream, float *key, struct server_step step);
+    const char *(*server_keep_own)(void *stream, struct server_step step);
 
     /* Valuation. */
     const char *(*gram_add)(void *stream, struct gram gram);

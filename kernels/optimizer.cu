@@ -52,12 +52,25 @@ static const char *launch_epoch_begin(void *stream, double *lr, const struct row
 
 /* Writes one entry's step: onto the update and the model, or a twin's model alone. */
 #define APPLY_STEP(change)                       \
-    if (u) {                                     \
+    if (m) {                                     \
         u[i] += (change);                        \
         w[i] = m[i] + u[i];                      \
     } else {                                     \
         w[i] += (change);                        \
     }
+
+/* FedProx (Li et al., 2020): the gradient of (μ/2) ‖w − w_before‖², where u = w − w_before. */
+DEVICE void add_proximal(BLOCK_PARAM float *g, const float *u, double mu, int64_t width)
+{
+    if (!u || mu == 0) return;
+    SIMD BLOCK_FOR(i, width) { g[i] += (float)mu * u[i]; }
+}
+
+/* Of an agent that trains alone: its update, from the model that has gone on by itself. */
+DEVICE void follow_model(BLOCK_PARAM float *u, const float *w, const float *before, int64_t width)
+{
+    SIMD BLOCK_FOR(i, width) { u[i] = w[i] - before[i]; }
+}
 
 /* Batches of the row in an epoch. */
 DEVICE int steps_of(struct optimizer_step o, struct row row) { return (row.samples + o.batch - 1) / o.batch; }
@@ -96,8 +109,9 @@ KERNEL(sgd, struct optimizer_step o)
     const float lr = (float)o.lr[BLOCK_Z], momentum = (float)o.momentum;
     float *w = o.work + at, *velocity = o.moment1 ? o.moment1 + at : NULL;
     float *u = row.agent >= 0 ? o.update + row.agent * o.ld + begin : NULL;
-    const float *m = row.agent >= 0 ? o.model + row.model * o.ld + begin : NULL;
-    const float *g = o.gradient + at;
+    const float *before = row.agent >= 0 ? o.model + row.model * o.ld + begin : NULL, *m = row.alone ? NULL : before;
+    float *g = o.gradient + at;
+    add_proximal(BLOCK_PASS g, u, row.mu, width);
     if (velocity) {
         SIMD BLOCK_FOR(i, width)
         {
@@ -107,7 +121,8 @@ KERNEL(sgd, struct optimizer_step o)
     } else {
         SIMD BLOCK_FOR(i, width) { APPLY_STEP(-lr * g[i]) }
     }
-    leave_norms(BLOCK_PASS o, row, u, w, m, width);
+    if (row.alone) follow_model(BLOCK_PASS u, w, before, width);
+    leave_norms(BLOCK_PASS o, row, u, w, before, width);
 }
 
 /* Adam (Kingma and Ba, 2015, algorithm 1), as PyTorch's: the moments persist over rounds. */
@@ -118,8 +133,9 @@ KERNEL(adam, struct optimizer_step o)
     const int64_t width = piece_width(o.dimension, BLOCK_X);
     float *w = o.work + at, *first = o.moment1 + at, *second = o.moment2 + at;
     float *u = row.agent >= 0 ? o.update + row.agent * o.ld + begin : NULL;
-    const float *m = row.agent >= 0 ? o.model + row.model * o.ld + begin : NULL;
-    const float *g = o.gradient + at;
+    const float *before = row.agent >= 0 ? o.model + row.model * o.ld + begin : NULL, *m = row.alone ? NULL : before;
+    float *g = o.gradient + at;
+    add_proximal(BLOCK_PASS g, u, row.mu, width);
     const double t = ((double)*o.round * o.local_epochs + o.epoch) * steps_of(o, row) + o.step + 1;
     const float rate = (float)(o.lr[BLOCK_Z] / (1 - pow(adam_beta1, t)));
     const float scale = (float)(1 / sqrt(1 - pow(adam_beta2, t)));
@@ -130,7 +146,25 @@ KERNEL(adam, struct optimizer_step o)
         second[i] = b2 * second[i] + (float)(1 - adam_beta2) * g[i] * g[i];
         APPLY_STEP(-rate * first[i] / (sqrtf(second[i]) * scale + epsilon))
     }
-    leave_norms(BLOCK_PASS o, row, u, w, m, width);
+    if (row.alone) follow_model(BLOCK_PASS u, w, before, width);
+    leave_norms(BLOCK_PASS o, row, u, w, before, width);
+}
+
+/* Block: CHUNK_COLUMNS entries, a row. */
+KERNEL(keep_alone, float *model, const float *work, const struct row *rows, int64_t dimension, int64_t ld)
+{
+    const struct row row = rows[BLOCK_Z];
+    const int64_t begin = BLOCK_X * CHUNK_COLUMNS, width = piece_width(dimension, BLOCK_X);
+    if (!row.alone) return; /* all threads alike */
+    float *m = model + row.model * ld + begin;
+    const float *w = work + BLOCK_Z * ld + begin;
+    SIMD BLOCK_FOR(i, width) { m[i] = w[i]; }
+}
+
+static const char *launch_keep_alone(void *stream, float *model, const float *work, const struct row *row, int rows,
+                                     int64_t dimension, int64_t ld)
+{
+    return LAUNCH(stream, grid_of(column_pieces(dimension), 1, rows), keep_alone, model, work, row, dimension, ld);
 }
 
 static const char *launch_optimize(void *stream, struct optimizer_step step)

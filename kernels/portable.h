@@ -24,6 +24,7 @@
 #ifndef KERNELS_PORTABLE_H
 #define KERNELS_PORTABLE_H
 
+#include <float.h>
 #include <math.h>
 #include <stdint.h>
 

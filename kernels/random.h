@@ -7,7 +7,7 @@
 #include "kernels/portable.h"
 
 /* Go on where the uses of src/core/random.h end: streams of one seed never meet. */
-enum { RANDOM_USE_SHUFFLE = 4, RANDOM_USE_COALITIONS, RANDOM_USE_UPDATES, RANDOM_USE_SPARSE };
+enum { RANDOM_USE_SHUFFLE = 4, RANDOM_USE_COALITIONS, RANDOM_USE_UPDATES, RANDOM_USE_SPARSE, RANDOM_USE_SCHEME };
 
 DEVICE philox4x32_ctr_t random_words(uint64_t seed, uint32_t use, uint32_t index, uint32_t stream, uint32_t game)
 {

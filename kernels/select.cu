@@ -1,4 +1,5 @@
-/* Selection of the largest entries of g in magnitude, for all agents at once.
+/* Selection of the largest entries of g in magnitude, for all agents at once; or of random
+ * ones, which are the largest of random numbers that stand in for g here.
  *
  * A reward keeps the k largest |g| of a segment (a parameter tensor, or the whole
  * vector), and every agent has its own k. As |g| ≥ 0, its 31 bits order as integers:
@@ -28,6 +29,7 @@ DEVICE int pass_bins(int pass) { return pass == 0 ? 2048 : 1024; }
 /* Entries that an agent keeps of a segment of n: all layers ⌈q n⌉, or ⌊q D⌋ of the vector. */
 DEVICE int64_t keep_count(double keep_ratio, int64_t n, enum cgsv_reward reward)
 {
+    if (reward == CGSV_REWARD_FULL) return keep_ratio > 0 ? n : 0;
     const double count = reward == CGSV_REWARD_LAYER ? ceil(keep_ratio * (double)n - COUNT_TOLERANCE)
                                                      : floor(keep_ratio * (double)n + COUNT_TOLERANCE);
     return count < (double)n ? (int64_t)count : n;
@@ -64,7 +66,7 @@ KERNEL(select_count_leading, struct server_step s)
 {
     SHARED(int, count, COUNT_COPIES * SELECT_BINS);
     const struct chunk span = s.span[BLOCK_X];
-    const float *g = s.aggregate + BLOCK_Y * s.ld + span.begin;
+    const float *g = s.key + BLOCK_Y * s.ld + span.begin;
     const int64_t width = span.end - span.begin;
     int *histogram = s.histogram + (BLOCK_Y * s.segments + span.tensor) * s.agents * SELECT_BINS;
     BLOCK_FOR(i, COUNT_COPIES * SELECT_BINS) { count[i] = 0; }
@@ -126,7 +128,7 @@ KERNEL(select_count, struct server_step s, int pass)
     SHARED(int16_t, next, LOCAL_GROUPS);
     const struct chunk span = s.span[BLOCK_X];
     const int64_t segment = BLOCK_Y * s.segments + span.tensor, width = span.end - span.begin;
-    const float *g = s.aggregate + BLOCK_Y * s.ld + span.begin;
+    const float *g = s.key + BLOCK_Y * s.ld + span.begin;
     uint8_t *met = s.met + (BLOCK_Y * s.spans + BLOCK_X) * s.span_parts * TIE_RUNS;
     const int groups = s.groups[segment], alone = span_is_alone(s, span);
 
@@ -267,7 +269,7 @@ KERNEL(select_count_ties, struct server_step s)
     if (seeking == 0) return; /* all threads alike */
     for (int64_t part = 0; part < s.span_parts; part++) {
         const uint8_t *met = s.met + ((BLOCK_Y * s.spans + BLOCK_X) * s.span_parts + part) * TIE_RUNS;
-        const float *g = s.aggregate + BLOCK_Y * s.ld + span.begin + part * TIE_COLUMNS;
+        const float *g = s.key + BLOCK_Y * s.ld + span.begin + part * TIE_COLUMNS;
         const int64_t n = smaller(span.end - span.begin - part * TIE_COLUMNS, TIE_COLUMNS);
         const int64_t most = n > 0 ? (n + MET_COLUMNS - 1) / MET_COLUMNS : 0;
 
@@ -331,7 +333,7 @@ KERNEL(select_end_ties, struct server_step s)
 
     const struct chunk span = s.span[span_first + end[0] / s.span_parts];
     const int64_t begin = span.begin + end[0] % s.span_parts * TIE_COLUMNS, n = smaller(span.end - begin, TIE_COLUMNS);
-    const float *g = s.aggregate + BLOCK_Z * s.ld + begin;
+    const float *g = s.key + BLOCK_Z * s.ld + begin;
     first = n * THREAD_INDEX / THREAD_COUNT;
     last = n * (THREAD_INDEX + 1) / THREAD_COUNT;
     ties = 0;

@@ -5,7 +5,9 @@
 #include "kernels/portable.h"
 
 /* Coefficient of an update that is zero or not finite: it is never read, and valued 0. */
-#define FAULTY_UPDATE (-1.0)
+#define FAULTY_UPDATE NAN
+
+DEVICE int is_faulty(double coefficient) { return !(coefficient == coefficient); }
 
 /* The 31 bits of |g|, which order as |g| does. */
 DEVICE uint32_t key_of(float g) { return bits_of(g) & 0x7fffffffu; }

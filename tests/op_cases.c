@@ -594,17 +594,20 @@ static struct server server_make(int federations, int agents, const int64_t *ten
         .mechanism = v.mechanism, .data_share = v.data_share, .update = v.update, .update_stride = update_stride,
         .model = model, .model_stride = model_stride, .model_block = model_block, .server_model = model + N * model_stride,
         .aggregate = TAKE(float, F * ld), .ld = ld, .round = TAKE(int, 1), .importance = TAKE(double, F * N),
-        .norm = TAKE(double, F * N), .coefficient = TAKE(double, F * N), .keep_ratio = TAKE(double, F * N),
+        .norm = TAKE(double, F * N), .coefficient = TAKE(double, F * N), .contribution = TAKE(double, F * N),
+        .removed = TAKE(int32_t, F * N), .own_share = TAKE(double, F * N), .keep_ratio = TAKE(double, F * N),
         .order = TAKE(int32_t, F * N), .rank = TAKE(struct rank_state, F * G * N), .groups = TAKE(int32_t, F * G),
         .group_prefix = TAKE(uint32_t, F * G * N), .histogram = TAKE(int, F * G * N * SELECT_BINS),
         .met = TAKE(uint8_t, F * S * K * TIE_RUNS), .ties = TAKE(int, F * N * S * K),
         .norm_partial = TAKE(double, F * N * Q * NORM_SUMS), .dot_partial = TAKE(double, F * P * (N + 1)),
         .download_partial = TAKE(double, F * P * (N + 1) * DOWNLOAD_SUMS), .train_loss = v.loss,
         .record = TAKE(struct cgsv_round_record, RECORD_ROUNDS * F * N)};
+    v.s.key = v.s.aggregate;
     *v.s.round = 0;
     memset(v.s.histogram, 0, (size_t)(F * G * N * SELECT_BINS) * sizeof(int));
     for (int64_t f = 0; f < F; f++) {
-        v.mechanism[f] = (struct mechanism){f % 2 ? 0.15 : 0.5, f % 2 ? 0.5 : 0.95, f % 2 ? 1.0 : 1.5};
+        v.mechanism[f] = (struct mechanism){.gamma = f % 2 ? 0.15 : 0.5, .alpha = f % 2 ? 0.5 : 0.95,
+                                              .beta = f % 2 ? 1.0 : 1.5};
         double total = 0;
         for (int64_t i = 0; i < N; i++) total += v.data_share[f * N + i] = 1 + below(50);
         for (int64_t i = 0; i < N; i++) {

@@ -81,7 +81,7 @@ Test(federation, same_seed_same_bits_adam_global)
     config.model = CGSV_MODEL_MLP;
     config.optimizer = CGSV_OPTIMIZER_ADAM;
     config.lr = 1e-3;
-    config.reward = CGSV_REWARD_GLOBAL;
+    config.scheme.reward = CGSV_REWARD_GLOBAL;
     config.partition = CGSV_PARTITION_CLASSIMBALANCE;
     check_repeats(config);
 }

@@ -144,7 +144,7 @@ Test(fleet, same_bits_as_alone_adam_global)
         configs[f] = small_config(CGSV_MODEL_MLP);
         configs[f].optimizer = CGSV_OPTIMIZER_ADAM;
         configs[f].lr = 1e-3;
-        configs[f].reward = CGSV_REWARD_GLOBAL;
+        configs[f].scheme.reward = CGSV_REWARD_GLOBAL;
         configs[f].agents = 3;
         configs[f].beta = f + 1;
         configs[f].standalone = f > 0;

@@ -120,10 +120,11 @@ static void check_server(const char *name, enum cgsv_reward reward)
     for (int t = 0; t < tensors; t++) begin[t + 1] = begin[t] + (int64_t)golden_at(layer_sizes, t);
     for (int i = 0; i < N; i++) total += golden_at(sizes_tensor, i);
     for (int i = 0; i < N; i++) share[i] = golden_at(sizes_tensor, i) / total;
-    const struct mechanism mechanism = {atof(safetensors_metadata_value(file, "Gamma")),
-                                        atof(safetensors_metadata_value(file, "alpha")),
-                                        atof(safetensors_metadata_value(file, "beta"))};
-    const struct server_sizes sizes = {1, N, rounds, D, ld, tensors, begin, reward};
+    const struct mechanism mechanism = {.gamma = atof(safetensors_metadata_value(file, "Gamma")),
+                                        .alpha = atof(safetensors_metadata_value(file, "alpha")),
+                                        .beta = atof(safetensors_metadata_value(file, "beta"))};
+    const struct server_sizes sizes = {.federations = 1, .agents = N, .rounds = rounds, .dimension = D, .ld = ld,
+                                       .tensors = tensors, .tensor_begin = begin, .reward = reward};
     struct server_step step;
     check(server_step_create(&step, device, &sizes, &mechanism, share));
     float *update = memory(device, (size_t)(N * ld) * sizeof *update);

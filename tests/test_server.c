@@ -61,7 +61,7 @@ static void check_golden(const char *name, cgsv_reward reward)
     for (int t = 0; t < T; t++) begin[t + 1] = begin[t] + (int64_t)golden_at(layer_sizes, t);
     for (int i = 0; i < N; i++) samples[i] = golden_at(golden_get(file, "sizes"), i);
     const cgsv_server_config config = {.agents = N, .dimension = D, .tensors = T, .tensor_begin = begin,
-                                       .reward = reward, .shares = samples,
+                                       .scheme.reward = reward, .shares = samples,
                                        .gamma = atof(safetensors_metadata_value(file, "Gamma")),
                                        .alpha = atof(safetensors_metadata_value(file, "alpha")),
                                        .beta = atof(safetensors_metadata_value(file, "beta"))};
@@ -128,7 +128,7 @@ static void matrices_make(struct matrices *b, int agents, int64_t dimension, cgs
     cgsv_server_config_defaults(&b->config, agents, dimension);
     b->update_stride = dimension + UPDATE_SPARE;
     b->model_stride = dimension + MODEL_SPARE;
-    b->config.reward = reward;
+    b->config.scheme.reward = reward;
     if (dimension >= TENSORS) {
         const int64_t begin[TENSORS + 1] = {0, 1, dimension / 2, dimension - 1, dimension};
         memcpy(b->tensor_begin, begin, sizeof begin);
@@ -193,12 +193,12 @@ static void check_pairs(cgsv_server *server, int agent, const float *v, int64_t 
 static void check_models(const struct matrices *b, cgsv_server *server, const float *g, const cgsv_round_record *record)
 {
     const int64_t D = b->config.dimension, whole[2] = {0, D};
-    const bool layers = b->config.reward == CGSV_REWARD_LAYER && b->config.tensors;
+    const bool layers = b->config.scheme.reward == CGSV_REWARD_LAYER && b->config.tensors;
     float *v = take((size_t)D, sizeof *v);
     for (int i = 0; i < b->config.agents; i++) {
         const float *w = b->model + i * b->model_stride, *before = b->before + i * b->model_stride;
         reference_reward(v, g, record[i].keep_ratio, layers ? b->tensor_begin : whole, layers ? TENSORS : 1,
-                         b->config.reward);
+                         b->config.scheme.reward);
         for (int64_t d = 0; d < D; d++)
             cr_assert_eq(w[d], before[d] + v[d], "agent %d: w[%lld] is %.9g, expected %.9g", i, (long long)d,
                          (double)w[d], (double)(before[d] + v[d]));
@@ -342,7 +342,7 @@ Test(server, bad_settings_are_named)
     BAD("agents", c.agents = 0)
     BAD("dimension", c.dimension = 0)
     BAD("dimension", c.dimension = INT64_C(1) << 31)
-    BAD("reward", c.reward = (cgsv_reward)7)
+    BAD("reward", c.scheme.reward = (cgsv_reward)7)
     BAD("gamma", c.gamma = 0)
     BAD("alpha", c.alpha = 1)
     BAD("beta", c.beta = 0)

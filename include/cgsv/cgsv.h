@@ -6,6 +6,7 @@
 #include "cgsv/device.h"
 #include "cgsv/federation.h"
 #include "cgsv/fleet.h"
+#include "cgsv/scheme.h"
 #include "cgsv/server.h"
 #include "cgsv/status.h"
 #include "cgsv/study.h"

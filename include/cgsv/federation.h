@@ -11,6 +11,7 @@
 
 #include "cgsv/dataset.h"
 #include "cgsv/device.h"
+#include "cgsv/scheme.h"
 #include "cgsv/status.h"
 
 #ifdef __cplusplus
@@ -31,11 +32,6 @@ typedef enum cgsv_partition {
 } cgsv_partition;
 
 typedef enum cgsv_optimizer { CGSV_OPTIMIZER_SGD, CGSV_OPTIMIZER_ADAM } cgsv_optimizer;
-
-typedef enum cgsv_reward {
-    CGSV_REWARD_LAYER, /* ceil(q n) largest entries of every parameter tensor (the published code) */
-    CGSV_REWARD_GLOBAL /* floor(q D) largest entries of the whole vector (the paper) */
-} cgsv_reward;
 
 typedef enum cgsv_decay { CGSV_DECAY_ROUND, CGSV_DECAY_EPOCH } cgsv_decay;
 
@@ -58,7 +54,7 @@ typedef struct cgsv_config {
     double gamma;            /* Γ > 0, norm of a normalised update */
     double alpha;            /* in [0, 1), weight of the past in the importance */
     double beta;             /* > 0, altruism degree */
-    cgsv_reward reward;
+    cgsv_scheme scheme;      /* how contributions are measured and rewarded */
     bool standalone;         /* also train every agent alone, for ρ */
     double standalone_lr;    /* > 0, or 0 for `lr` */
     int eval_every;          /* rounds between two evaluations; the last round always is evaluated; 0: only that */
@@ -70,17 +66,19 @@ typedef struct cgsv_config {
  * Source: the paper's published code; see the README. */
 CGSV_API void cgsv_config_defaults(cgsv_config *config, const char *data_set);
 
+/* Sets all stages to those of a named scheme, and α where the scheme has its own (cffl: 0.8).
+ * Errors: CGSV_ERROR_ARGUMENT, naming the nearest known one. */
+CGSV_API cgsv_status cgsv_config_set_scheme(cgsv_config *config, const char *name);
+
 /* Names of the enumerations' values, as the command line knows them. The parse
  * functions' error names the nearest known one. */
 CGSV_API const char *cgsv_model_name(cgsv_model model);
 CGSV_API const char *cgsv_partition_name(cgsv_partition partition);
 CGSV_API const char *cgsv_optimizer_name(cgsv_optimizer optimizer);
-CGSV_API const char *cgsv_reward_name(cgsv_reward reward);
 CGSV_API const char *cgsv_decay_name(cgsv_decay decay);
 CGSV_API cgsv_status cgsv_model_parse(cgsv_model *model, const char *name);
 CGSV_API cgsv_status cgsv_partition_parse(cgsv_partition *partition, const char *name);
 CGSV_API cgsv_status cgsv_optimizer_parse(cgsv_optimizer *optimizer, const char *name);
-CGSV_API cgsv_status cgsv_reward_parse(cgsv_reward *reward, const char *name);
 CGSV_API cgsv_status cgsv_decay_parse(cgsv_decay *decay, const char *name);
 
 /* Memory that a federation will take, in bytes, known before anything is
@@ -126,8 +124,8 @@ CGSV_API cgsv_status cgsv_federation_evaluate(cgsv_federation *federation);
 
 /* What one round meant for one agent. Fields that are undefined are NaN. */
 typedef struct cgsv_round_record {
-    double update_norm;           /* ‖Δw_i‖ */
-    double psi;                   /* ψ_i = cos(u_i, g) */
+    double update_norm;           /* ‖Δw_i‖; of what is uploaded, where that is less */
+    double psi;                   /* ψ_i = cos(u_i, g), or the contribution that the scheme takes for it */
     double importance;            /* r_i after the round */
     double keep_ratio;            /* q_i */
     double kept;                  /* entries of g downloaded */

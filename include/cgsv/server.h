@@ -68,11 +68,13 @@ typedef struct cgsv_server_config {
     int64_t dimension;           /* D, 1 to 2^31 - 1 */
     int tensors;                 /* T parameter tensors; 0: the vector is one tensor */
     const int64_t *tensor_begin; /* [T + 1] first column of each tensor, ascending from 0, and D; NULL when T = 0 */
-    cgsv_reward reward;          /* entries are selected within every tensor, or within the whole vector */
+    cgsv_scheme scheme;          /* what is done at each stage; zeroed: CGSV with rewards by layer */
     double gamma;                /* Γ > 0, norm of a normalised update */
     double alpha;                /* in [0, 1), weight of the past in the importance */
     double beta;                 /* > 0, altruism degree */
     const double *shares;        /* [N] weights of the first aggregate, >= 0, scaled to sum 1; NULL: equal ones */
+    uint64_t seed;               /* of what is random in a scheme */
+    int rounds;                  /* T, which scheme.sinh_growth counts by; 0: no growth */
 } cgsv_server_config;
 
 /* One tensor, rewards by layer, Γ = 0.5, α = 0.95, β = 1, equal shares. */
@@ -87,6 +89,12 @@ CGSV_API cgsv_status cgsv_server_create(cgsv_server **server, cgsv_device *devic
 /* Waits for the latest step. NULL is fine. */
 CGSV_API void cgsv_server_free(cgsv_server *server);
 
+/* What the next steps read, N numbers each, copied: scores by a scheme whose contributions are measured on
+ * samples kept aside (accuracies, or what is made of them), losses by one with weights by loss. Either may be
+ * NULL to leave them as they are; such a step without them fails.
+ * Errors: CGSV_ERROR_ARGUMENT (NULL), CGSV_ERROR_DEVICE. */
+CGSV_API cgsv_status cgsv_server_set_scores(cgsv_server *server, const double *scores, const double *losses);
+
 /* One server step. All matrices lie in the device's memory (on the CPU: anywhere), are
  * read and written in place and not copied; rows may be longer than D.
  *   updates       [N][update_stride] raw updates Δw_i, read only
@@ -100,8 +108,8 @@ CGSV_API void cgsv_server_free(cgsv_server *server);
  * Strides are counted in floats. Steps on different streams are the caller's to order.
  * Matrices must stay until the step is done, the stream until its results were read or the
  * server was freed; a GPU of several must be the calling thread's current one.
- * Errors: CGSV_ERROR_ARGUMENT (NULL, a stride below D, a stream on the CPU),
- * CGSV_ERROR_DEVICE. */
+ * Errors: CGSV_ERROR_ARGUMENT (NULL, a stride below D, a stream on the CPU,
+ * scores that the scheme lacks), CGSV_ERROR_DEVICE. */
 CGSV_API cgsv_status cgsv_server_step(cgsv_server *server, const float *updates, int64_t update_stride, float *models,
                                       int64_t model_stride, float *server_model, void *stream);
 

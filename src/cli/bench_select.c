@@ -63,7 +63,7 @@ static cgsv_status upload_ranks(const struct selection *s)
 static cgsv_status create(struct selection *s, const struct bench *bench, int agents, int64_t dimension)
 {
     const struct server_sizes sizes = sizes_of(s->segment_begin, bench, agents, dimension);
-    const struct mechanism mechanism = {1, 0, 1}; /* the selection does not ask */
+    const struct mechanism mechanism = {.gamma = 1, .beta = 1}; /* the selection does not ask */
     double *share = calloc((size_t)agents, sizeof *share);
     if (!share) return error_set(CGSV_ERROR_MEMORY, "no memory for %d agents", agents);
     cgsv_status status = server_step_create(&s->step, s->device, &sizes, &mechanism, share);

@@ -36,7 +36,7 @@ static cgsv_status create(struct stepping *s, const struct bench *bench, int age
     cgsv_server_config_defaults(&config, agents, dimension);
     config.tensors = bench_tensors(begin, dimension);
     config.tensor_begin = begin;
-    config.reward = bench->options.reward;
+    config.scheme.reward = bench->options.reward;
     config.shares = shares;
     cgsv_status status = cgsv_server_create(&s->server, bench->device, &config);
     free(shares);

@@ -100,7 +100,7 @@ static int build_table(struct option *table, struct run_options *o)
         {"beta", NULL, OPTION_DOUBLE, &c->beta, "B", mechanism,
          .help = "altruism; the larger, the more equal the rewards",
          .range = positive},
-        {"reward", NULL, OPTION_CHOICE, &c->reward, "RULE", mechanism,
+        {"reward", NULL, OPTION_CHOICE, &c->scheme.reward, "RULE", mechanism,
          .help = "the largest entries of each layer (layer) or of the whole aggregate (global)", .parse = parse_reward,
          .show = show_reward},
 

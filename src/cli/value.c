@@ -105,7 +105,7 @@ static cgsv_status create_server(struct value_run *run)
     cgsv_server_config_defaults(&config, run->agents, run->stream.dimension);
     config.tensors = run->layers;
     config.tensor_begin = run->layer_begin;
-    config.reward = o->reward;
+    config.scheme.reward = o->reward;
     config.gamma = o->gamma;
     config.alpha = o->alpha;
     config.beta = o->beta;

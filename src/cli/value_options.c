@@ -140,7 +140,7 @@ static void set_defaults(struct value_options *options)
     options->gamma = mechanism.gamma;
     options->alpha = mechanism.alpha;
     options->beta = mechanism.beta;
-    options->reward = mechanism.reward;
+    options->reward = mechanism.scheme.reward;
     cgsv_valuation_defaults(&options->valuation);
 }
 

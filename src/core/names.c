@@ -3,8 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/error.h"
-
 enum { NAME_MAX_LENGTH = 63 };
 
 int name_index(const char *name, const char *const *names, int count)
@@ -12,6 +10,11 @@ int name_index(const char *name, const char *const *names, int count)
     for (int i = 0; i < count; i++)
         if (strcmp(name, names[i]) == 0) return i;
     return -1;
+}
+
+const char *name_of(const char *const *names, int count, int value)
+{
+    return value >= 0 && value < count ? names[value] : "unknown";
 }
 
 /* Levenshtein's distance, one row of the table at a time. */

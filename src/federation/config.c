@@ -10,34 +10,12 @@
 static const char *const models[] = {"mlp", "mnist_cnn", "cifar_cnn"};
 static const char *const partitions[] = {"uniform", "powerlaw", "classimbalance", "dirichlet"};
 static const char *const optimizers[] = {"sgd", "adam"};
-static const char *const rewards[] = {"layer", "global"};
 static const char *const decays[] = {"round", "epoch"};
 
-#define COUNT(names) ((int)(sizeof(names) / sizeof *(names)))
-
-static const char *name_of(const char *const *names, int count, int value)
-{
-    return value >= 0 && value < count ? names[value] : "unknown";
-}
-
-#define NAME_AND_PARSE(noun, names, type)                                       \
-    const char *cgsv_##noun##_name(type value)                                  \
-    {                                                                           \
-        return name_of(names, COUNT(names), (int)value);                        \
-    }                                                                           \
-    cgsv_status cgsv_##noun##_parse(type *value, const char *name)              \
-    {                                                                           \
-        int index;                                                              \
-        TRY(name_parse(&index, #noun, name, names, COUNT(names)));              \
-        *value = (type)index;                                                   \
-        return CGSV_OK;                                                         \
-    }
-
-NAME_AND_PARSE(model, models, cgsv_model)
-NAME_AND_PARSE(partition, partitions, cgsv_partition)
-NAME_AND_PARSE(optimizer, optimizers, cgsv_optimizer)
-NAME_AND_PARSE(reward, rewards, cgsv_reward)
-NAME_AND_PARSE(decay, decays, cgsv_decay)
+NAMED_CHOICE(model, models, cgsv_model)
+NAMED_CHOICE(partition, partitions, cgsv_partition)
+NAMED_CHOICE(optimizer, optimizers, cgsv_optimizer)
+NAMED_CHOICE(decay, decays, cgsv_decay)
 
 void cgsv_config_defaults(cgsv_config *config, const char *data_set)
 {
@@ -58,7 +36,6 @@ void cgsv_config_defaults(cgsv_config *config, const char *data_set)
         .gamma = 0.5,
         .alpha = 0.95,
         .beta = 1,
-        .reward = CGSV_REWARD_LAYER,
         .standalone = true,
         .eval_every = 10,
         .seed = 1,
@@ -87,8 +64,7 @@ cgsv_status check_integer(const char *name, long long value, long long least, lo
     return error_set(CGSV_ERROR_ARGUMENT, "%s is %lld; expected %lld to %lld", name, value, least, most);
 }
 
-/* Between low and high; the ends themselves when their flag is set. NaN never passes. */
-static cgsv_status check_real(const char *name, double value, double low, bool with_low, double high, bool with_high)
+cgsv_status check_real(const char *name, double value, double low, bool with_low, double high, bool with_high)
 {
     if ((value > low || (with_low && value == low)) && (value < high || (with_high && value == high))) return CGSV_OK;
     return error_set(CGSV_ERROR_ARGUMENT, "%s is %g; expected a number in %c%g, %g%c", name, value,
@@ -104,11 +80,10 @@ cgsv_status check_mechanism(double gamma, double alpha, double beta)
 
 cgsv_status config_check(const cgsv_config *c)
 {
-    TRY(check_integer("model", c->model, 0, COUNT(models) - 1));
-    TRY(check_integer("partition", c->partition, 0, COUNT(partitions) - 1));
-    TRY(check_integer("optimizer", c->optimizer, 0, COUNT(optimizers) - 1));
-    TRY(check_integer("reward", c->reward, 0, COUNT(rewards) - 1));
-    TRY(check_integer("decay-per", c->decay_per, 0, COUNT(decays) - 1));
+    TRY(check_integer("model", c->model, 0, NAMES(models) - 1));
+    TRY(check_integer("partition", c->partition, 0, NAMES(partitions) - 1));
+    TRY(check_integer("optimizer", c->optimizer, 0, NAMES(optimizers) - 1));
+    TRY(check_integer("decay-per", c->decay_per, 0, NAMES(decays) - 1));
     TRY(check_integer("agents", c->agents, 1, MOST_AGENTS));
     TRY(check_integer("samples-per-agent", c->samples_per_agent, 0, 1 << 30));
     TRY(check_integer("rounds", c->rounds, 1, 1000000));
@@ -125,5 +100,6 @@ cgsv_status config_check(const cgsv_config *c)
     TRY(check_real("lr", c->lr, 0, false, 1e6, true));
     TRY(check_real("lr-decay", c->lr_decay, 0, false, 1, true));
     TRY(check_mechanism(c->gamma, c->alpha, c->beta));
+    TRY(scheme_check(&c->scheme, c->agents));
     return check_real("standalone-lr", c->standalone_lr, 0, true, 1e6, true);
 }

@@ -4,6 +4,7 @@
 
 #include "federation/config.h"
 #include "federation/internal.h"
+#include "federation/scheme.h"
 
 static struct server_sizes server_sizes_of(const cgsv_fleet *f, int64_t *tensor_begin)
 {
@@ -12,7 +13,8 @@ static struct server_sizes server_sizes_of(const cgsv_fleet *f, int64_t *tensor_
     tensor_begin[model->tensors] = model->parameters;
     return (struct server_sizes){.federations = f->federations, .agents = f->agents, .rounds = f->config.rounds,
                                  .dimension = model->parameters, .ld = model->row_stride, .tensors = model->tensors,
-                                 .tensor_begin = tensor_begin, .reward = f->config.reward};
+                                 .tensor_begin = tensor_begin, .reward = f->config.scheme.reward,
+                                 .needs = f->needs};
 }
 
 static int moments_of(const cgsv_config *c) { return c->optimizer == CGSV_OPTIMIZER_ADAM ? 2 : c->momentum > 0; }
@@ -142,7 +144,7 @@ static void fill_tables(const cgsv_fleet *f, struct mechanism *mechanism, double
     for (int m = 0; m < f->federations; m++) {
         const cgsv_config *c = &f->federation[m].config;
         const int64_t *first = f->split[f->federation[m].split].partition.first;
-        mechanism[m] = (struct mechanism){c->gamma, c->alpha, c->beta};
+        mechanism[m] = mechanism_of(c);
         for (int i = 0; i < f->agents; i++)
             share[m * f->agents + i] = (double)(first[i + 1] - first[i]) / (double)first[f->agents];
     }

@@ -36,6 +36,7 @@ struct cgsv_fleet {
     cgsv_device *device;
     int federations, agents;
     cgsv_federation *federation; /* [F] */
+    unsigned needs;              /* enum scheme_need of all their schemes together */
     cgsv_config config;          /* what all have in common; in the rest, the first's */
     struct model model;
     int classes;

@@ -6,6 +6,7 @@
 
 #include "federation/config.h"
 #include "federation/internal.h"
+#include "federation/scheme.h"
 
 enum { MOST_FEDERATIONS = 10000 };
 
@@ -28,7 +29,7 @@ cgsv_status cgsv_fleet_alike(const cgsv_config *a, const cgsv_config *b)
     TRY(check_same("momentum", a->momentum, b->momentum));
     TRY(check_same("lr-decay", a->lr_decay, b->lr_decay));
     TRY(check_same("decay-per", a->decay_per, b->decay_per));
-    TRY(check_same("reward", a->reward, b->reward));
+    TRY(check_same("reward", a->scheme.reward, b->scheme.reward));
     return check_same("eval-every", a->eval_every, b->eval_every);
 }
 
@@ -82,6 +83,7 @@ cgsv_status members_create(cgsv_fleet *f, const cgsv_config *configs, int count)
     for (int i = 0; i < count; i++) {
         f->federation[i] = (cgsv_federation){.fleet = f, .number = i, .config = configs[i]};
         find_shared(f, &f->federation[i]);
+        f->needs |= scheme_needs(&configs[i].scheme);
     }
     return CGSV_OK;
 }
@@ -136,7 +138,9 @@ static int add_rows(struct candidate *candidate, int count, const cgsv_fleet *f,
             .row = {.agent = twins < 0 ? m->number * f->agents + i : -1,
                     .model = twins < 0 ? m->number * (f->agents + 1) + i : -1,
                     .samples = (int32_t)(first[i + 1] - first[i]), .stream = i, .first = split->first + first[i],
-                    .seed = m->config.seed, .lr = twins < 0 ? m->config.lr : twin_lr(&m->config)},
+                    .seed = m->config.seed, .lr = twins < 0 ? m->config.lr : twin_lr(&m->config),
+                    .mu = twins < 0 ? m->config.scheme.mu : 0,
+                    .alone = twins < 0 && scheme_trains_alone(&m->config.scheme)},
             .number = count,
             .twins = twins};
     return count;

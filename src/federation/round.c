@@ -2,6 +2,7 @@
  * changes from round to round (the round's number, learning rates) lives on the device,
  * so that a GPU records the round once and replays it. */
 #include "federation/internal.h"
+#include "federation/scheme.h"
 
 /* Rows that still have a batch at this step of an epoch: a prefix, as rows are sorted. */
 static int active_rows(const cgsv_fleet *f, int step)
@@ -59,6 +60,9 @@ static cgsv_status local_training(cgsv_fleet *f)
         for (int step = 0; step < f->steps[0]; step++) TRY(training_step(f, epoch, step));
     }
     LAUNCHED(device, k->round_loss(device->stream, f->train_loss, f->train_sums, f->device_row, f->rows));
+    if (f->needs & NEEDS_ALONE)
+        LAUNCHED(device, k->keep_alone(device->stream, f->models, f->work, f->device_row, f->rows,
+                                       f->model.parameters, f->model.row_stride));
     return CGSV_OK;
 }
 

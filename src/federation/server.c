@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "federation/config.h"
+#include "federation/scheme.h"
 #include "federation/server_step.h"
 
 struct cgsv_server {
@@ -15,7 +16,10 @@ struct cgsv_server {
     void *stream; /* of the latest step */
     int steps;
     int64_t *segment_begin;        /* [segments + 1] host copy */
+    cgsv_scheme scheme;
+    double *score, *local_loss;    /* [N] on the device; NULL until set */
     float *aggregate;              /* [D] host copies for rewards, of step number `copied` */
+    float *key;                    /* [D] likewise, where entries are selected by other numbers; else NULL */
     struct rank_state *rank;       /* [segments][N] */
     int32_t *order;                /* [N] */
     int copied;
@@ -23,8 +27,8 @@ struct cgsv_server {
 
 void cgsv_server_config_defaults(cgsv_server_config *config, int agents, int64_t dimension)
 {
-    *config = (cgsv_server_config){.agents = agents, .dimension = dimension, .reward = CGSV_REWARD_LAYER, .gamma = 0.5,
-                                   .alpha = 0.95, .beta = 1};
+    *config = (cgsv_server_config){.agents = agents, .dimension = dimension, .gamma = 0.5, .alpha = 0.95,
+                                   .beta = 1};
 }
 
 static cgsv_status null_argument(const char *function, const char *name)
@@ -66,8 +70,12 @@ static cgsv_status check_config(const cgsv_server_config *c)
 {
     TRY(check_integer("agents", c->agents, 1, MOST_AGENTS));
     TRY(check_integer("dimension", c->dimension, 1, INT32_MAX));
-    TRY(check_integer("reward", c->reward, CGSV_REWARD_LAYER, CGSV_REWARD_GLOBAL));
     TRY(check_mechanism(c->gamma, c->alpha, c->beta));
+    TRY(scheme_check(&c->scheme, c->agents));
+    TRY(check_integer("rounds", c->rounds, 0, INT32_MAX));
+    if (c->scheme.weights == CGSV_WEIGHTS_LOSS && c->scheme.lipschitz == 0)
+        return error_set(CGSV_ERROR_ARGUMENT, "lipschitz is 0; weights by loss expect a number above it, such as 1 / "
+                         "the agents' learning rate");
     TRY(check_tensors(c));
     return check_shares(c);
 }
@@ -76,14 +84,16 @@ static struct server_sizes sizes_of(const cgsv_server_config *c, const int64_t *
 {
     return (struct server_sizes){.federations = 1, .agents = c->agents, .rounds = 1, .dimension = c->dimension,
                                  .ld = c->dimension, .tensors = c->tensors ? c->tensors : 1,
-                                 .tensor_begin = c->tensors ? c->tensor_begin : whole, .reward = c->reward};
+                                 .tensor_begin = c->tensors ? c->tensor_begin : whole,
+                                 .reward = c->scheme.reward, .needs = scheme_needs(&c->scheme)};
 }
 
 /* The device's arrays, and the shares scaled to sum 1. */
 static cgsv_status create_step(cgsv_server *s, const cgsv_server_config *c)
 {
     const int64_t whole[2] = {0, c->dimension};
-    const struct mechanism mechanism = {c->gamma, c->alpha, c->beta};
+    const struct mechanism mechanism = {.gamma = c->gamma, .alpha = c->alpha, .beta = c->beta, .scheme = c->scheme,
+                                        .seed = c->seed, .rounds = c->rounds};
     const struct server_sizes sizes = sizes_of(c, whole);
     double sum = 0, *share = calloc((size_t)c->agents, sizeof *share);
     if (!share) return error_set(CGSV_ERROR_MEMORY, "no memory for %d agents", c->agents);
@@ -94,7 +104,7 @@ static cgsv_status create_step(cgsv_server *s, const cgsv_server_config *c)
     TRY(status);
     s->segment_begin = calloc((size_t)s->step.segments + 1, sizeof *s->segment_begin);
     if (!s->segment_begin) return error_set(CGSV_ERROR_MEMORY, "no memory for a table of %d tensors", c->tensors);
-    memcpy(s->segment_begin, c->reward == CGSV_REWARD_LAYER ? sizes.tensor_begin : whole,
+    memcpy(s->segment_begin, c->scheme.reward == CGSV_REWARD_LAYER ? sizes.tensor_begin : whole,
            ((size_t)s->step.segments + 1) * sizeof *s->segment_begin);
     TRY(s->device->backend->allocate(s->device, (void **)&s->step.round, sizeof *s->step.round));
     return s->device->backend->sync(s->device);
@@ -122,6 +132,7 @@ cgsv_status cgsv_server_create(cgsv_server **out, cgsv_device *device, const cgs
     if (!server) return error_set(CGSV_ERROR_MEMORY, "no memory for a server");
     server->device = device;
     server->stream = device->stream;
+    server->scheme = config->scheme;
     cgsv_status status = create_step(server, config);
     if (status == CGSV_OK)
         *out = server;
@@ -134,13 +145,44 @@ void cgsv_server_free(cgsv_server *s)
 {
     if (!s) return;
     s->device->backend->wait(s->device, s->stream);
-    s->device->backend->release(s->device, s->step.round);
+    void *arrays[] = {s->step.round, s->score, s->local_loss};
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) s->device->backend->release(s->device, arrays[i]);
     server_step_free(&s->step, s->device);
     free(s->segment_begin);
     free(s->aggregate);
+    free(s->key);
     free(s->rank);
     free(s->order);
     free(s);
+}
+
+static cgsv_status set_numbers(cgsv_server *s, double **array, const double *from)
+{
+    const size_t bytes = (size_t)s->step.agents * sizeof **array;
+    if (!from) return CGSV_OK;
+    TRY(s->device->backend->wait(s->device, s->stream)); /* a step may still read the old ones */
+    if (!*array) TRY(s->device->backend->allocate(s->device, (void **)array, bytes));
+    return s->device->backend->upload(s->device, *array, from, bytes);
+}
+
+cgsv_status cgsv_server_set_scores(cgsv_server *s, const double *scores, const double *losses)
+{
+    if (!s) return null_argument("cgsv_server_set_scores", "server");
+    TRY(set_numbers(s, &s->score, scores));
+    TRY(set_numbers(s, &s->local_loss, losses));
+    s->step.score = s->score;
+    s->step.local_loss = s->local_loss;
+    return s->device->backend->sync(s->device);
+}
+
+static cgsv_status check_scores(const cgsv_server *s)
+{
+    if (scheme_takes_scores(&s->scheme) && !s->score)
+        return error_set(CGSV_ERROR_ARGUMENT, "contribution '%s' needs scores; call cgsv_server_set_scores first",
+                         cgsv_contribution_name(s->scheme.contribution));
+    if (s->scheme.weights == CGSV_WEIGHTS_LOSS && !s->local_loss)
+        return error_set(CGSV_ERROR_ARGUMENT, "weights by loss need losses; call cgsv_server_set_scores first");
+    return CGSV_OK;
 }
 
 static cgsv_status check_stride(const char *name, int64_t stride, int64_t dimension)
@@ -159,6 +201,7 @@ cgsv_status cgsv_server_step(cgsv_server *s, const float *updates, int64_t updat
     if (models) TRY(check_stride("model_stride", model_stride, s->step.dimension));
     if (stream && !s->device->backend->has_streams)
         return error_set(CGSV_ERROR_ARGUMENT, "%s has no streams; expected NULL as stream", s->device->info.name);
+    TRY(check_scores(s));
     s->step.update = updates;
     s->step.update_stride = update_stride;
     s->step.model = models;
@@ -191,7 +234,7 @@ cgsv_status cgsv_server_weights(cgsv_server *s, double *weights)
 {
     TRY(wait_for_step(s, "cgsv_server_weights", "weights", weights));
     TRY(s->device->backend->download(s->device, weights, s->step.coefficient, (size_t)s->step.agents * sizeof *weights));
-    for (int i = 0; i < s->step.agents; i++) weights[i] = fmax(weights[i], 0.0); /* a faulty one's is negative */
+    for (int i = 0; i < s->step.agents; i++) if (isnan(weights[i])) weights[i] = 0; /* a faulty one's */
     return CGSV_OK;
 }
 
@@ -212,11 +255,13 @@ static cgsv_status copy_selection(cgsv_server *s)
         size_t bytes;
     } arrays[] = {
         {(void **)&s->aggregate, s->step.aggregate, (size_t)s->step.dimension * sizeof *s->aggregate},
+        {(void **)&s->key, s->step.key, s->step.key == s->step.aggregate ? 0 : (size_t)s->step.dimension * sizeof *s->key},
         {(void **)&s->rank, s->step.rank, (size_t)s->step.segments * N * sizeof *s->rank},
         {(void **)&s->order, s->step.order, N * sizeof *s->order},
     };
     if (s->copied == s->steps) return CGSV_OK;
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
+        if (arrays[i].bytes == 0) continue;
         if (!*arrays[i].to) *arrays[i].to = malloc(arrays[i].bytes);
         if (!*arrays[i].to) return error_set(CGSV_ERROR_MEMORY, "no memory for %zu bytes of rewards", arrays[i].bytes);
         TRY(s->device->backend->download(s->device, *arrays[i].to, arrays[i].from, arrays[i].bytes));
@@ -227,13 +272,13 @@ static cgsv_status copy_selection(cgsv_server *s)
 
 /* Appends one segment's entries that the rank keeps; returns how many there are by then. */
 static int64_t append_kept(int64_t *index, float *value, int64_t capacity, int64_t count, const float *g,
-                           int64_t begin, int64_t end, const struct rank_state *rank)
+                           const float *keys, int64_t begin, int64_t end, const struct rank_state *rank)
 {
     for (int64_t d = begin; d < end; d++) {
         uint32_t key;
-        memcpy(&key, &g[d], sizeof key);
+        memcpy(&key, &keys[d], sizeof key);
         key &= 0x7fffffffu;
-        if (key == 0 || key < rank->threshold || (key == rank->threshold && d >= rank->tie_end)) continue;
+        if (g[d] == 0 || key < rank->threshold || (key == rank->threshold && d >= rank->tie_end)) continue;
         if (count < capacity) {
             index[count] = d;
             value[count] = g[d];
@@ -256,8 +301,9 @@ cgsv_status cgsv_server_reward(cgsv_server *s, int agent, int64_t capacity, int6
     int place = 0;
     while (s->order[place] != agent) place++;
     for (int segment = 0; segment < s->step.segments; segment++)
-        *count = append_kept(index, value, capacity, *count, s->aggregate, s->segment_begin[segment],
-                             s->segment_begin[segment + 1], &s->rank[(int64_t)segment * s->step.agents + place]);
+        *count = append_kept(index, value, capacity, *count, s->aggregate, s->key ? s->key : s->aggregate,
+                             s->segment_begin[segment], s->segment_begin[segment + 1],
+                             &s->rank[(int64_t)segment * s->step.agents + place]);
     if (!index || *count <= capacity) return CGSV_OK;
     return error_set(CGSV_ERROR_ARGUMENT, "the reward of agent %d has %lld entries and capacity is %lld; make room",
                      agent, (long long)*count, (long long)capacity);

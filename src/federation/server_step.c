@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "federation/stages.h"
+
 /* What entries are selected within: the tensors, or the whole vector. */
 static int segment_table(const struct server_sizes *z, const int64_t **begin, int64_t whole[2])
 {
@@ -63,6 +65,9 @@ static cgsv_status walk(struct server_step *s, cgsv_device *device, size_t *byte
         {(void **)&s->importance, F * N * sizeof *s->importance},
         {(void **)&s->norm, F * N * sizeof *s->norm},
         {(void **)&s->coefficient, F * N * sizeof *s->coefficient},
+        {(void **)&s->contribution, F * N * sizeof *s->contribution},
+        {(void **)&s->removed, F * N * sizeof *s->removed},
+        {(void **)&s->own_share, F * N * sizeof *s->own_share},
         {(void **)&s->keep_ratio, F * N * sizeof *s->keep_ratio},
         {(void **)&s->order, F * N * sizeof *s->order},
         {(void **)&s->rank, F * G * N * sizeof *s->rank},
@@ -89,7 +94,7 @@ size_t server_step_bytes(const struct kernels *kernels, const struct server_size
     size_t bytes = 0;
     count_all(&counted, kernels, sizes);
     walk(&counted, NULL, &bytes);
-    return bytes;
+    return bytes + stages_bytes(kernels, sizes);
 }
 
 static cgsv_status upload_tables(struct server_step *s, cgsv_device *device, const struct server_sizes *z,
@@ -133,15 +138,19 @@ cgsv_status server_step_create(struct server_step *step, cgsv_device *device, co
     size_t bytes = 0;
     count_all(step, device->kernels, sizes);
     cgsv_status status = walk(step, device, &bytes);
+    step->key = step->aggregate;
     if (status == CGSV_OK) status = upload_tables(step, device, sizes, mechanism, data_share);
+    if (status == CGSV_OK) status = stages_create(step, device, sizes, mechanism);
     if (status != CGSV_OK) server_step_free(step, device);
     return status;
 }
 
 void server_step_free(struct server_step *s, cgsv_device *device)
 {
+    stages_free(s, device);
     const void *all[] = {s->chunk,       s->span,          s->segment_span,     s->segment_begin, s->mechanism,
                          s->data_share,  s->aggregate,     s->importance,       s->norm,          s->coefficient,
+                         s->contribution, s->removed,      s->own_share,
                          s->keep_ratio,  s->order,         s->rank,             s->groups,        s->group_prefix,
                          s->histogram,   s->met,           s->ties,             s->norm_partial,  s->dot_partial,
                          s->download_partial, s->record};
@@ -164,12 +173,17 @@ cgsv_status server_step_select(cgsv_device *device, const struct server_step *st
 cgsv_status server_step_run(cgsv_device *device, const struct server_step *step, void *stream)
 {
     const struct kernels *k = device->kernels;
-    if (!step->norms_given) LAUNCHED(device, k->server_norms(stream, *step));
-    LAUNCHED(device, k->server_weigh(stream, *step));
-    LAUNCHED(device, k->server_aggregate_and_dot(stream, *step));
-    LAUNCHED(device, k->server_contribution(stream, *step));
-    TRY(server_step_select(device, step, stream));
-    LAUNCHED(device, k->server_download(stream, *step));
-    LAUNCHED(device, k->server_record(stream, *step));
+    struct server_step s = *step;
+    TRY(stages_upload(device, &s, stream));
+    if (!s.norms_given) LAUNCHED(device, k->server_norms(stream, s));
+    LAUNCHED(device, k->server_weigh(stream, s));
+    TRY(stages_value(device, &s, stream));
+    LAUNCHED(device, k->server_aggregate_and_dot(stream, s));
+    LAUNCHED(device, k->server_contribution(stream, s));
+    TRY(stages_order(device, &s, stream));
+    TRY(server_step_select(device, &s, stream));
+    TRY(stages_own(device, &s, stream));
+    LAUNCHED(device, k->server_download(stream, s));
+    LAUNCHED(device, k->server_record(stream, s));
     return CGSV_OK;
 }

@@ -11,6 +11,7 @@ struct server_sizes {
     int tensors;
     const int64_t *tensor_begin; /* [tensors + 1], on the host */
     enum cgsv_reward reward;
+    unsigned needs; /* enum scheme_need of all federations' schemes */
 };
 
 /* Bytes that server_step_create will take. */
@@ -21,8 +22,8 @@ size_t server_step_bytes(const struct kernels *kernels, const struct server_size
  * of pieces. */
 int server_cut(struct chunk *piece, int32_t *first, const int64_t *begin, int parts, int64_t columns);
 
-/* Allocates all arrays but update, model, server_model, round and train_loss, which the
- * caller sets with their strides, and fills the tables. mechanism[F] and data_share[F N]
+/* Allocates all arrays but update, model, server_model, round, train_loss, score and local_loss, which
+ * the caller sets with their strides, and fills the tables. mechanism[F] and data_share[F N]
  * are the host's. */
 cgsv_status server_step_create(struct server_step *step, cgsv_device *device, const struct server_sizes *sizes,
                                const struct mechanism *mechanism, const double *data_share);

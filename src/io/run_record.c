@@ -36,7 +36,7 @@ static bool add_config(cJSON *root, const cgsv_config *config)
            json_add_text(to, "decay_per", cgsv_decay_name(config->decay_per)) &&
            cJSON_AddNumberToObject(to, "gamma", config->gamma) &&
            cJSON_AddNumberToObject(to, "alpha", config->alpha) && cJSON_AddNumberToObject(to, "beta", config->beta) &&
-           json_add_text(to, "reward", cgsv_reward_name(config->reward)) &&
+           json_add_text(to, "reward", cgsv_reward_name(config->scheme.reward)) &&
            cJSON_AddBoolToObject(to, "standalone", config->standalone) &&
            cJSON_AddNumberToObject(to, "standalone_lr", config->standalone_lr) &&
            cJSON_AddNumberToObject(to, "eval_every", config->eval_every) && json_add_uint64(to, "seed", config->seed);

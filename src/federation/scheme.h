@@ -1,0 +1,29 @@
+/* What the server step asks of a scheme. */
+#ifndef FEDERATION_SCHEME_H
+#define FEDERATION_SCHEME_H
+
+#include <stdbool.h>
+
+#include "cgsv/federation.h"
+#include "kernels/kernels.h"
+
+/* Work that only some schemes make the server step do, and memory that this takes. */
+enum scheme_need {
+    NEEDS_EXACT = 1,  /* Shapley values */
+    NEEDS_UPLOAD = 2, /* uploads that are not the raw updates */
+    NEEDS_OWN = 4,    /* agents' own updates added to their models */
+    NEEDS_KEYS = 8,   /* a random order of the entries */
+    NEEDS_ALONE = 16  /* models that local training goes on with */
+};
+unsigned scheme_needs(const cgsv_scheme *scheme);
+
+/* Contributions come from samples that are kept aside. */
+bool scheme_takes_scores(const cgsv_scheme *scheme);
+
+/* Agents keep their own updates and download nothing. */
+bool scheme_trains_alone(const cgsv_scheme *scheme);
+
+/* What the kernels need to know of a federation's settings. */
+struct mechanism mechanism_of(const cgsv_config *config);
+
+#endif
