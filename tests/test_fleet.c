@@ -215,7 +215,7 @@ Test(fleet, refusals_name_the_setting)
     REFUSED(momentum, 0.5, "momentum");
     REFUSED(lr_decay, 1, "lr-decay");
     REFUSED(decay_per, CGSV_DECAY_EPOCH, "decay-per");
-    REFUSED(reward, CGSV_REWARD_GLOBAL, "reward");
+    REFUSED(scheme.reward, CGSV_REWARD_GLOBAL, "reward");
     REFUSED(eval_every, 1, "eval-every");
     REFUSED(beta, -1, "beta");
     REFUSED(samples_per_agent, -1, "samples-per-agent");

@@ -60,7 +60,7 @@ static cgsv_status create_exact(struct server_stages *stages, cgsv_device *devic
     exact_options(&options);
     TRY(valuation_create(&stages->exact, device, z->federations, z->agents, &options));
     stages->gram = (struct gram){.gram = stages->exact.gram, .columns = z->dimension, .games = z->federations,
-                                 .agents = z->agents};
+                                 .agents = z->agents, .precise = 1};
     TRY(backend->allocate(device, (void **)&stages->gram.partial, gram_partial_bytes(z)));
     return backend->allocate(device, (void **)&stages->gram.not_finite, BYTES_OF(int, z->federations, z->agents));
 }
