@@ -158,7 +158,7 @@ struct server_step {
     int tensors, chunks, pieces, spans, segments;
     int span_parts;                    /* K, parts of TIE_COLUMNS columns in the longest span */
     enum cgsv_reward reward;
-    int norms_given;                   /* norm_partial is the optimizer's */
+    int norms_given;                   /* norm_partial is the optimizer's, where raw updates are uploaded */
     const struct chunk *chunk;         /* [P] */
     const struct chunk *span;          /* [S] pieces of segments; `tensor` is the segment */
     const int32_t *segment_span;       /* [G + 1] first span of a segment */

@@ -18,6 +18,12 @@ DEVICE uint32_t key_of(float g) { return bits_of(g) & 0x7fffffffu; }
 /* The segment of the selection that a parameter tensor belongs to. */
 DEVICE int64_t segment_of(struct server_step s, int32_t tensor) { return s.reward == CGSV_REWARD_LAYER ? tensor : 0; }
 
+/* The agents upload their updates as they are. */
+DEVICE int uploads_raw(const struct mechanism *m)
+{
+    return m->scheme.normalise != CGSV_NORMALISE_ENTRIES && (m->scheme.upload == 0 || m->scheme.upload == 1);
+}
+
 DEVICE const float *update_row(struct server_step s, int64_t federation, int64_t agent)
 {
     return s.update + (federation * s.agents + agent) * s.update_stride;

@@ -242,3 +242,284 @@ Test(schemes, oracle_of_variants)
     VARIANT("dw", s->upload = 0.2, s->own_update = CGSV_OWN_MINUS_SHARE)
     cgsv_device_close(device);
 }
+
+/* ---- one round of two schemes ---- */
+
+/* The agents by keep ratio, least first. */
+static void ranking(int *order, cgsv_device *device, const char *scheme)
+{
+    struct trial *t = calloc(1, sizeof *t);
+    cr_assert_not_null(t);
+    cgsv_server_config_defaults(&t->config, N, D);
+    check(cgsv_scheme_named(&t->config.scheme, scheme));
+    random_state = 1;
+    for (int d = 0; d < D; d++) {
+        const double common = uniform();
+        for (int i = 0; i < N; i++) t->update[i * D + d] = (float)(common + (i * 5 % N) * uniform());
+    }
+    check(cgsv_server_create(&t->server, device, &t->config));
+    check(cgsv_server_step(t->server, t->update, D, NULL, 0, NULL, NULL));
+    check(cgsv_server_records(t->server, t->record));
+    for (int i = 0; i < N; i++) {
+        int place = 0;
+        for (int j = 0; j < N; j++) place += t->record[j].keep_ratio < t->record[i].keep_ratio;
+        order[place] = i;
+    }
+    cgsv_server_free(t->server);
+    free(t);
+}
+
+Test(schemes, euclidean_ranks_as_cgsv)
+{
+    cgsv_device *device = open_cpu(1);
+    int cosine[N], euclidean[N];
+    ranking(cosine, device, "cgsv");
+    ranking(euclidean, device, "euclidean");
+    cr_assert_eq(memcmp(cosine, euclidean, sizeof cosine), 0);
+    cgsv_device_close(device);
+}
+
+/* A random order is the same for all agents, so that rewards are nested; another in each round and
+ * for each seed; and does not favour any part of the vector. */
+Test(schemes, random_rewards_are_nested)
+{
+    cgsv_device *device = open_cpu(1);
+    struct trial *t = calloc(1, sizeof *t);
+    float reward[4][N][D];
+    cr_assert_not_null(t);
+    for (int seed = 0; seed < 2; seed++) {
+        cgsv_server_config_defaults(&t->config, N, D);
+        t->config.scheme.reward = CGSV_REWARD_RANDOM;
+        t->config.seed = (uint64_t)seed;
+        check(cgsv_server_create(&t->server, device, &t->config));
+        for (int round = 0; round < 2; round++) {
+            random_state = 5; /* the same updates every time */
+            for (int i = 0; i < N * D; i++) t->update[i] = (float)(1 + (i / D + 1) * 0.3 * uniform());
+            check(cgsv_server_step(t->server, t->update, D, NULL, 0, NULL, NULL));
+            check(cgsv_server_records(t->server, t->record));
+            for (int i = 0; i < N; i++) told_reward(reward[2 * seed + round][i], t->server, i);
+        }
+        cgsv_server_free(t->server);
+    }
+    for (int k = 0; k < 4; k++) {
+        double place = 0, count = 0;
+        for (int i = 0; i + 1 < N; i++) /* later agents are noisier, so get less */
+            for (int d = 0; d < D; d++) cr_assert(reward[k][i + 1][d] == 0 || reward[k][i][d] != 0);
+        for (int d = 0; d < D; d++)
+            if (reward[k][N - 1][d] != 0) place += d, count++;
+        cr_assert(count > D / 4 && count < 9 * D / 10, "%g entries", count);
+        cr_assert_float_eq(place / count, D / 2.0, D / 8.0);
+        for (int other = 0; other < k; other++)
+            cr_assert_neq(memcmp(reward[k][N - 1], reward[other][N - 1], sizeof reward[k][0]), 0);
+    }
+    free(t);
+    cgsv_device_close(device);
+}
+
+/* ---- whole federations ---- */
+
+enum { AGENTS = 3 };
+
+static cgsv_config small_config(const char *scheme)
+{
+    cgsv_config c;
+    cgsv_config_defaults(&c, "synthetic");
+    c.model = CGSV_MODEL_MLP;
+    c.agents = AGENTS;
+    c.rounds = 3;
+    c.local_epochs = 2;
+    c.samples_per_agent = 50;
+    c.lr = 0.05;
+    check(cgsv_config_set_scheme(&c, scheme));
+    return c;
+}
+
+static cgsv_dataset *load(void)
+{
+    cgsv_dataset *data;
+    check(cgsv_dataset_load(&data, "synthetic", NULL));
+    data->test.samples = 200; /* enough to tell models apart */
+    return data;
+}
+
+/* The agents' models w[AGENTS][D], the server's and, where `alone` is not NULL, the twins'. */
+struct outcome {
+    size_t dimension;
+    float *agents, *server, *alone;
+    cgsv_evaluation test[AGENTS], local[AGENTS];
+    cgsv_round_record record[AGENTS];
+};
+
+static float *floats(size_t count)
+{
+    float *p = malloc(count * sizeof *p);
+    cr_assert_not_null(p);
+    return p;
+}
+
+static void read_outcome(struct outcome *o, cgsv_federation *f, const cgsv_config *c)
+{
+    const size_t size = (size_t)cgsv_federation_parameters(f);
+    *o = (struct outcome){.dimension = size, .agents = floats(AGENTS * size), .server = floats(size),
+                          .alone = floats(AGENTS * size)};
+    for (int i = 0; i < AGENTS; i++) {
+        check(cgsv_federation_model(f, CGSV_AGENT, i, o->agents + (size_t)i * size));
+        if (c->standalone) check(cgsv_federation_model(f, CGSV_STANDALONE, i, o->alone + (size_t)i * size));
+    }
+    check(cgsv_federation_model(f, CGSV_SERVER, 0, o->server));
+    check(cgsv_federation_evaluation(f, o->test, NULL, NULL));
+    check(cgsv_federation_local_evaluation(f, o->local));
+    check(cgsv_federation_round(f, c->rounds - 1, o->record));
+}
+
+static void run(struct outcome *o, const cgsv_config *c, int threads)
+{
+    cgsv_dataset *data;
+    cgsv_federation *f;
+    cgsv_device *device = open_cpu(threads);
+    data = load();
+    check(cgsv_federation_create(&f, device, c, data));
+    check(cgsv_federation_run(f, c->rounds));
+    check(cgsv_federation_evaluate(f));
+    read_outcome(o, f, c);
+    cgsv_federation_free(f);
+    cgsv_device_close(device);
+    cgsv_dataset_free(data);
+}
+
+static void outcome_free(struct outcome *o) { free(o->agents), free(o->server), free(o->alone); }
+
+static void same_models(const struct outcome *a, const struct outcome *b, double tolerance)
+{
+    for (size_t i = 0; i < AGENTS * a->dimension; i++)
+        cr_assert(fabs(a->agents[i] - b->agents[i]) <= tolerance, "entry %zu: %g and %g", i, (double)a->agents[i],
+                  (double)b->agents[i]);
+}
+
+static void check_standalone(cgsv_optimizer optimizer, double momentum)
+{
+    struct outcome o;
+    cgsv_config c = small_config("standalone");
+    c.optimizer = optimizer;
+    c.momentum = momentum;
+    if (optimizer == CGSV_OPTIMIZER_ADAM) c.lr = 1e-3;
+    run(&o, &c, 2);
+    cr_assert_eq(memcmp(o.agents, o.alone, AGENTS * o.dimension * sizeof *o.agents), 0, "agents are not their twins");
+    for (int i = 0; i < AGENTS; i++) {
+        cr_assert_eq(o.record[i].kept, 0);
+        cr_assert_eq(o.record[i].fault, 0);
+        cr_assert_eq(o.test[i].loss, o.local[i].loss, "there is no download");
+    }
+    cr_assert_neq(memcmp(o.agents, o.agents + o.dimension, o.dimension * sizeof *o.agents), 0);
+    outcome_free(&o);
+}
+
+Test(schemes, standalone_is_the_twins)
+{
+    check_standalone(CGSV_OPTIMIZER_SGD, 0);
+    check_standalone(CGSV_OPTIMIZER_SGD, 0.9);
+    check_standalone(CGSV_OPTIMIZER_ADAM, 0);
+}
+
+/* All agents get the server's model, which differs from what they trained. */
+Test(schemes, fedavg_gives_everyone_the_same)
+{
+    struct outcome o;
+    const cgsv_config c = small_config("fedavg");
+    double local[AGENTS], test[AGENTS];
+    run(&o, &c, 1);
+    for (int i = 0; i < AGENTS; i++) {
+        cr_assert_eq(memcmp(o.agents + (size_t)i * o.dimension, o.server, o.dimension * sizeof *o.server), 0);
+        cr_assert_eq(o.record[i].keep_ratio, 1);
+        cr_assert_eq(o.record[i].kept, (double)o.dimension);
+        local[i] = o.local[i].loss;
+        test[i] = o.test[i].loss;
+    }
+    cr_assert(isnan(cgsv_pearson(local, test, AGENTS)), "all agents are equal");
+    cr_assert_neq(local[0], local[1]);
+    outcome_free(&o);
+}
+
+/* One round by hand: w + Σ n_i / Σ n (w_i − w) is the mean of the models that were trained. */
+Test(schemes, fedavg_is_the_mean_of_the_models)
+{
+    cgsv_dataset *data;
+    cgsv_federation *f;
+    cgsv_device *device = open_cpu(1);
+    cgsv_config c = small_config("fedavg");
+    data = load();
+    check(cgsv_federation_create(&f, device, &c, data));
+    const size_t size = (size_t)cgsv_federation_parameters(f);
+    float *start = floats(size), *after = floats(size), *update = floats(size);
+    double *mean = calloc(size, sizeof *mean), total = 0;
+    for (int i = 0; i < AGENTS; i++) total += (double)cgsv_federation_samples(f, i, NULL);
+    check(cgsv_federation_model(f, CGSV_SERVER, 0, start));
+    check(cgsv_federation_run(f, 1));
+    check(cgsv_federation_model(f, CGSV_SERVER, 0, after));
+    for (int i = 0; i < AGENTS; i++) {
+        check(cgsv_federation_update(f, i, update));
+        for (size_t d = 0; d < size; d++)
+            mean[d] += (double)cgsv_federation_samples(f, i, NULL) / total * ((double)start[d] + update[d]);
+    }
+    for (size_t d = 0; d < size; d++)
+        cr_assert_float_eq(after[d], mean[d], 2 * FLT_EPSILON * (fabs(mean[d]) + fabs((double)start[d])));
+    free(start), free(after), free(update), free(mean);
+    cgsv_federation_free(f);
+    cgsv_device_close(device);
+    cgsv_dataset_free(data);
+}
+
+Test(schemes, fedprox_without_mu_is_fedavg)
+{
+    struct outcome avg, prox, pulled;
+    cgsv_config c = small_config("fedavg");
+    run(&avg, &c, 1);
+    c = small_config("fedprox");
+    cr_assert_gt(c.scheme.mu, 0);
+    c.scheme.mu = 15;
+    run(&pulled, &c, 1);
+    c.scheme.mu = 0;
+    run(&prox, &c, 2);
+    same_models(&avg, &prox, 0);
+    cr_assert_lt(pulled.record[AGENTS - 1].update_norm, 0.8 * prox.record[AGENTS - 1].update_norm, "it holds back");
+    for (size_t i = 0; i < AGENTS * avg.dimension; i++)
+        cr_assert_eq(avg.alone[i], pulled.alone[i], "twins know no proximal term");
+    outcome_free(&avg), outcome_free(&prox), outcome_free(&pulled);
+}
+
+/* The same federation in a fleet with one of another scheme: the same bits as alone. */
+static void check_mixed(cgsv_config a, cgsv_config b)
+{
+    cgsv_dataset *data;
+    cgsv_fleet *fleet;
+    cgsv_device *device = open_cpu(2);
+    struct outcome alone, together;
+    const cgsv_config both[2] = {a, b};
+    data = load();
+    check(cgsv_fleet_create(&fleet, device, both, 2, data));
+    check(cgsv_fleet_run(fleet, a.rounds));
+    check(cgsv_fleet_evaluate(fleet));
+    for (int k = 0; k < 2; k++) {
+        run(&alone, &both[k], 1);
+        read_outcome(&together, cgsv_fleet_federation(fleet, k), &both[k]);
+        same_models(&alone, &together, 0);
+        cr_assert_eq(memcmp(alone.record, together.record, sizeof alone.record), 0);
+        cr_assert_eq(memcmp(alone.local, together.local, sizeof alone.local), 0);
+        outcome_free(&alone), outcome_free(&together);
+    }
+    cgsv_fleet_free(fleet);
+    cgsv_device_close(device);
+    cgsv_dataset_free(data);
+}
+
+Test(schemes, fleets_may_mix_them)
+{
+    cgsv_config exact = small_config("cgsv-exact"), own = small_config("rffl"), prox = small_config("fedprox");
+    cgsv_config part = small_config("dw"), alone = small_config("standalone");
+    own.scheme.reward = exact.scheme.reward = prox.scheme.reward = part.scheme.reward = CGSV_REWARD_LAYER;
+    part.scheme.upload = 0.3;
+    part.scheme.own_update = CGSV_OWN_MINUS_SHARE;
+    check_mixed(exact, own);
+    check_mixed(prox, alone);
+    check_mixed(own, part);
+}

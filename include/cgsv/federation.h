@@ -161,6 +161,11 @@ CGSV_API cgsv_status cgsv_federation_round(cgsv_federation *federation, int roun
 CGSV_API cgsv_status cgsv_federation_evaluation(cgsv_federation *federation, cgsv_evaluation *agents,
                                                 cgsv_evaluation *standalone, cgsv_evaluation *server);
 
+/* The same of the agents' models as the round's local training has left them, before the download:
+ * agents[N]. With a scheme that gives everyone the same model, fairness is measured by these. NaN
+ * before the first round. */
+CGSV_API cgsv_status cgsv_federation_local_evaluation(cgsv_federation *federation, cgsv_evaluation *agents);
+
 /* Pearson correlation of x[n] and y[n]; NaN when either has no variance. Of standalone
  * and final test accuracies it is the paper's collaborative fairness ρ. */
 CGSV_API double cgsv_pearson(const double *x, const double *y, int n);

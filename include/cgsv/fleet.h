@@ -2,10 +2,10 @@
  * settings wants them. A federation of a fleet gives the same bits as it does alone.
  *
  * All have the data set, model, number of agents, rounds, local epochs, batch, optimizer,
- * momentum, learning-rate decay, evaluation interval and reward rule in common. They may
- * differ in the rest: β, α, Γ, learning rates, partition, seed, standalone twins. Twins
- * depend on partition, seed and learning rate alone; federations whose twins would be the
- * same share them, and train them once. */
+ * momentum, learning-rate decay, evaluation interval and the scheme's reward rule in common. They
+ * may differ in the rest: the scheme's other stages, β, α, Γ, learning rates, partition, seed,
+ * standalone twins. Twins depend on partition, seed and learning rate alone; federations whose
+ * twins would be the same share them, and train them once. */
 #ifndef CGSV_FLEET_H
 #define CGSV_FLEET_H
 

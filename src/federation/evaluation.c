@@ -30,15 +30,27 @@ static cgsv_status evaluate_rows(cgsv_fleet *f, struct loss_sums *sums, const fl
     return CGSV_OK;
 }
 
-/* Twins lie scattered among the rows in training; the gradients' memory is free between
- * rounds and takes them side by side. */
-static cgsv_status gather_twins(cgsv_fleet *f)
+/* Agents and twins lie scattered among the rows in training; the gradients' memory is free
+ * between rounds and takes them side by side. */
+static cgsv_status gather(cgsv_fleet *f, int place, int row)
 {
     const int64_t ld = f->model.row_stride;
+    return f->device->backend->copy(f->device, f->gradient + place * ld, f->work + row * ld,
+                                    (size_t)ld * sizeof *f->work);
+}
+
+static cgsv_status gather_twins(cgsv_fleet *f)
+{
     for (int t = 0; t < f->twin_sets; t++)
-        for (int i = 0; i < f->agents; i++)
-            TRY(f->device->backend->copy(f->device, f->gradient + (t * f->agents + i) * ld,
-                                         f->work + f->twins[t].row[i] * ld, (size_t)ld * sizeof *f->work));
+        for (int i = 0; i < f->agents; i++) TRY(gather(f, t * f->agents + i, f->twins[t].row[i]));
+    return CGSV_OK;
+}
+
+/* The agents' models as the latest round's local training has left them, before the download. */
+static cgsv_status gather_agents(cgsv_fleet *f)
+{
+    for (int r = 0; r < f->rows; r++)
+        if (f->row[r].agent >= 0) TRY(gather(f, f->row[r].agent, r));
     return CGSV_OK;
 }
 
@@ -49,6 +61,8 @@ cgsv_status cgsv_fleet_evaluate(cgsv_fleet *f)
     TRY(evaluate_rows(f, f->test_sums, f->models, fleet_models(f)));
     TRY(gather_twins(f));
     TRY(evaluate_rows(f, f->test_sums + fleet_models(f), f->gradient, fleet_twins(f)));
+    TRY(gather_agents(f));
+    TRY(evaluate_rows(f, f->test_sums + fleet_models(f) + fleet_twins(f), f->gradient, fleet_agents(f)));
     f->evaluated = true;
     return backend->phase(f->device, PHASE_IDLE);
 }

@@ -74,6 +74,21 @@ cgsv_status cgsv_federation_evaluation(cgsv_federation *m, cgsv_evaluation *agen
     return status;
 }
 
+cgsv_status cgsv_federation_local_evaluation(cgsv_federation *m, cgsv_evaluation *agents)
+{
+    const cgsv_fleet *f = m->fleet;
+    const int N = f->agents;
+    if (!f->evaluated) return error_set(CGSV_ERROR_ARGUMENT, "nothing has been evaluated yet");
+    struct loss_sums *sums = calloc((size_t)N, sizeof *sums);
+    if (!sums) return error_set(CGSV_ERROR_MEMORY, "no memory for %d results", N);
+    cgsv_status status = f->device->backend->download(
+        f->device, sums, f->test_sums + fleet_models(f) + fleet_twins(f) + m->number * N, (size_t)N * sizeof *sums);
+    for (int i = 0; status == CGSV_OK && i < N; i++)
+        agents[i] = f->rounds_done > 0 ? mean_of(sums[i]) : (cgsv_evaluation){NAN, NAN};
+    free(sums);
+    return status;
+}
+
 int cgsv_federation_rounds_done(const cgsv_federation *m) { return m->fleet->rounds_done; }
 
 cgsv_status cgsv_federation_round(cgsv_federation *m, int round, cgsv_round_record *records)

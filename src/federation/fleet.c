@@ -126,7 +126,7 @@ static cgsv_status allocate(cgsv_fleet *f, const cgsv_dataset *data)
         {(void **)&f->train_loss, NULL, FN * sizeof *f->train_loss},
         {(void **)&f->round, NULL, sizeof *f->round},
         {(void **)&f->train_sums, NULL, R * sizeof *f->train_sums},
-        {(void **)&f->test_sums, NULL, (models + twins) * sizeof *f->test_sums},
+        {(void **)&f->test_sums, NULL, (models + twins + FN) * sizeof *f->test_sums},
         {(void **)&f->train_x, data->train.x, train * picture},
         {(void **)&f->train_y, data->train.y, train * sizeof *f->train_y},
         {(void **)&f->test_x, data->test.x, test * picture},

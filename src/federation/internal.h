@@ -72,7 +72,7 @@ struct cgsv_fleet {
     struct server_step server;
     device_graph *training_graph, *server_graph; /* the halves of a round, once recorded */
 
-    struct loss_sums *test_sums; /* [F (N + 1) + T N]: the rows of W, then the twins */
+    struct loss_sums *test_sums; /* [F (N + 1) + T N + F N]: the rows of W, the twins, agents before the download */
     bool evaluated;
 };
 
@@ -81,7 +81,8 @@ enum { EVALUATION_BATCH = 128, EVALUATION_ROWS = 64 };
 
 static inline int fleet_models(const cgsv_fleet *f) { return f->federations * (f->agents + 1); }
 static inline int fleet_twins(const cgsv_fleet *f) { return f->twin_sets * f->agents; }
-static inline int fleet_rows(const cgsv_fleet *f) { return f->federations * f->agents + fleet_twins(f); }
+static inline int fleet_agents(const cgsv_fleet *f) { return f->federations * f->agents; }
+static inline int fleet_rows(const cgsv_fleet *f) { return fleet_agents(f) + fleet_twins(f); }
 
 /* Checks configs[count] and that a fleet may hold them all, and finds out which share splits
  * and twins. Errors leave it to be freed with members_free. */

@@ -175,7 +175,7 @@ cgsv_status server_step_run(cgsv_device *device, const struct server_step *step,
     const struct kernels *k = device->kernels;
     struct server_step s = *step;
     TRY(stages_upload(device, &s, stream));
-    if (!s.norms_given) LAUNCHED(device, k->server_norms(stream, s));
+    if (!s.norms_given || s.update != s.raw) LAUNCHED(device, k->server_norms(stream, s));
     LAUNCHED(device, k->server_weigh(stream, s));
     TRY(stages_value(device, &s, stream));
     LAUNCHED(device, k->server_aggregate_and_dot(stream, s));

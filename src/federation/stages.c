@@ -140,7 +140,6 @@ cgsv_status stages_upload(cgsv_device *device, struct server_step *step, void *s
     }
     step->update = upload;
     step->update_stride = step->ld;
-    step->norms_given = 0;
     return CGSV_OK;
 }
 
