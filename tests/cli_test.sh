@@ -80,20 +80,20 @@ summary = json.load(open(folder + "/summary.json"))
 rows = list(csv.DictReader(open(folder + "/rounds.csv")))
 columns = ("round agent samples update_norm psi importance keep_ratio kept reward_cos reward_error distance "
            "distance_last_layer server_norm train_loss test_loss test_accuracy standalone_loss "
-           "standalone_accuracy fault").split()
+           "standalone_accuracy fault local_loss local_accuracy").split()
 agents = config["config"]["agents"]
 assert list(rows[0]) == columns, list(rows[0])
 assert [(int(r["round"]), int(r["agent"])) for r in rows] == [
     (t + 1, i) for t in range(config["config"]["rounds"]) for i in range(agents)]
 for r in rows:
     assert all(math.isfinite(float(r[c])) for c in columns[:14] + ["fault"])
-    assert (r["test_accuracy"] != "") == (r["round"] in evaluated), r
+    assert (r["test_accuracy"] != "") == (r["local_accuracy"] != "") == (r["round"] in evaluated), r
 for t in set(r["round"] for r in rows):
     assert abs(sum(float(r["importance"]) for r in rows if r["round"] == t) - 1) < 1e-6
 assert [int(r["samples"]) for r in rows[:agents]] == config["samples"] == [a["samples"] for a in summary["agents"]]
 for a, r in zip(summary["agents"], rows[-agents:]):
     assert abs(a["accuracy"] - float(r["test_accuracy"])) < 1e-6 and sum(a["class_counts"]) == a["samples"]
-for key in "rho_accuracy rho_loss rho_samples accuracy_mean accuracy_max gain_mean jain_index seconds server".split():
+for key in "rho_accuracy rho_loss rho_local rho_samples accuracy_mean accuracy_max gain_mean jain_index seconds server".split():
     assert key in summary, key
 model = open(folder + "/models/agent_000.safetensors", "rb").read()
 header = json.loads(model[8:8 + struct.unpack("<Q", model[:8])[0]])
@@ -187,7 +187,7 @@ check "standard output that is full" test $? -eq 1
 
 # A full disk: rounds.csv keeps whole rows, the message says why
 whole_rows() {
-    awk -F, 'NF != 19 { bad = 1 } END { exit bad || NR < 2 }' "$1/rounds.csv" &&
+    awk -F, 'NF != 21 { bad = 1 } END { exit bad || NR < 2 }' "$1/rounds.csv" &&
         [ -z "$(tail -c 1 "$1/rounds.csv")" ]
 }
 long=(--model mlp --agents 10 --samples-per-agent 20 --rounds 60 --local-epochs 1 --eval-every 5 --no-standalone

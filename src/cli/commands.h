@@ -12,6 +12,7 @@ int command_value(int argc, char **argv);
 int command_study(int argc, char **argv);
 int command_report(int argc, char **argv);
 int command_bench(int argc, char **argv);
+int command_schemes(int argc, char **argv);
 int command_devices(int argc, char **argv);
 
 /* Prints the last error in one line and gives its exit code; EXIT_DONE when there

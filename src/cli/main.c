@@ -17,6 +17,7 @@ static const struct {
     {"study", "measure how far cheap estimates of contributions are from exact ones", command_study},
     {"report", "write a page with the plots and tables of runs", command_report},
     {"bench", "time the server step, the valuation and the selection on this machine", command_bench},
+    {"schemes", "list the reward schemes that runs can follow", command_schemes},
     {"devices", "list the devices that can be used, and why others cannot", command_devices},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };

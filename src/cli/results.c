@@ -65,11 +65,11 @@ void results_report_faults(const struct run_results *results)
                         results->agent[i].faults[kind].first_round);
 }
 
-/* Fairness and means; columns[4 × agents] is for working in. */
+/* Fairness and means; columns[5 × agents] is for working in. */
 static void summarise(struct run_results *results, double *columns)
 {
     int n = results->agents;
-    double *accuracy = columns, *loss = accuracy + n, *alone = loss + n, *samples = alone + n;
+    double *accuracy = columns, *loss = accuracy + n, *alone = loss + n, *samples = alone + n, *local = samples + n;
     double accuracy_sum = 0, gain_sum = 0, squares = 0;
     results->accuracy_max = 0;
     for (int i = 0; i < n; i++) {
@@ -78,12 +78,14 @@ static void summarise(struct run_results *results, double *columns)
         loss[i] = agent->federated.loss;
         alone[i] = agent->standalone.accuracy;
         samples[i] = (double)agent->samples;
+        local[i] = agent->local.accuracy;
         accuracy_sum += accuracy[i];
         gain_sum += agent->gain;
         results->accuracy_max = fmax(results->accuracy_max, accuracy[i]);
     }
     results->rho_accuracy = cgsv_pearson(alone, accuracy, n);
     results->rho_loss = cgsv_pearson(alone, loss, n);
+    results->rho_local = cgsv_pearson(alone, local, n);
     results->rho_samples = cgsv_pearson(samples, accuracy, n);
     results->jain_index = cgsv_jain_index(accuracy, n);
     results->accuracy_mean = accuracy_sum / n;
@@ -93,10 +95,11 @@ static void summarise(struct run_results *results, double *columns)
 }
 
 static cgsv_status read_agents(struct run_results *results, cgsv_federation *federation, cgsv_round_record *records,
-                               cgsv_evaluation *federated, cgsv_evaluation *standalone)
+                               cgsv_evaluation *federated, cgsv_evaluation *standalone, cgsv_evaluation *local)
 {
     TRY(cgsv_federation_round(federation, results->rounds - 1, records));
     TRY(cgsv_federation_evaluation(federation, federated, standalone, &results->server));
+    TRY(cgsv_federation_local_evaluation(federation, local));
     TRY(cgsv_federation_seconds(federation, &results->seconds));
     for (int i = 0; i < results->agents; i++) {
         struct agent_result *agent = &results->agent[i];
@@ -104,6 +107,7 @@ static cgsv_status read_agents(struct run_results *results, cgsv_federation *fed
         agent->keep_ratio = records[i].keep_ratio;
         agent->federated = federated[i];
         agent->standalone = standalone[i];
+        agent->local = local[i];
         agent->gain = federated[i].accuracy - standalone[i].accuracy;
     }
     return CGSV_OK;
@@ -113,12 +117,13 @@ cgsv_status results_collect(struct run_results *results, cgsv_federation *federa
 {
     size_t agents = (size_t)results->agents;
     cgsv_round_record *records = calloc(agents, sizeof *records);
-    cgsv_evaluation *evaluations = calloc(2 * agents, sizeof *evaluations);
-    double *columns = calloc(4 * agents, sizeof *columns);
+    cgsv_evaluation *evaluations = calloc(3 * agents, sizeof *evaluations);
+    double *columns = calloc(5 * agents, sizeof *columns);
     cgsv_status status = CGSV_OK;
     if (!records || !evaluations || !columns)
         status = error_set(CGSV_ERROR_MEMORY, "no memory for the results of %d agents", results->agents);
-    if (status == CGSV_OK) status = read_agents(results, federation, records, evaluations, evaluations + agents);
+    if (status == CGSV_OK)
+        status = read_agents(results, federation, records, evaluations, evaluations + agents, evaluations + 2 * agents);
     if (status == CGSV_OK) summarise(results, columns);
     free(records);
     free(evaluations);
@@ -157,6 +162,7 @@ void results_print(FILE *stream, const struct run_results *results, bool standal
         fprintf(stream, "gain                 mean %+.4f, spread %.4f\n", results->gain_mean, results->gain_spread);
         print_rho(stream, "fairness rho        ", results->rho_accuracy);
         print_rho(stream, "rho with the loss   ", results->rho_loss);
+        print_rho(stream, "rho before download ", results->rho_local);
     } else {
         fprintf(stream, "fairness rho         not measured (--no-standalone)\n");
     }

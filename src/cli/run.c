@@ -29,6 +29,7 @@ struct run {
     cgsv_round_record *records;  /* [agents] */
     cgsv_evaluation *agents;     /* [agents], of the latest evaluation */
     cgsv_evaluation *standalone; /* [agents] */
+    cgsv_evaluation *local;      /* [agents] */
     float *updates;              /* [agents][parameters], NULL unless they are recorded */
 };
 
@@ -43,6 +44,7 @@ static void run_release(struct run *run)
     free(run->records);
     free(run->agents);
     free(run->standalone);
+    free(run->local);
     free(run->updates);
 }
 
@@ -55,6 +57,7 @@ static void print_start(FILE *stream, const struct run *run)
     fprintf(stream, "model   %s, D = %s parameters, N = %d agents on %s (%s)\n", cgsv_model_name(config->model),
             format_count(parameters, plan->parameters), config->agents, run->dataset->name,
             cgsv_partition_name(config->partition));
+    fprintf(stream, "scheme  %s: %s\n", run->setup.scheme, cgsv_scheme_help(run->options.scheme));
     fprintf(stream, "memory  needs %s", format_bytes(total, plan->total));
     if (plan->available > 0) fprintf(stream, " of %s free", format_bytes(available, plan->available));
     fputc('\n', stream);
@@ -95,6 +98,7 @@ static cgsv_status open_inputs(struct run *run, int argc, char **argv)
     TRY(cgsv_federation_plan(&run->plan, run->device, &options->config, run->dataset));
     run->setup = (struct run_setup){
         .config = &options->config,
+        .scheme = cgsv_scheme_name(options->scheme),
         .data_directory = run_data_directory(options),
         .dataset = run->dataset,
         .device = cgsv_device_describe(run->device),
@@ -137,7 +141,8 @@ static cgsv_status begin(struct run *run)
     run->records = calloc(agents, sizeof *run->records);
     run->agents = calloc(agents, sizeof *run->agents);
     run->standalone = calloc(agents, sizeof *run->standalone);
-    if (!run->samples || !run->records || !run->agents || !run->standalone)
+    run->local = calloc(agents, sizeof *run->local);
+    if (!run->samples || !run->records || !run->agents || !run->standalone || !run->local)
         return error_set(CGSV_ERROR_MEMORY, "no memory for the records of %d agents", config->agents);
     if (run_recorded_rounds(&run->setup) > 0) {
         run->updates = calloc(agents * (size_t)run->plan.parameters, sizeof *run->updates);
@@ -193,12 +198,12 @@ static double mean_accuracy(const cgsv_evaluation *evaluations, int count)
 static cgsv_status record_rounds(struct run *run, int done, int stop, const cgsv_evaluation *server)
 {
     for (int round = done; round < stop; round++) {
-        bool evaluated = server && round + 1 == stop;
+        const bool evaluated = server && round + 1 == stop;
+        const struct round_evaluations latest = {run->agents, run->local, run->standalone}, none = {NULL, NULL, NULL};
         TRY(cgsv_federation_round(run->federation, round, run->records));
         results_note_faults(&run->results, round + 1, run->records, &run->progress);
         if (run->options.out)
-            run_folder_add_round(&run->folder, round + 1, &run->setup, run->records, evaluated ? run->agents : NULL,
-                                 evaluated ? run->standalone : NULL);
+            run_folder_add_round(&run->folder, round + 1, &run->setup, run->records, evaluated ? latest : none);
     }
     if (!run->options.out) return CGSV_OK;
     if (server) run_folder_add_server(&run->folder, stop, server);
@@ -216,6 +221,7 @@ static cgsv_status train(struct run *run)
         if (evaluate) {
             TRY(cgsv_federation_evaluate(run->federation));
             TRY(cgsv_federation_evaluation(run->federation, run->agents, run->standalone, &server));
+            TRY(cgsv_federation_local_evaluation(run->federation, run->local));
         }
         TRY(record_updates(run, stop));
         TRY(record_rounds(run, done, stop, evaluate ? &server : NULL));

@@ -8,12 +8,13 @@
 #include <string.h>
 
 #include "cli/options.h"
+#include "cli/scheme_options.h"
 #include "core/error.h"
 #include "core/names.h"
 
 static const char *const formats[] = {"text", "json"};
 enum { FORMATS = sizeof formats / sizeof *formats };
-enum { TABLE_SIZE = 40 };
+enum { TABLE_SIZE = 64 };
 
 static cgsv_status parse_data_set(void *v, const char *text)
 {
@@ -25,7 +26,6 @@ static cgsv_status parse_format(void *v, const char *text) { return name_parse(v
 static cgsv_status parse_model(void *v, const char *text) { return cgsv_model_parse(v, text); }
 static cgsv_status parse_partition(void *v, const char *text) { return cgsv_partition_parse(v, text); }
 static cgsv_status parse_optimizer(void *v, const char *text) { return cgsv_optimizer_parse(v, text); }
-static cgsv_status parse_reward(void *v, const char *text) { return cgsv_reward_parse(v, text); }
 static cgsv_status parse_decay(void *v, const char *text) { return cgsv_decay_parse(v, text); }
 
 static const char *show_data_set(const void *v)
@@ -38,7 +38,6 @@ static const char *show_format(const void *v) { return formats[*(const int *)v];
 static const char *show_model(const void *v) { return cgsv_model_name(*(const cgsv_model *)v); }
 static const char *show_partition(const void *v) { return cgsv_partition_name(*(const cgsv_partition *)v); }
 static const char *show_optimizer(const void *v) { return cgsv_optimizer_name(*(const cgsv_optimizer *)v); }
-static const char *show_reward(const void *v) { return cgsv_reward_name(*(const cgsv_reward *)v); }
 static const char *show_decay(const void *v) { return cgsv_decay_name(*(const cgsv_decay *)v); }
 
 /* Fills table[TABLE_SIZE] with entries that point into `o`; returns their number. */
@@ -100,10 +99,8 @@ static int build_table(struct option *table, struct run_options *o)
         {"beta", NULL, OPTION_DOUBLE, &c->beta, "B", mechanism,
          .help = "altruism; the larger, the more equal the rewards",
          .range = positive},
-        {"reward", NULL, OPTION_CHOICE, &c->scheme.reward, "RULE", mechanism,
-         .help = "the largest entries of each layer (layer) or of the whole aggregate (global)", .parse = parse_reward,
-         .show = show_reward},
-
+    };
+    const struct option of_the_machine[] = {
         {"device", NULL, OPTION_STRING, &o->device, "NAME", machine,
          .help = "auto, cpu, cuda or cuda:K; see cgsv devices"},
         {"threads", NULL, OPTION_INT, &o->threads, "N", machine, .help = "threads of the CPU; 0 for all",
@@ -129,9 +126,12 @@ static int build_table(struct option *table, struct run_options *o)
         {"quiet", NULL, OPTION_FLAG, &o->quiet, NULL, output,
          .help = "no progress, only results, warnings and errors"},
     };
-    _Static_assert(sizeof options <= TABLE_SIZE * sizeof *options, "TABLE_SIZE holds the table");
+    enum { FIRST = sizeof options / sizeof *options, LAST = sizeof of_the_machine / sizeof *of_the_machine };
+    _Static_assert(FIRST + SCHEME_OPTIONS + LAST <= TABLE_SIZE, "TABLE_SIZE holds the table");
     memcpy(table, options, sizeof options);
-    return (int)(sizeof options / sizeof *options);
+    scheme_options(table + FIRST, &o->scheme, &c->scheme);
+    memcpy(table + FIRST + SCHEME_OPTIONS, of_the_machine, sizeof of_the_machine);
+    return FIRST + SCHEME_OPTIONS + LAST;
 }
 
 cgsv_status run_options_parse(struct run_options *options, int argc, char **argv)
@@ -140,10 +140,11 @@ cgsv_status run_options_parse(struct run_options *options, int argc, char **argv
     bool help;
     *options = (struct run_options){.device = "auto", .save_models = true};
 
-    /* Twice: first for the data set, then over its defaults. */
+    /* Twice: first for the data set and the scheme, then over their defaults. */
     int count = build_table(table, options);
     TRY(options_parse(table, count, argc, argv, &help));
     cgsv_config_defaults(&options->config, run_data_set(options));
+    TRY(cgsv_config_set_scheme(&options->config, cgsv_scheme_name(options->scheme)));
     if (help) {
         options->help = true;
         return CGSV_OK;
@@ -173,12 +174,12 @@ void run_options_print_help(FILE *stream, struct run_options *options)
     int count = build_table(table, options);
     char *text = options_help(table, count);
     fprintf(stream, "usage: cgsv run [options]\n\n"
-                    "Trains agents on their own samples with CGSV rewards, and prints who contributed, who got what,\n"
-                    "and how fair it was. Defaults below are those of the data set '%s'; for those of another:\n"
-                    "cgsv run --data-set NAME --help\n\n%s\n"
+                    "Trains agents on their own samples with CGSV rewards, or those of another scheme, and prints who\n"
+                    "contributed, who got what, and how fair it was. Defaults below are those of the data set '%s'\n"
+                    "and the scheme '%s'; for those of others: cgsv run --data-set NAME --scheme NAME --help\n\n%s\n"
                     "Results go to standard output, progress and warnings to standard error.\n"
                     "Exit codes: 0 done, 1 failed, 2 wrong usage\n",
-            run_data_set(options), text ? text : "");
+            run_data_set(options), cgsv_scheme_name(options->scheme), text ? text : "");
     free(text);
 }
 

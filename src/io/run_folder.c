@@ -12,7 +12,8 @@
 
 static const char rounds_header[] =
     "round,agent,samples,update_norm,psi,importance,keep_ratio,kept,reward_cos,reward_error,distance,"
-    "distance_last_layer,server_norm,train_loss,test_loss,test_accuracy,standalone_loss,standalone_accuracy,fault";
+    "distance_last_layer,server_norm,train_loss,test_loss,test_accuracy,standalone_loss,standalone_accuracy,fault,"
+    "local_loss,local_accuracy";
 
 /* "server.safetensors", "agent_007.safetensors", "standalone_1234.safetensors" */
 static bool is_model_name(const char *name)
@@ -55,15 +56,18 @@ cgsv_status run_folder_begin(struct run_folder *folder, const char *path, const 
     return output_create_table(&folder->server, path, "server.csv", "round,loss,accuracy");
 }
 
-void run_folder_add_round(struct run_folder *folder, int round, const struct run_setup *setup,
-                          const cgsv_round_record *records, const cgsv_evaluation *agents,
-                          const cgsv_evaluation *standalone)
+static void add_evaluation(struct csv *csv, const cgsv_evaluation *evaluations, int agent)
 {
-    const cgsv_evaluation unknown = {.loss = NAN, .accuracy = NAN};
+    csv_number(csv, evaluations ? evaluations[agent].loss : NAN);
+    csv_number(csv, evaluations ? evaluations[agent].accuracy : NAN);
+}
+
+void run_folder_add_round(struct run_folder *folder, int round, const struct run_setup *setup,
+                          const cgsv_round_record *records, struct round_evaluations evaluations)
+{
     struct csv *csv = &folder->rounds;
     for (int i = 0; i < setup->config->agents; i++) {
         const cgsv_round_record *record = &records[i];
-        const cgsv_evaluation *test = agents ? &agents[i] : &unknown, *alone = standalone ? &standalone[i] : &unknown;
         csv_integer(csv, round);
         csv_integer(csv, i);
         csv_integer(csv, setup->samples[i]);
@@ -78,11 +82,10 @@ void run_folder_add_round(struct run_folder *folder, int round, const struct run
         csv_number(csv, record->distance_last_layer);
         csv_number(csv, record->server_norm);
         csv_number(csv, record->train_loss);
-        csv_number(csv, test->loss);
-        csv_number(csv, test->accuracy);
-        csv_number(csv, alone->loss);
-        csv_number(csv, alone->accuracy);
+        add_evaluation(csv, evaluations.agents, i);
+        add_evaluation(csv, evaluations.standalone, i);
         csv_number(csv, record->fault);
+        add_evaluation(csv, evaluations.local, i);
         csv_end_row(csv);
     }
 }

@@ -32,11 +32,14 @@ cgsv_status run_folder_prepare(const char *path, bool force);
 /* Removes an earlier run's files, writes config.json, begins both tables. */
 cgsv_status run_folder_begin(struct run_folder *folder, const char *path, const struct run_setup *setup);
 
-/* Adds round `round` (from 1): records[agents]; agents' and standalone
- * evaluations [agents], both NULL when the round was not evaluated. */
+/* Evaluations of a round, [agents] each; NULL when it was not evaluated. */
+struct round_evaluations {
+    const cgsv_evaluation *agents, *local, *standalone; /* after and before the download; the twins' */
+};
+
+/* Adds round `round` (from 1): records[agents]. */
 void run_folder_add_round(struct run_folder *folder, int round, const struct run_setup *setup,
-                          const cgsv_round_record *records, const cgsv_evaluation *agents,
-                          const cgsv_evaluation *standalone);
+                          const cgsv_round_record *records, struct round_evaluations evaluations);
 void run_folder_add_server(struct run_folder *folder, int round, const cgsv_evaluation *server);
 
 /* Brings what was added to the disk. */

@@ -17,7 +17,26 @@ size_t run_recorded_bytes(const struct run_setup *setup)
            sizeof(float);
 }
 
-static bool add_config(cJSON *root, const cgsv_config *config)
+static bool add_scheme(cJSON *to, const char *name, const cgsv_scheme *s)
+{
+    return json_add_text(to, "scheme", name) && json_add_text(to, "normalise", cgsv_normalise_name(s->normalise)) &&
+           json_add_text(to, "weights", cgsv_weights_name(s->weights)) &&
+           json_add_text(to, "contribution", cgsv_contribution_name(s->contribution)) &&
+           json_add_text(to, "similarity", cgsv_similarity_name(s->similarity)) &&
+           json_add_text(to, "importance", cgsv_importance_rule_name(s->importance)) &&
+           json_add_text(to, "quota", cgsv_quota_name(s->quota)) &&
+           json_add_text(to, "reward", cgsv_reward_name(s->reward)) &&
+           json_add_text(to, "own_update", cgsv_own_update_name(s->own_update)) &&
+           cJSON_AddNumberToObject(to, "mu", s->mu) && cJSON_AddNumberToObject(to, "q", s->q) &&
+           cJSON_AddNumberToObject(to, "lipschitz", s->lipschitz) && cJSON_AddNumberToObject(to, "clip", s->clip) &&
+           cJSON_AddNumberToObject(to, "upload", s->upload) &&
+           cJSON_AddNumberToObject(to, "sinh_scale", s->sinh_scale) &&
+           cJSON_AddNumberToObject(to, "sinh_growth", s->sinh_growth) &&
+           cJSON_AddNumberToObject(to, "removal", s->removal) &&
+           cJSON_AddNumberToObject(to, "removal_round", s->removal_round);
+}
+
+static bool add_config(cJSON *root, const cgsv_config *config, const char *scheme)
 {
     cJSON *to = cJSON_AddObjectToObject(root, "config");
     return json_add_text(to, "model", cgsv_model_name(config->model)) &&
@@ -36,7 +55,7 @@ static bool add_config(cJSON *root, const cgsv_config *config)
            json_add_text(to, "decay_per", cgsv_decay_name(config->decay_per)) &&
            cJSON_AddNumberToObject(to, "gamma", config->gamma) &&
            cJSON_AddNumberToObject(to, "alpha", config->alpha) && cJSON_AddNumberToObject(to, "beta", config->beta) &&
-           json_add_text(to, "reward", cgsv_reward_name(config->scheme.reward)) &&
+           add_scheme(to, scheme, &config->scheme) &&
            cJSON_AddBoolToObject(to, "standalone", config->standalone) &&
            cJSON_AddNumberToObject(to, "standalone_lr", config->standalone_lr) &&
            cJSON_AddNumberToObject(to, "eval_every", config->eval_every) && json_add_uint64(to, "seed", config->seed);
@@ -71,7 +90,7 @@ cgsv_status run_setup_json(char **text, const struct run_setup *setup)
 {
     cJSON *root = cJSON_CreateObject();
     bool complete = json_add_origin(root, "run", setup->argc, setup->argv);
-    complete = complete && add_data(root, setup) && add_config(root, setup->config);
+    complete = complete && add_data(root, setup) && add_config(root, setup->config, setup->scheme);
 
     complete = complete && json_add_device(root, setup->device, setup->threads) &&
                cJSON_AddNumberToObject(root, "parameters", (double)setup->plan->parameters);
@@ -99,6 +118,8 @@ static bool add_agent(cJSON *agents, int index, const struct agent_result *agent
                     cJSON_AddNumberToObject(to, "keep_ratio", agent->keep_ratio) &&
                     cJSON_AddNumberToObject(to, "accuracy", agent->federated.accuracy) &&
                     cJSON_AddNumberToObject(to, "loss", agent->federated.loss) &&
+                    cJSON_AddNumberToObject(to, "local_accuracy", agent->local.accuracy) &&
+                    cJSON_AddNumberToObject(to, "local_loss", agent->local.loss) &&
                     cJSON_AddNumberToObject(to, "standalone_accuracy", agent->standalone.accuracy) &&
                     cJSON_AddNumberToObject(to, "standalone_loss", agent->standalone.loss) &&
                     cJSON_AddNumberToObject(to, "gain", agent->gain);
@@ -122,6 +143,7 @@ cgsv_status run_results_json(char **text, const struct run_results *results)
                cJSON_AddNumberToObject(root, "rho_accuracy", results->rho_accuracy) &&
                cJSON_AddNumberToObject(root, "rho_loss", results->rho_loss) &&
                cJSON_AddNumberToObject(root, "rho_samples", results->rho_samples) &&
+               cJSON_AddNumberToObject(root, "rho_local", results->rho_local) &&
                cJSON_AddNumberToObject(root, "accuracy_mean", results->accuracy_mean) &&
                cJSON_AddNumberToObject(root, "accuracy_max", results->accuracy_max) &&
                cJSON_AddNumberToObject(root, "gain_mean", results->gain_mean) &&

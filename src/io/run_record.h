@@ -7,6 +7,7 @@
 /* Everything that is needed to repeat a run. All pointers are the caller's. */
 struct run_setup {
     const cgsv_config *config;
+    const char *scheme;         /* that its stages began with */
     const char *data_directory; /* NULL for the built-in set */
     const cgsv_dataset *dataset;
     const cgsv_device_info *device;
@@ -28,6 +29,7 @@ struct agent_result {
     int classes;           /* of which it has samples */
     double importance, keep_ratio;
     cgsv_evaluation federated, standalone; /* after the last round; standalone's NaN without twins */
+    cgsv_evaluation local;                 /* after its local training, before the download */
     double gain;                           /* accuracy over standalone accuracy */
     struct {
         int first_round, rounds; /* first round is 1-based; rounds: how many had the fault */
@@ -41,6 +43,7 @@ struct run_results {
     struct agent_result *agent; /* [agents] */
     cgsv_evaluation server;
     double rho_accuracy, rho_loss, rho_samples;
+    double rho_local;              /* of the accuracies before the download */
     double accuracy_mean, accuracy_max;
     double gain_mean, gain_spread; /* spread: standard deviation over the agents */
     double jain_index;             /* of the accuracies */
