@@ -43,6 +43,7 @@ typedef struct cgsv_config {
     int agents;                     /* N >= 1 */
     int samples_per_agent;          /* the pool is capped at N times this; 0: no cap */
     double validation_fraction;     /* share of the training split kept aside, in [0, 1) */
+    int validation_samples;         /* how many of these at most are evaluated on, for speed; 0: all */
     int rounds;                     /* T >= 1 */
     int local_epochs;               /* E >= 1 */
     int batch;                      /* B >= 1 */

@@ -68,6 +68,8 @@ static int build_table(struct option *table, struct run_options *o)
          .help = "cap of the training samples, per agent on average; 0 for none", .range = from_0},
         {"validation-fraction", NULL, OPTION_DOUBLE, &c->validation_fraction, "F", agents,
          .help = "share of the training samples kept aside", .range = below_1},
+        {"validation-samples", NULL, OPTION_INT, &c->validation_samples, "N", agents,
+         .help = "how many of these at most are evaluated on, for speed; 0 for all", .range = from_0},
 
         {"model", NULL, OPTION_CHOICE, &c->model, "NAME", training, .help = "mlp, mnist_cnn or cifar_cnn",
          .parse = parse_model, .show = show_model},

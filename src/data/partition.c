@@ -56,14 +56,19 @@ void partition_class_counts(int *counts, int agents, int classes)
         counts[i] = agents > 1 ? 1 + (int)((int64_t)i * (classes - 1) / (agents - 1)) : 1;
 }
 
-/* How many samples of the split go to the pool. */
-int64_t partition_pool_size(const cgsv_config *config, int64_t samples)
+/* How many samples of the split are not kept aside. */
+static int64_t training_size(const cgsv_config *config, int64_t samples)
 {
     /* The last term takes back what rounding of 1 - fraction may have lost. */
-    int64_t size = (int64_t)floor((double)samples * (1 - config->validation_fraction) + 1e-6);
-    const int64_t cap = (int64_t)config->agents * config->samples_per_agent;
-    if (cap > 0 && size > cap) size = cap;
+    const int64_t size = (int64_t)floor((double)samples * (1 - config->validation_fraction) + 1e-6);
     return size < samples ? size : samples;
+}
+
+int64_t partition_pool_size(const cgsv_config *config, int64_t samples)
+{
+    const int64_t size = training_size(config, samples);
+    const int64_t cap = (int64_t)config->agents * config->samples_per_agent;
+    return cap > 0 && size > cap ? cap : size;
 }
 
 static cgsv_status pool_create(struct pool *pool, const cgsv_config *config, const int32_t *labels, int64_t samples,
@@ -101,6 +106,24 @@ static void pool_free(struct pool *pool)
     free(pool->order);
     free(pool->by_class);
     free(pool->class_first);
+}
+
+int64_t partition_validation_size(const cgsv_config *config, int64_t samples)
+{
+    const int64_t kept = samples - training_size(config, samples), cap = config->validation_samples;
+    return cap > 0 && kept > cap ? cap : kept;
+}
+
+/* The shuffle's samples behind those that may be trained on, whatever the pool's cap. */
+static cgsv_status keep_aside(struct partition *p, const struct pool *pool, const cgsv_config *config, int64_t samples)
+{
+    p->validation_samples = partition_validation_size(config, samples);
+    if (p->validation_samples == 0) return CGSV_OK;
+    const size_t bytes = (size_t)p->validation_samples * sizeof *p->validation;
+    p->validation = malloc(bytes);
+    if (!p->validation) return no_memory(p->validation_samples);
+    memcpy(p->validation, pool->order + training_size(config, samples), bytes);
+    return CGSV_OK;
 }
 
 /* Deals the pool out in order, by the sizes in first[i + 1]. */
@@ -280,6 +303,9 @@ static cgsv_status check(const cgsv_config *config, int64_t samples, int classes
     if (config->samples_per_agent < 0)
         return error_set(CGSV_ERROR_ARGUMENT, "%d samples per agent: expected 0 (no cap) or more",
                          config->samples_per_agent);
+    if (config->validation_samples < 0)
+        return error_set(CGSV_ERROR_ARGUMENT, "%d validation samples: expected 0 (all that are kept aside) or more",
+                         config->validation_samples);
     if (!(config->validation_fraction >= 0 && config->validation_fraction < 1))
         return error_set(CGSV_ERROR_ARGUMENT, "validation fraction %g: expected 0 or more and less than 1",
                          config->validation_fraction);
@@ -318,6 +344,7 @@ cgsv_status partition_create(struct partition *partition, const cgsv_config *con
         default: status = error_set(CGSV_ERROR_ARGUMENT, "unknown partition %d", (int)config->partition);
         }
     }
+    if (status == CGSV_OK) status = keep_aside(partition, &pool, config, samples);
     pool_free(&pool);
     if (status != CGSV_OK) partition_free(partition);
     return status;
@@ -327,5 +354,6 @@ void partition_free(struct partition *partition)
 {
     free(partition->first);
     free(partition->index);
+    free(partition->validation);
     *partition = (struct partition){0};
 }

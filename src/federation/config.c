@@ -86,6 +86,7 @@ cgsv_status config_check(const cgsv_config *c)
     TRY(check_integer("decay-per", c->decay_per, 0, NAMES(decays) - 1));
     TRY(check_integer("agents", c->agents, 1, MOST_AGENTS));
     TRY(check_integer("samples-per-agent", c->samples_per_agent, 0, 1 << 30));
+    TRY(check_integer("validation-samples", c->validation_samples, 0, 1 << 30));
     TRY(check_integer("rounds", c->rounds, 1, 1000000));
     TRY(check_integer("local-epochs", c->local_epochs, 1, 10000));
     TRY(check_integer("batch", c->batch, 1, 65536));

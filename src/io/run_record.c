@@ -45,6 +45,7 @@ static bool add_config(cJSON *root, const cgsv_config *config, const char *schem
            cJSON_AddNumberToObject(to, "agents", config->agents) &&
            cJSON_AddNumberToObject(to, "samples_per_agent", config->samples_per_agent) &&
            cJSON_AddNumberToObject(to, "validation_fraction", config->validation_fraction) &&
+           cJSON_AddNumberToObject(to, "validation_samples", config->validation_samples) &&
            cJSON_AddNumberToObject(to, "rounds", config->rounds) &&
            cJSON_AddNumberToObject(to, "local_epochs", config->local_epochs) &&
            cJSON_AddNumberToObject(to, "batch", config->batch) &&
