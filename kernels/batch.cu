@@ -52,14 +52,18 @@ static const char *launch_batch_draw(void *stream, struct batch_draw draw)
     return LAUNCH(stream, grid_of(draw.rows, 1, 1), batch_draw, draw);
 }
 
-KERNEL(batch_range, int32_t *sample, int32_t first, int n, int slots)
+KERNEL(batch_range, int32_t *sample, const int32_t *index, int32_t first, int n, int slots)
 {
-    GRID_FOR(slot, slots) { sample[slot] = slot < n ? first + (int32_t)slot : -1; }
+    GRID_FOR(slot, slots)
+    {
+        sample[slot] = slot >= n ? -1 : index ? index[first + slot] : first + (int32_t)slot;
+    }
 }
 
-static const char *launch_batch_range(void *stream, int32_t *sample, int32_t first, int n, int slots)
+static const char *launch_batch_range(void *stream, int32_t *sample, const int32_t *index, int32_t first, int n,
+                                      int slots)
 {
-    return LAUNCH(stream, grid_for(slots), batch_range, sample, first, n, slots);
+    return LAUNCH(stream, grid_for(slots), batch_range, sample, index, first, n, slots);
 }
 
 #define GATHER_FEATURES INT64_C(512)

@@ -14,17 +14,6 @@
 #include "kernels/games.h"
 #include "kernels/random.h"
 
-/* Fisher–Yates: the first `count` of n listed agents become a random choice in random order. */
-DEVICE void shuffle(uint16_t *list, int n, int count, struct draws *draws)
-{
-    for (int k = 0; k < count; k++) {
-        const int from = k + draws_below(draws, n - k);
-        const uint16_t taken = list[from];
-        list[from] = list[k];
-        list[k] = taken;
-    }
-}
-
 /* The game and the random numbers of one agent's (or 0: all agents') part of a unit. */
 struct unit {
     struct game game;

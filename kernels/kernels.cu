@@ -12,6 +12,7 @@
 #include "kernels/schemes.cu"
 #include "kernels/select.cu"
 
+#include "kernels/coalition.cu"
 #include "kernels/estimators.cu"
 #include "kernels/gram.cu"
 #include "kernels/random_updates.cu"
@@ -31,7 +32,7 @@ extern "C" const struct kernels KERNELS_TABLE = {
     launch_activation_backward,
     launch_loss,
     launch_optimize,
-    launch_round_loss,
+    launch_loss_means,
     launch_keep_alone,
     LOCAL_GROUPS,
     span_columns,
@@ -56,4 +57,8 @@ extern "C" const struct kernels KERNELS_TABLE = {
     launch_sample,
     launch_closed_form,
     launch_random_updates,
+    launch_coalition_add_updates,
+    launch_coalition_orders,
+    launch_coalition_models,
+    launch_coalition_score,
 };

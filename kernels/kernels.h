@@ -268,6 +268,60 @@ struct random_updates {
     int games, agents;
 };
 
+/* Coalitions of one federation's agents; kernels/coalition.cu explains them. */
+enum { COALITION_BITS = 6, COALITION_LEVELS = COALITION_BITS + 1, COALITION_EXACT_AGENTS = 10 };
+
+/* One coalition's sum from another's: agent order[member] joins it, or leaves it. */
+struct coalition_step {
+    int32_t row;         /* that the coalition's model is written to; -1: to none */
+    int32_t member;      /* place in the order; -1: nobody */
+    int8_t from, to;     /* levels that sums are read from (-1: the empty one) and kept in (-1: nowhere) */
+    int8_t sign;         /* 1 joins, -1 leaves */
+};
+
+/* Models of the coalitions that the steps reach. */
+struct coalition_models {
+    float *model;            /* [rows][ld] out */
+    const float *start;      /* [D] M */
+    const float *update;     /* Δ_i at update + i · update_stride */
+    const double *size;      /* [N] n_i, in any unit */
+    const double *norm;      /* [N] of an agent that counts: positive and finite. Others' updates are not read */
+    const uint16_t *order;
+    const struct coalition_step *step; /* [steps] */
+    int64_t dimension, ld, update_stride;
+    int steps;
+};
+
+enum coalition_kind {
+    COALITION_SHAPLEY,      /* rows: coalitions, agents as bits */
+    COALITION_PERMUTATIONS, /* rows: nobody, everybody, and the other N - 1 beginnings of each order */
+    COALITION_LEAVE_ONE_OUT /* rows: everybody, and all without each */
+};
+
+/* Scores from utilities; a row of `utility` is a coalition. */
+struct coalition_score {
+    double *score; /* [N] out */
+    double *total; /* [N] Σ_t λ^t score_i^t / Σ_j score_j^t */
+    const struct loss_sums *utility;
+    const uint16_t *order; /* [1 + permutations][N], the first is 0 .. N - 1 */
+    const int *round;      /* t */
+    enum coalition_kind kind;
+    int agents, permutations;
+    double scale, discount; /* of the scores; λ */
+};
+
+/* Sums of a federation's updates since round 0. */
+struct coalition_sums {
+    float *sum;      /* [N][ld] G_i */
+    float *start;    /* [D] the model of round 0 */
+    double *rounds;  /* [N] rounds in which agent i's update counted */
+    const float *model, *update;
+    const double *norm;
+    const int *round;
+    int64_t dimension, ld, update_stride;
+    int agents;
+};
+
 struct kernels {
     const char *name;
 
@@ -277,8 +331,8 @@ struct kernels {
     const char *(*epoch_begin)(void *stream, double *lr, const struct row *row, const int *round, int rows,
                                double lr_decay, int decay_per_epoch, int local_epochs, int epoch);
     const char *(*batch_draw)(void *stream, struct batch_draw draw);
-    /* Samples first .. first + n - 1, the other slots empty. */
-    const char *(*batch_range)(void *stream, int32_t *sample, int32_t first, int n, int slots);
+    /* Samples first .. first + n - 1, of an index list or (NULL) of the split; the other slots empty. */
+    const char *(*batch_range)(void *stream, int32_t *sample, const int32_t *index, int32_t first, int n, int slots);
     /* x[blocks][features][S] from data[samples][features]; empty slots are zero. */
     const char *(*batch_gather)(void *stream, float *x, int32_t *y, const float *data, const int32_t *label,
                                 const int32_t *sample, int64_t features, int blocks, int slots);
@@ -299,8 +353,10 @@ struct kernels {
     const char *(*loss)(void *stream, float *gradient, struct loss_sums *sums, const float *logits, const int32_t *y,
                         const int32_t *count, int samples, int classes, int rows, int blocks, int slots);
     const char *(*optimize)(void *stream, struct optimizer_step step);
-    const char *(*round_loss)(void *stream, double *train_loss, const struct loss_sums *sums, const struct row *row,
-                              int rows);
+    /* Accuracy and mean loss (either may be NULL) of the rows that are agents, at their number; without
+     * `row`, of all rows. */
+    const char *(*loss_means)(void *stream, double *accuracy, double *loss, const struct loss_sums *sums,
+                              const struct row *row, int rows);
     /* model ← work, for agents that train alone. */
     const char *(*keep_alone)(void *stream, float *model, const float *work, const struct row *row, int rows,
                               int64_t dimension, int64_t ld);
@@ -336,6 +392,14 @@ struct kernels {
     const char *(*closed_form)(void *stream, double *value, uint16_t *everyone, struct games games,
                                enum cgsv_method method, double gamma);
     const char *(*random_updates)(void *stream, struct random_updates updates);
+
+    /* The contribution index. */
+    const char *(*coalition_add_updates)(void *stream, struct coalition_sums sums);
+    /* Random orders of 0 .. agents - 1, which depend on (seed, round, number of the order). */
+    const char *(*coalition_orders)(void *stream, uint16_t *order, const int *round, uint64_t seed, int agents,
+                                    int orders);
+    const char *(*coalition_models)(void *stream, struct coalition_models models);
+    const char *(*coalition_score)(void *stream, struct coalition_score score);
 };
 
 /* One per instruction set of the CPU, chosen at run time; x86-64 levels 2, 3, 4. */

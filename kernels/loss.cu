@@ -51,17 +51,19 @@ static const char *launch_loss(void *stream, float *gradient, struct loss_sums *
     return LAUNCH(stream, grid_of(rows, 1, 1), loss, gradient, sums, logits, y, count, samples, classes, blocks, slots);
 }
 
-/* Mean loss over a round's local training, for the rows that are agents. */
-KERNEL(round_loss, double *train_loss, const struct loss_sums *sums, const struct row *row, int rows)
+/* What the sums mean, for the rows that are agents; without `row`, for all. */
+KERNEL(loss_means, double *accuracy, double *mean_loss, const struct loss_sums *sums, const struct row *row, int rows)
 {
     GRID_FOR(i, rows)
     {
-        if (row[i].agent >= 0) train_loss[row[i].agent] = sums[i].loss / sums[i].samples;
+        const int64_t at = row ? row[i].agent : i;
+        if (at >= 0 && accuracy) accuracy[at] = sums[i].correct / sums[i].samples;
+        if (at >= 0 && mean_loss) mean_loss[at] = sums[i].loss / sums[i].samples;
     }
 }
 
-static const char *launch_round_loss(void *stream, double *train_loss, const struct loss_sums *sums,
+static const char *launch_loss_means(void *stream, double *accuracy, double *mean_loss, const struct loss_sums *sums,
                                      const struct row *row, int rows)
 {
-    return LAUNCH(stream, grid_for(rows), round_loss, train_loss, sums, row, rows);
+    return LAUNCH(stream, grid_for(rows), loss_means, accuracy, mean_loss, sums, row, rows);
 }

@@ -7,7 +7,14 @@
 #include "kernels/portable.h"
 
 /* Go on where the uses of src/core/random.h end: streams of one seed never meet. */
-enum { RANDOM_USE_SHUFFLE = 4, RANDOM_USE_COALITIONS, RANDOM_USE_UPDATES, RANDOM_USE_SPARSE, RANDOM_USE_SCHEME };
+enum {
+    RANDOM_USE_SHUFFLE = 4,
+    RANDOM_USE_COALITIONS,
+    RANDOM_USE_UPDATES,
+    RANDOM_USE_SPARSE,
+    RANDOM_USE_ORDERS,
+    RANDOM_USE_SCHEME
+};
 
 DEVICE philox4x32_ctr_t random_words(uint64_t seed, uint32_t use, uint32_t index, uint32_t stream, uint32_t game)
 {
@@ -45,5 +52,16 @@ DEVICE double draws_uniform(struct draws *d) { return ((double)draws_next(d) + 0
 
 /* Uniform in 0..bound-1 up to bound / 2^32. */
 DEVICE int draws_below(struct draws *d, int bound) { return (int)((uint64_t)draws_next(d) * (uint64_t)bound >> 32); }
+
+/* Fisher–Yates: the first `count` of n listed agents become a random choice in random order. */
+DEVICE void shuffle(uint16_t *list, int n, int count, struct draws *draws)
+{
+    for (int k = 0; k < count; k++) {
+        const int from = k + draws_below(draws, n - k);
+        const uint16_t taken = list[from];
+        list[from] = list[k];
+        list[k] = taken;
+    }
+}
 
 #endif

@@ -284,14 +284,16 @@ static void loss_cases(void)
     loss_case(5, 31, 1, 96, 96, 1, 80); /* far beyond where exp overflows without care */
     loss_case(2, 7, 3, 32, 20, 1, 300);
 
-    case_begin("round_loss");
+    case_begin("loss_means");
     struct row rows[5] = {{.agent = 2}, {.agent = -1}, {.agent = 0}, {.agent = 4}, {.agent = 1}};
-    struct loss_sums sums[5] = {{3, 0, 4}, {1, 0, 1}, {7, 0, 3}, {9, 0, 5}, {1, 0, 8}};
-    double *loss = TAKE(double, 5);
-    error_free(k->round_loss(stream, loss, sums, rows, 5));
+    struct loss_sums sums[5] = {{3, 1, 4}, {1, 0, 1}, {7, 2, 3}, {9, 5, 5}, {1, 7, 8}};
+    double *loss = TAKE(double, 5), *accuracy = TAKE(double, 5);
+    error_free(k->loss_means(stream, NULL, loss, sums, rows, 5));
     for (int i = 0; i < 5; i++)
         if (rows[i].agent >= 0) same("loss", i, loss[rows[i].agent], sums[i].loss / sums[i].samples);
     untouched("loss", loss + 3, 2);
+    error_free(k->loss_means(stream, accuracy, NULL, sums, NULL, 5));
+    for (int i = 0; i < 5; i++) same("accuracy", i, accuracy[i], sums[i].correct / sums[i].samples);
     case_end();
 }
 
@@ -926,6 +928,7 @@ int op_cases_run(const struct kernels *kernels, void *on, void (*to)(const char 
     batch_cases();
     server_cases();
     valuation_cases();
+    coalition_cases();
     return op_failures;
 }
 

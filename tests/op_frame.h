@@ -42,5 +42,7 @@ uint64_t hashed(uint64_t hash, const void *bytes, size_t count);
 /* The kernels of the valuation: tests/op_cases_valuation.c. */
 void valuation_cases(void);
 uint64_t valuation_digest(uint64_t hash);
+/* The kernels of the contribution index: tests/op_cases_coalition.c. */
+void coalition_cases(void);
 
 #endif

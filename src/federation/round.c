@@ -59,7 +59,7 @@ static cgsv_status local_training(cgsv_fleet *f)
                                         c->decay_per == CGSV_DECAY_EPOCH, c->local_epochs, epoch));
         for (int step = 0; step < f->steps[0]; step++) TRY(training_step(f, epoch, step));
     }
-    LAUNCHED(device, k->round_loss(device->stream, f->train_loss, f->train_sums, f->device_row, f->rows));
+    LAUNCHED(device, k->loss_means(device->stream, NULL, f->train_loss, f->train_sums, f->device_row, f->rows));
     if (f->needs & NEEDS_ALONE)
         LAUNCHED(device, k->keep_alone(device->stream, f->models, f->work, f->device_row, f->rows,
                                        f->model.parameters, f->model.row_stride));

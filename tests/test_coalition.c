@@ -1,0 +1,563 @@
+/* The contribution index and other results on validation samples, against models built one by one
+ * and evaluated in float64. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cgsv/cgsv.h"
+#include "federation/coalition.h"
+#include "federation/internal.h"
+
+enum { N = 4, ALL = (1 << N) - 1, HIDDEN = 64, ROUNDS = 3 };
+
+static void check(cgsv_status status) { cr_assert_eq(status, CGSV_OK, "%s", cgsv_last_error()); }
+
+static void refused(cgsv_status status, const char *part)
+{
+    cr_assert_eq(status, CGSV_ERROR_ARGUMENT, "accepted: %s", part);
+    cr_assert_not_null(strstr(cgsv_last_error(), part), "'%s' lacks '%s'", cgsv_last_error(), part);
+}
+
+/* A small federation, with host copies of what the oracle needs. */
+struct fixture {
+    cgsv_dataset *data;
+    cgsv_device *device;
+    cgsv_federation *f;
+    int64_t D;
+    float *start;            /* the server's model before the latest round */
+    float *device_start;
+    double *score;           /* of the device, [N + 1] */
+    int *round;              /* of the device */
+    double size[N];
+};
+
+static void *take(size_t count, size_t size)
+{
+    void *memory = calloc(count, size);
+    cr_assert_not_null(memory);
+    return memory;
+}
+
+static cgsv_config small_config(void)
+{
+    cgsv_config config;
+    cgsv_config_defaults(&config, "synthetic");
+    config.model = CGSV_MODEL_MLP;
+    config.agents = N;
+    config.samples_per_agent = 45;
+    config.rounds = ROUNDS;
+    config.local_epochs = 2;
+    config.validation_samples = 70;
+    return config;
+}
+
+static struct fixture start(const cgsv_config *config, int threads)
+{
+    struct fixture x = {0};
+    check(cgsv_dataset_load(&x.data, "synthetic", NULL));
+    check(cgsv_device_open(&x.device, "cpu", threads));
+    check(cgsv_federation_create(&x.f, x.device, config, x.data));
+    const struct device_backend *backend = x.device->backend;
+    x.D = cgsv_federation_parameters(x.f);
+    x.start = take((size_t)x.D, sizeof *x.start);
+    check(backend->allocate(x.device, (void **)&x.device_start, (size_t)x.D * sizeof *x.start));
+    check(backend->allocate(x.device, (void **)&x.score, (N + 1) * sizeof *x.score));
+    check(backend->allocate(x.device, (void **)&x.round, sizeof *x.round));
+    for (int i = 0; i < N; i++) x.size[i] = (double)cgsv_federation_samples(x.f, i, NULL);
+    return x;
+}
+
+static void stop(struct fixture *x)
+{
+    const struct device_backend *backend = x->device->backend;
+    backend->release(x->device, x->device_start);
+    backend->release(x->device, x->score);
+    backend->release(x->device, x->round);
+    cgsv_federation_free(x->f);
+    cgsv_device_close(x->device);
+    cgsv_dataset_free(x->data);
+    free(x->start);
+}
+
+/* Runs round t; the index's inputs as they were at its contribution stage. */
+static struct coalition_inputs run_round(struct fixture *x, int t)
+{
+    const struct device_backend *backend = x->device->backend;
+    check(cgsv_federation_model(x->f, CGSV_SERVER, 0, x->start));
+    check(backend->upload(x->device, x->device_start, x->start, (size_t)x->D * sizeof *x->start));
+    check(backend->upload(x->device, x->round, &t, sizeof t));
+    check(cgsv_federation_run(x->f, 1));
+    struct coalition_inputs in = coalition_inputs(x->f);
+    in.model = x->device_start;
+    in.round = x->round;
+    return in;
+}
+
+static void index_of(struct fixture *x, struct coalition *c, const struct coalition_inputs *in, double *score)
+{
+    check(coalition_index(c, x->score, 0, in));
+    check(x->device->backend->download(x->device, score, x->score, N * sizeof *score));
+}
+
+static void total_of(struct fixture *x, const struct coalition *c, double *total)
+{
+    check(x->device->backend->download(x->device, total, c->total, N * sizeof *total));
+}
+
+static struct coalition make(struct fixture *x, struct coalition_options options)
+{
+    struct coalition c;
+    if (options.discount == 0) options.discount = 1;
+    check(coalition_create(&c, x->device, &x->f->model, 1, N, &options));
+    return c;
+}
+
+/* ---- the oracle ---- */
+
+/* Logits of the mlp: fc1 (64, tanh), fc2. */
+static void naive_logits(double *z, const double *w, const float *picture, int64_t features, int classes)
+{
+    const double *w1 = w, *b1 = w1 + HIDDEN * features, *w2 = b1 + HIDDEN, *b2 = w2 + classes * HIDDEN;
+    double hidden[HIDDEN];
+    for (int h = 0; h < HIDDEN; h++) {
+        hidden[h] = b1[h];
+        for (int64_t i = 0; i < features; i++) hidden[h] += w1[h * features + i] * picture[i];
+        hidden[h] = tanh(hidden[h]);
+    }
+    for (int c = 0; c < classes; c++) {
+        z[c] = b2[c];
+        for (int h = 0; h < HIDDEN; h++) z[c] += w2[c * HIDDEN + h] * hidden[h];
+    }
+}
+
+struct naive {
+    int correct, ambiguous; /* ambiguous: float32 may see it otherwise */
+    double loss;            /* mean */
+};
+
+static struct naive naive_evaluation(const struct fixture *x, const double *w, const int32_t *index, int64_t samples)
+{
+    const cgsv_dataset *data = x->data;
+    const int64_t features = (int64_t)data->channels * data->height * data->width;
+    const int classes = data->classes;
+    struct naive sum = {0};
+    double *z = take((size_t)classes, sizeof *z);
+    for (int64_t s = 0; s < samples; s++) {
+        const int y = data->train.y[index[s]];
+        double total = 0, rival = -INFINITY;
+        naive_logits(z, w, data->train.x + index[s] * features, features, classes);
+        for (int c = 0; c < classes; c++) {
+            total += exp(z[c] - z[y]);
+            if (c != y) rival = fmax(rival, z[c]);
+        }
+        sum.correct += z[y] > rival;
+        sum.ambiguous += fabs(z[y] - rival) < 1e-5;
+        sum.loss += log(total) / (double)samples;
+    }
+    free(z);
+    return sum;
+}
+
+/* Correct validation samples of M_S = M + Σ (n_i / n_S) Δ_i, agents in `out` never being members. */
+static double naive_utility(const struct fixture *x, const float *from, const float *update, int members, int out,
+                            int *ambiguous)
+{
+    double *w = take((size_t)x->D, sizeof *w), whole = 0;
+    members &= ~out;
+    for (int i = 0; i < N; i++) whole += members >> i & 1 ? x->size[i] : 0;
+    for (int64_t d = 0; d < x->D; d++) {
+        w[d] = from[d];
+        for (int i = 0; i < N; i++)
+            if (members >> i & 1) w[d] += x->size[i] / whole * update[i * x->D + d];
+    }
+    const struct partition *p = &x->f->partition;
+    const struct naive result = naive_evaluation(x, w, p->validation, p->validation_samples);
+    *ambiguous += result.ambiguous;
+    free(w);
+    return result.correct;
+}
+
+/* Utilities of all coalitions as shares of the validation samples. Returns how far a score may be off since a
+ * sample lies so near a tie that float32 sees it otherwise: 0 unless a rare one does, then exact agreement
+ * cannot be asked for. */
+static double naive_utilities(double *utility, const struct fixture *x, const float *from, const float *update,
+                              int out)
+{
+    const double samples = (double)x->f->partition.validation_samples;
+    int most = 0;
+    for (int s = 0; s <= ALL; s++) {
+        int ambiguous = 0;
+        utility[s] = naive_utility(x, from, update, s, out, &ambiguous) / samples;
+        if (ambiguous > most) most = ambiguous;
+    }
+    cr_assert_leq(most, 1, "%d outcomes of one model hang on rounding: choose other samples", most);
+    return 2 * most / samples;
+}
+
+static double factorial(int n) { return tgamma(n + 1.0); }
+
+static void naive_shapley(double *value, const double *utility)
+{
+    for (int i = 0; i < N; i++) {
+        value[i] = 0;
+        for (int s = 0; s <= ALL; s++) {
+            if (s >> i & 1) continue;
+            int size = 0;
+            for (int j = 0; j < N; j++) size += s >> j & 1;
+            value[i] += factorial(size) * factorial(N - size - 1) / factorial(N) * (utility[s | 1 << i] - utility[s]);
+        }
+    }
+}
+
+static float *host_updates(const struct fixture *x)
+{
+    float *update = take((size_t)(N * x->D), sizeof *update);
+    for (int i = 0; i < N; i++) check(cgsv_federation_update(x->f, i, update + i * x->D));
+    return update;
+}
+
+static void expect_near(const double *got, const double *want, double bound, const char *what)
+{
+    for (int i = 0; i < N; i++)
+        cr_expect(fabs(got[i] - want[i]) <= bound, "%s of agent %d: %.17g, not %.17g", what, i, got[i], want[i]);
+}
+
+/* ---- the index ---- */
+
+/* Every round's values, leave-one-out, and the discounted totals; the same bits however many models are made
+ * at once. */
+Test(coalition, matches_brute_force)
+{
+    const cgsv_config config = small_config();
+    struct fixture x = start(&config, 1);
+    struct coalition index = make(&x, (struct coalition_options){.discount = 0.8});
+    struct coalition without = make(&x, (struct coalition_options){.index = COALITION_INDEX_LEAVE_ONE_OUT});
+    static const int models[] = {1, 2, 8, 16, 64};
+    double total[N] = {0}, got[N], want[N], utility[ALL + 1], spread = 0, total_slack = 0;
+    for (int t = 0; t < ROUNDS; t++) {
+        const struct coalition_inputs in = run_round(&x, t);
+        float *update = host_updates(&x);
+        const double slack = naive_utilities(utility, &x, x.start, update, 0);
+        naive_shapley(want, utility);
+        index_of(&x, &index, &in, got);
+        expect_near(got, want, 1e-14 + slack, "index");
+        double sum = 0;
+        for (int i = 0; i < N; i++) sum += got[i];
+        cr_expect_float_eq(sum, utility[ALL] - utility[0], 1e-14 + slack, "efficiency");
+        total_slack += (N + 1) * slack / fabs(sum);
+        for (int i = 0; i < N; i++) total[i] += sum > 0 ? pow(0.8, t) * want[i] / sum : 0;
+        spread = fmax(spread, fabs(want[0] - want[N - 1]));
+
+        for (int m = 0; m < 5; m++) {
+            double again[N];
+            struct coalition other = make(&x, (struct coalition_options){.models = models[m]});
+            index_of(&x, &other, &in, again);
+            cr_expect_eq(memcmp(again, got, sizeof got), 0, "%d models at once differ", models[m]);
+            coalition_free(&other);
+        }
+        index_of(&x, &without, &in, got);
+        for (int i = 0; i < N; i++) want[i] = utility[ALL] - utility[ALL - (1 << i)];
+        expect_near(got, want, 1e-14 + slack, "leave-one-out");
+        free(update);
+    }
+    cr_expect_gt(spread, 0.01, "all agents alike: nothing is tested");
+    total_of(&x, &index, got);
+    expect_near(got, total, 1e-12 + total_slack, "total");
+    coalition_free(&index);
+    coalition_free(&without);
+    stop(&x);
+}
+
+/* Exact and sampled values of the second round, with 1 and 2 threads. */
+Test(coalition, same_bits_for_any_threads)
+{
+    const cgsv_config config = small_config();
+    double got[2][2][N];
+    for (int threads = 1; threads <= 2; threads++) {
+        struct fixture x = start(&config, threads);
+        struct coalition exact = make(&x, (struct coalition_options){0});
+        struct coalition sampled = make(&x, (struct coalition_options){.permutations = 4});
+        run_round(&x, 0);
+        const struct coalition_inputs in = run_round(&x, 1);
+        index_of(&x, &exact, &in, got[threads - 1][0]);
+        index_of(&x, &sampled, &in, got[threads - 1][1]);
+        coalition_free(&exact);
+        coalition_free(&sampled);
+        stop(&x);
+    }
+    cr_expect_eq(memcmp(got[0], got[1], sizeof got[0]), 0, "1 and 2 threads differ");
+    cr_expect_neq(memcmp(got[0][0], got[0][1], sizeof got[0][0]), 0, "sampled values are the exact ones");
+}
+
+/* One round for all: the index of G_i = Σ_t Δ_i^t from the first model. Raw: N times as much. */
+Test(coalition, one_round_of_sums)
+{
+    const cgsv_config config = small_config();
+    struct fixture x = start(&config, 1);
+    struct coalition index = make(&x, (struct coalition_options){.index = COALITION_INDEX_ONE_ROUND, .raw = true});
+    float *first = take((size_t)x.D, sizeof *first), *sum = take((size_t)(N * x.D), sizeof *sum);
+    double got[N], want[N], utility[ALL + 1];
+    for (int t = 0; t < ROUNDS; t++) {
+        const struct coalition_inputs in = run_round(&x, t);
+        float *update = host_updates(&x);
+        if (t == 0) memcpy(first, x.start, (size_t)x.D * sizeof *first);
+        for (int64_t d = 0; d < N * x.D; d++) sum[d] += update[d];
+        index_of(&x, &index, &in, got);
+        free(update);
+    }
+    const double slack = naive_utilities(utility, &x, first, sum, 0);
+    naive_shapley(want, utility);
+    for (int i = 0; i < N; i++) want[i] *= N;
+    expect_near(got, want, 1e-13 + N * slack, "raw index");
+    free(first);
+    free(sum);
+    coalition_free(&index);
+    stop(&x);
+}
+
+/* Twins get the same; an agent with a zero update, or one that is not finite, gets 0 and changes nothing. */
+Test(coalition, twins_and_faulty_agents)
+{
+    const cgsv_config config = small_config();
+    struct fixture x = start(&config, 1);
+    struct coalition_inputs in = run_round(&x, 0);
+    const struct device_backend *backend = x.device->backend;
+    const int64_t ld = x.f->model.row_stride;
+    float *row = x.f->updates;
+    double *norm = NULL, *size = NULL, got[N], want[N], utility[ALL + 1];
+    check(backend->allocate(x.device, (void **)&norm, N * sizeof *norm));
+    check(backend->allocate(x.device, (void **)&size, N * sizeof *size));
+    for (int i = 0; i < N; i++) norm[i] = 1, size[i] = x.size[i];
+    in.norm = norm;
+    in.size = size;
+    struct coalition index = make(&x, (struct coalition_options){0});
+    struct coalition without = make(&x, (struct coalition_options){.index = COALITION_INDEX_LEAVE_ONE_OUT});
+
+    memcpy(row + ld, row, (size_t)x.D * sizeof *row);
+    size[1] = x.size[1] = size[0];
+    index_of(&x, &index, &in, got);
+    cr_expect_eq(got[0], got[1], "twins: %.17g and %.17g", got[0], got[1]);
+    cr_expect_neq(got[0], got[3]);
+
+    const float faulty[] = {0, NAN};
+    for (int k = 0; k < 2; k++) {
+        for (int64_t d = 0; d < x.D; d++) row[2 * ld + d] = faulty[k];
+        norm[2] = faulty[k];
+        float *update = host_updates(&x);
+        const double slack = naive_utilities(utility, &x, x.start, update, 1 << 2);
+        naive_shapley(want, utility);
+        index_of(&x, &index, &in, got);
+        expect_near(got, want, 1e-14 + slack, "index beside a faulty agent");
+        cr_expect_eq(got[2], 0, "faulty: %.17g", got[2]);
+        index_of(&x, &without, &in, got);
+        cr_expect_eq(got[2], 0, "faulty, left out: %.17g", got[2]);
+        free(update);
+    }
+    backend->release(x.device, norm);
+    backend->release(x.device, size);
+    coalition_free(&index);
+    coalition_free(&without);
+    stop(&x);
+}
+
+/* Orders of a round add up to U(N) − U(∅); over many rounds they average to the exact values; where they are so
+ * many that exact values cost no more, these are taken. */
+Test(coalition, sampled_orders)
+{
+    enum { TIMES = 300, ORDERS = 3 };
+    cgsv_config config = small_config();
+    config.validation_samples = 40;
+    struct fixture x = start(&config, 1);
+    const struct coalition_inputs in = run_round(&x, 0);
+    struct coalition exact = make(&x, (struct coalition_options){0});
+    struct coalition enough = make(&x, (struct coalition_options){.permutations = 5});
+    struct coalition sampled = make(&x, (struct coalition_options){.permutations = ORDERS, .seed = 7});
+    cr_assert_eq(sampled.coalitions, ORDERS * (N - 1) + 2);
+    cr_assert_eq(enough.coalitions, 1 << N);
+    double want[N], got[N], mean[N] = {0}, square[N] = {0}, gain = 0;
+    index_of(&x, &exact, &in, want);
+    index_of(&x, &enough, &in, got);
+    cr_expect_eq(memcmp(got, want, sizeof got), 0, "as many orders as exact values take");
+    for (int i = 0; i < N; i++) gain += want[i];
+    for (int t = 0; t < TIMES; t++) {
+        double again[N], sum = 0;
+        check(x.device->backend->upload(x.device, x.round, &t, sizeof t));
+        index_of(&x, &sampled, &in, got);
+        for (int i = 0; i < N; i++) {
+            sum += got[i];
+            mean[i] += got[i] / TIMES;
+            square[i] += got[i] * got[i] / TIMES;
+        }
+        cr_expect_float_eq(sum, gain, 1e-13, "efficiency in round %d", t);
+        if (t > 0) continue;
+        struct coalition small = make(&x, (struct coalition_options){.permutations = ORDERS, .seed = 7, .models = 2});
+        index_of(&x, &small, &in, again);
+        cr_expect_eq(memcmp(again, got, sizeof got), 0, "2 models at once differ");
+        coalition_free(&small);
+    }
+    for (int i = 0; i < N; i++) {
+        const double error = sqrt((square[i] - mean[i] * mean[i]) / TIMES);
+        cr_expect_gt(error, 0, "agent %d: every sample is the same", i);
+        cr_expect_lt(fabs(mean[i] - want[i]), 4 * error, "agent %d: %g, not %g ± %g", i, mean[i], want[i], error);
+    }
+    coalition_free(&exact);
+    coalition_free(&enough);
+    coalition_free(&sampled);
+    stop(&x);
+}
+
+Test(coalition, refusals)
+{
+    struct coalition_options options = {.discount = 1};
+    check(coalition_check(&options, 10));
+    refused(coalition_check(&options, 11), "permutations");
+    refused(coalition_check(&options, 0), "agents");
+    options.permutations = 100;
+    check(coalition_check(&options, 11));
+    options.permutations = 1000000;
+    refused(coalition_check(&options, 11), "permutations");
+    options.permutations = -1;
+    refused(coalition_check(&options, 11), "permutations");
+    options.permutations = 0;
+    options.models = 65;
+    refused(coalition_check(&options, 4), "models at once");
+    options.models = 0;
+    static const double discounts[] = {0, -1, 1.5, NAN, INFINITY};
+    for (int i = 0; i < 5; i++) {
+        options.discount = discounts[i];
+        refused(coalition_check(&options, 4), "discount");
+    }
+    options.discount = 1;
+    options.index = COALITION_INDEX_LEAVE_ONE_OUT;
+    check(coalition_check(&options, 1000));
+    options.raw = true;
+    refused(coalition_check(&options, 4), "raw");
+    options.raw = false;
+    options.permutations = 3;
+    refused(coalition_check(&options, 4), "permutations");
+}
+
+/* ---- losses and accuracies ---- */
+
+/* Row of an agent among the models in training. */
+static int row_of(const struct fixture *x, int agent)
+{
+    int r = 0;
+    while (x->f->row[r].agent != agent) r++;
+    return r;
+}
+
+static void read_model(double *w, const struct fixture *x, const float *from)
+{
+    float *copy = take((size_t)x->D, sizeof *copy);
+    check(x->device->backend->download(x->device, copy, from, (size_t)x->D * sizeof *copy));
+    for (int64_t d = 0; d < x->D; d++) w[d] = copy[d];
+    free(copy);
+}
+
+static void expect_accuracy(double got, struct naive want, int64_t samples)
+{
+    cr_assert_leq(want.ambiguous, 1, "choose other samples");
+    cr_expect_float_eq(got, want.correct / (double)samples, 1e-15 + want.ambiguous / (double)samples);
+}
+
+/* With and without twins between the agents' rows; agents' models differ, as do their shards. */
+static void check_losses(bool standalone)
+{
+    cgsv_config config = small_config();
+    config.standalone = standalone;
+    struct fixture x = start(&config, 1);
+    const struct partition *p = &x.f->partition;
+    const int64_t ld = x.f->model.row_stride;
+    double *loss = NULL, *w = take((size_t)x.D, sizeof *w);
+    check(x.device->backend->allocate(x.device, (void **)&loss, (N + 1) * sizeof *loss));
+    check(cgsv_federation_run(x.f, 1));
+
+    check(local_losses(x.f, loss));
+    for (int i = 0; i < N; i++) {
+        read_model(w, &x, x.f->work + row_of(&x, i) * ld);
+        const struct naive want = naive_evaluation(&x, w, p->index + p->first[i], p->first[i + 1] - p->first[i]);
+        cr_expect_float_eq(loss[i], want.loss, 1e-6 * (1 + want.loss), "agent %d: loss %g, not %g", i, loss[i], want.loss);
+    }
+    check(trained_accuracy(x.f, x.score, loss));
+    for (int i = 0; i < N; i++) {
+        read_model(w, &x, x.f->work + row_of(&x, i) * ld);
+        const struct naive want = naive_evaluation(&x, w, p->validation, p->validation_samples);
+        expect_accuracy(x.score[i], want, p->validation_samples);
+        cr_expect_float_eq(loss[i], want.loss, 1e-6 * (1 + want.loss));
+    }
+    check(validation_accuracy(x.f, x.score, NULL, x.f->models, ld, N + 1));
+    for (int i = 0; i <= N; i++) {
+        read_model(w, &x, x.f->models + i * ld);
+        const struct naive want = naive_evaluation(&x, w, p->validation, p->validation_samples);
+        expect_accuracy(x.score[i], want, p->validation_samples);
+    }
+    x.device->backend->release(x.device, loss);
+    free(w);
+    stop(&x);
+}
+
+Test(coalition, losses_and_accuracies) { check_losses(true); }
+Test(coalition, losses_and_accuracies_without_twins) { check_losses(false); }
+
+Test(coalition, needs_validation_samples)
+{
+    cgsv_config config = small_config();
+    config.validation_fraction = 0;
+    struct fixture x = start(&config, 1);
+    refused(validation_accuracy(x.f, x.score, NULL, x.f->models, x.f->model.row_stride, N), "validation-fraction");
+    refused(trained_accuracy(x.f, x.score, NULL), "validation-fraction");
+    config.validation_samples = -1;
+    cgsv_federation *none;
+    refused(cgsv_federation_create(&none, x.device, &config, x.data), "validation-samples");
+    stop(&x);
+}
+
+/* ---- the split ---- */
+
+/* The samples kept aside are in nobody's shard, none twice, the same for every partition and cap of the pool;
+ * those that a cap leaves are the first of them. */
+Test(coalition, validation_is_disjoint)
+{
+    enum { M = 1000, CLASSES = 10 };
+    static const double fractions[] = {0.05, 0.1, 0.5};
+    int32_t labels[M];
+    for (int i = 0; i < M; i++) labels[i] = i * 7 % CLASSES;
+    cgsv_config config;
+    cgsv_config_defaults(&config, "mnist");
+    for (int k = 0; k < 3; k++) {
+        int32_t first[M];
+        config.validation_fraction = fractions[k];
+        for (int kind = CGSV_PARTITION_UNIFORM; kind <= CGSV_PARTITION_DIRICHLET; kind++)
+            for (int cap = 0; cap <= 60; cap += 60) {
+                int uses[M] = {0};
+                struct partition p, capped;
+                config.partition = (cgsv_partition)kind;
+                config.samples_per_agent = cap;
+                config.validation_samples = 0;
+                check(partition_create(&p, &config, labels, M, CLASSES));
+                cr_assert_eq(p.validation_samples, lround(M * fractions[k]));
+                cr_expect_eq(partition_validation_size(&config, M), p.validation_samples);
+                for (int64_t s = 0; s < p.validation_samples; s++) uses[p.validation[s]]++;
+                for (int i = 0; i < M; i++) cr_assert_leq(uses[i], 1, "sample %d twice", i);
+                for (int64_t s = 0; s < p.first[p.agents]; s++)
+                    cr_assert_eq(uses[p.index[s]], 0, "sample %d is trained on", p.index[s]);
+                const size_t bytes = (size_t)p.validation_samples * sizeof *p.validation;
+                if (kind == CGSV_PARTITION_UNIFORM && cap == 0) memcpy(first, p.validation, bytes);
+                cr_expect_eq(memcmp(first, p.validation, bytes), 0, "partition %d has others", kind);
+                config.validation_samples = 17;
+                check(partition_create(&capped, &config, labels, M, CLASSES));
+                cr_expect_eq(capped.validation_samples, 17);
+                cr_expect_eq(memcmp(first, capped.validation, 17 * sizeof *first), 0);
+                partition_free(&capped);
+                partition_free(&p);
+            }
+    }
+    config.validation_fraction = 0;
+    struct partition p;
+    check(partition_create(&p, &config, labels, M, CLASSES));
+    cr_expect_eq(p.validation_samples, 0);
+    cr_expect_null(p.validation);
+    partition_free(&p);
+}
