@@ -107,7 +107,8 @@ DEVICE double mean_marginal(const struct loss_sums *utility, const uint16_t *ord
     for (int k = 0; k < orders; k++) {
         int place = 0;
         while (order[(int64_t)k * agents + place] != i) place++;
-        value += utility[beginning_row(agents, k, place + 1)].correct - utility[beginning_row(agents, k, place)].correct;
+        const int64_t with = beginning_row(agents, k, place + 1), without = beginning_row(agents, k, place);
+        value += utility[with].correct - utility[without].correct;
     }
     return value / orders;
 }

@@ -1,84 +1,9 @@
-/* The contribution index and other results on validation samples, against models built one by one
- * and evaluated in float64. */
-#include <criterion/criterion.h>
+/* The contribution index, against models built one by one and evaluated in float64. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cgsv/cgsv.h"
-#include "federation/coalition.h"
-#include "federation/internal.h"
-
-enum { N = 4, ALL = (1 << N) - 1, HIDDEN = 64, ROUNDS = 3 };
-
-static void check(cgsv_status status) { cr_assert_eq(status, CGSV_OK, "%s", cgsv_last_error()); }
-
-static void refused(cgsv_status status, const char *part)
-{
-    cr_assert_eq(status, CGSV_ERROR_ARGUMENT, "accepted: %s", part);
-    cr_assert_not_null(strstr(cgsv_last_error(), part), "'%s' lacks '%s'", cgsv_last_error(), part);
-}
-
-/* A small federation, with host copies of what the oracle needs. */
-struct fixture {
-    cgsv_dataset *data;
-    cgsv_device *device;
-    cgsv_federation *f;
-    int64_t D;
-    float *start;            /* the server's model before the latest round */
-    float *device_start;
-    double *score;           /* of the device, [N + 1] */
-    int *round;              /* of the device */
-    double size[N];
-};
-
-static void *take(size_t count, size_t size)
-{
-    void *memory = calloc(count, size);
-    cr_assert_not_null(memory);
-    return memory;
-}
-
-static cgsv_config small_config(void)
-{
-    cgsv_config config;
-    cgsv_config_defaults(&config, "synthetic");
-    config.model = CGSV_MODEL_MLP;
-    config.agents = N;
-    config.samples_per_agent = 45;
-    config.rounds = ROUNDS;
-    config.local_epochs = 2;
-    config.validation_samples = 70;
-    return config;
-}
-
-static struct fixture start(const cgsv_config *config, int threads)
-{
-    struct fixture x = {0};
-    check(cgsv_dataset_load(&x.data, "synthetic", NULL));
-    check(cgsv_device_open(&x.device, "cpu", threads));
-    check(cgsv_federation_create(&x.f, x.device, config, x.data));
-    const struct device_backend *backend = x.device->backend;
-    x.D = cgsv_federation_parameters(x.f);
-    x.start = take((size_t)x.D, sizeof *x.start);
-    check(backend->allocate(x.device, (void **)&x.device_start, (size_t)x.D * sizeof *x.start));
-    check(backend->allocate(x.device, (void **)&x.score, (N + 1) * sizeof *x.score));
-    check(backend->allocate(x.device, (void **)&x.round, sizeof *x.round));
-    for (int i = 0; i < N; i++) x.size[i] = (double)cgsv_federation_samples(x.f, i, NULL);
-    return x;
-}
-
-static void stop(struct fixture *x)
-{
-    const struct device_backend *backend = x->device->backend;
-    backend->release(x->device, x->device_start);
-    backend->release(x->device, x->score);
-    backend->release(x->device, x->round);
-    cgsv_federation_free(x->f);
-    cgsv_device_close(x->device);
-    cgsv_dataset_free(x->data);
-    free(x->start);
-}
+#include "small_federation.h"
 
 /* Runs round t; the index's inputs as they were at its contribution stage. */
 static struct coalition_inputs run_round(struct fixture *x, int t)
@@ -88,7 +13,7 @@ static struct coalition_inputs run_round(struct fixture *x, int t)
     check(backend->upload(x->device, x->device_start, x->start, (size_t)x->D * sizeof *x->start));
     check(backend->upload(x->device, x->round, &t, sizeof t));
     check(cgsv_federation_run(x->f, 1));
-    struct coalition_inputs in = coalition_inputs(x->f);
+    struct coalition_inputs in = coalition_inputs_of(x->f);
     in.model = x->device_start;
     in.round = x->round;
     return in;
@@ -114,50 +39,6 @@ static struct coalition make(struct fixture *x, struct coalition_options options
 }
 
 /* ---- the oracle ---- */
-
-/* Logits of the mlp: fc1 (64, tanh), fc2. */
-static void naive_logits(double *z, const double *w, const float *picture, int64_t features, int classes)
-{
-    const double *w1 = w, *b1 = w1 + HIDDEN * features, *w2 = b1 + HIDDEN, *b2 = w2 + classes * HIDDEN;
-    double hidden[HIDDEN];
-    for (int h = 0; h < HIDDEN; h++) {
-        hidden[h] = b1[h];
-        for (int64_t i = 0; i < features; i++) hidden[h] += w1[h * features + i] * picture[i];
-        hidden[h] = tanh(hidden[h]);
-    }
-    for (int c = 0; c < classes; c++) {
-        z[c] = b2[c];
-        for (int h = 0; h < HIDDEN; h++) z[c] += w2[c * HIDDEN + h] * hidden[h];
-    }
-}
-
-struct naive {
-    int correct, ambiguous; /* ambiguous: float32 may see it otherwise */
-    double loss;            /* mean */
-};
-
-static struct naive naive_evaluation(const struct fixture *x, const double *w, const int32_t *index, int64_t samples)
-{
-    const cgsv_dataset *data = x->data;
-    const int64_t features = (int64_t)data->channels * data->height * data->width;
-    const int classes = data->classes;
-    struct naive sum = {0};
-    double *z = take((size_t)classes, sizeof *z);
-    for (int64_t s = 0; s < samples; s++) {
-        const int y = data->train.y[index[s]];
-        double total = 0, rival = -INFINITY;
-        naive_logits(z, w, data->train.x + index[s] * features, features, classes);
-        for (int c = 0; c < classes; c++) {
-            total += exp(z[c] - z[y]);
-            if (c != y) rival = fmax(rival, z[c]);
-        }
-        sum.correct += z[y] > rival;
-        sum.ambiguous += fabs(z[y] - rival) < 1e-5;
-        sum.loss += log(total) / (double)samples;
-    }
-    free(z);
-    return sum;
-}
 
 /* Correct validation samples of M_S = M + Σ (n_i / n_S) Δ_i, agents in `out` never being members. */
 static double naive_utility(const struct fixture *x, const float *from, const float *update, int members, int out,
@@ -407,6 +288,58 @@ Test(coalition, sampled_orders)
     stop(&x);
 }
 
+/* What is planned is what is taken. */
+static size_t taken;
+static cgsv_status (*allocate)(cgsv_device *, void **, size_t);
+static cgsv_status counted_allocate(cgsv_device *device, void **memory, size_t bytes)
+{
+    taken += bytes;
+    return allocate(device, memory, bytes);
+}
+
+Test(coalition, bytes)
+{
+    const cgsv_config config = small_config();
+    struct fixture x = start(&config, 1);
+    struct device_backend counting = *x.device->backend;
+    const struct device_backend *uncounted = x.device->backend;
+    allocate = counting.allocate;
+    counting.allocate = counted_allocate;
+    x.device->backend = &counting;
+    static const struct coalition_options options[] = {
+        {.discount = 1},
+        {.discount = 1, .index = COALITION_INDEX_ONE_ROUND, .models = 7},
+        {.discount = 1, .index = COALITION_INDEX_LEAVE_ONE_OUT},
+        {.discount = 1, .permutations = 4},
+    };
+    for (int i = 0; i < 4; i++) {
+        struct coalition c;
+        taken = 0;
+        check(coalition_create(&c, x.device, &x.f->model, 3, N, &options[i]));
+        cr_expect_eq(taken, coalition_bytes(x.device, &x.f->model, 3, N, &options[i]), "options %d", i);
+        coalition_free(&c);
+    }
+    struct validation v;
+    taken = 0;
+    check(validation_create(&v, x.device, &x.f->partition, x.f->row, 2));
+    cr_expect_eq(taken, validation_bytes(&config, x.data->train.samples));
+    validation_free(&v, x.device);
+    x.device->backend = uncounted;
+    stop(&x);
+}
+
+Test(coalition, needs_validation_samples)
+{
+    cgsv_config config = small_config();
+    config.validation_fraction = 0;
+    struct fixture x = start(&config, 1);
+    struct coalition index = make(&x, (struct coalition_options){0});
+    const struct coalition_inputs in = coalition_inputs_of(x.f);
+    refused(coalition_index(&index, x.score, 0, &in), "validation-fraction");
+    coalition_free(&index);
+    stop(&x);
+}
+
 Test(coalition, refusals)
 {
     struct coalition_options options = {.discount = 1};
@@ -436,128 +369,4 @@ Test(coalition, refusals)
     options.raw = false;
     options.permutations = 3;
     refused(coalition_check(&options, 4), "permutations");
-}
-
-/* ---- losses and accuracies ---- */
-
-/* Row of an agent among the models in training. */
-static int row_of(const struct fixture *x, int agent)
-{
-    int r = 0;
-    while (x->f->row[r].agent != agent) r++;
-    return r;
-}
-
-static void read_model(double *w, const struct fixture *x, const float *from)
-{
-    float *copy = take((size_t)x->D, sizeof *copy);
-    check(x->device->backend->download(x->device, copy, from, (size_t)x->D * sizeof *copy));
-    for (int64_t d = 0; d < x->D; d++) w[d] = copy[d];
-    free(copy);
-}
-
-static void expect_accuracy(double got, struct naive want, int64_t samples)
-{
-    cr_assert_leq(want.ambiguous, 1, "choose other samples");
-    cr_expect_float_eq(got, want.correct / (double)samples, 1e-15 + want.ambiguous / (double)samples);
-}
-
-/* With and without twins between the agents' rows; agents' models differ, as do their shards. */
-static void check_losses(bool standalone)
-{
-    cgsv_config config = small_config();
-    config.standalone = standalone;
-    struct fixture x = start(&config, 1);
-    const struct partition *p = &x.f->partition;
-    const int64_t ld = x.f->model.row_stride;
-    double *loss = NULL, *w = take((size_t)x.D, sizeof *w);
-    check(x.device->backend->allocate(x.device, (void **)&loss, (N + 1) * sizeof *loss));
-    check(cgsv_federation_run(x.f, 1));
-
-    check(local_losses(x.f, loss));
-    for (int i = 0; i < N; i++) {
-        read_model(w, &x, x.f->work + row_of(&x, i) * ld);
-        const struct naive want = naive_evaluation(&x, w, p->index + p->first[i], p->first[i + 1] - p->first[i]);
-        cr_expect_float_eq(loss[i], want.loss, 1e-6 * (1 + want.loss), "agent %d: loss %g, not %g", i, loss[i], want.loss);
-    }
-    check(trained_accuracy(x.f, x.score, loss));
-    for (int i = 0; i < N; i++) {
-        read_model(w, &x, x.f->work + row_of(&x, i) * ld);
-        const struct naive want = naive_evaluation(&x, w, p->validation, p->validation_samples);
-        expect_accuracy(x.score[i], want, p->validation_samples);
-        cr_expect_float_eq(loss[i], want.loss, 1e-6 * (1 + want.loss));
-    }
-    check(validation_accuracy(x.f, x.score, NULL, x.f->models, ld, N + 1));
-    for (int i = 0; i <= N; i++) {
-        read_model(w, &x, x.f->models + i * ld);
-        const struct naive want = naive_evaluation(&x, w, p->validation, p->validation_samples);
-        expect_accuracy(x.score[i], want, p->validation_samples);
-    }
-    x.device->backend->release(x.device, loss);
-    free(w);
-    stop(&x);
-}
-
-Test(coalition, losses_and_accuracies) { check_losses(true); }
-Test(coalition, losses_and_accuracies_without_twins) { check_losses(false); }
-
-Test(coalition, needs_validation_samples)
-{
-    cgsv_config config = small_config();
-    config.validation_fraction = 0;
-    struct fixture x = start(&config, 1);
-    refused(validation_accuracy(x.f, x.score, NULL, x.f->models, x.f->model.row_stride, N), "validation-fraction");
-    refused(trained_accuracy(x.f, x.score, NULL), "validation-fraction");
-    config.validation_samples = -1;
-    cgsv_federation *none;
-    refused(cgsv_federation_create(&none, x.device, &config, x.data), "validation-samples");
-    stop(&x);
-}
-
-/* ---- the split ---- */
-
-/* The samples kept aside are in nobody's shard, none twice, the same for every partition and cap of the pool;
- * those that a cap leaves are the first of them. */
-Test(coalition, validation_is_disjoint)
-{
-    enum { M = 1000, CLASSES = 10 };
-    static const double fractions[] = {0.05, 0.1, 0.5};
-    int32_t labels[M];
-    for (int i = 0; i < M; i++) labels[i] = i * 7 % CLASSES;
-    cgsv_config config;
-    cgsv_config_defaults(&config, "mnist");
-    for (int k = 0; k < 3; k++) {
-        int32_t first[M];
-        config.validation_fraction = fractions[k];
-        for (int kind = CGSV_PARTITION_UNIFORM; kind <= CGSV_PARTITION_DIRICHLET; kind++)
-            for (int cap = 0; cap <= 60; cap += 60) {
-                int uses[M] = {0};
-                struct partition p, capped;
-                config.partition = (cgsv_partition)kind;
-                config.samples_per_agent = cap;
-                config.validation_samples = 0;
-                check(partition_create(&p, &config, labels, M, CLASSES));
-                cr_assert_eq(p.validation_samples, lround(M * fractions[k]));
-                cr_expect_eq(partition_validation_size(&config, M), p.validation_samples);
-                for (int64_t s = 0; s < p.validation_samples; s++) uses[p.validation[s]]++;
-                for (int i = 0; i < M; i++) cr_assert_leq(uses[i], 1, "sample %d twice", i);
-                for (int64_t s = 0; s < p.first[p.agents]; s++)
-                    cr_assert_eq(uses[p.index[s]], 0, "sample %d is trained on", p.index[s]);
-                const size_t bytes = (size_t)p.validation_samples * sizeof *p.validation;
-                if (kind == CGSV_PARTITION_UNIFORM && cap == 0) memcpy(first, p.validation, bytes);
-                cr_expect_eq(memcmp(first, p.validation, bytes), 0, "partition %d has others", kind);
-                config.validation_samples = 17;
-                check(partition_create(&capped, &config, labels, M, CLASSES));
-                cr_expect_eq(capped.validation_samples, 17);
-                cr_expect_eq(memcmp(first, capped.validation, 17 * sizeof *first), 0);
-                partition_free(&capped);
-                partition_free(&p);
-            }
-    }
-    config.validation_fraction = 0;
-    struct partition p;
-    check(partition_create(&p, &config, labels, M, CLASSES));
-    cr_expect_eq(p.validation_samples, 0);
-    cr_expect_null(p.validation);
-    partition_free(&p);
 }

@@ -21,14 +21,14 @@
 
 #include "federation/validation.h"
 
-enum coalition_index {
+enum contribution_index {
     COALITION_INDEX_MULTI_ROUND,  /* of each round's updates */
     COALITION_INDEX_ONE_ROUND,    /* of the updates' sums since round 0, from the server's model at that time */
     COALITION_INDEX_LEAVE_ONE_OUT /* U(N) − U(N∖i) of each round's updates */
 };
 
 struct coalition_options {
-    enum coalition_index index;
+    enum contribution_index index;
     bool raw;         /* C = 1, as the published code; not with leave-one-out */
     int permutations; /* 0: exact, for up to 10 agents; else orders sampled anew each round */
     double discount;  /* λ in (0, 1] of the total */
@@ -53,7 +53,7 @@ struct coalition {
     struct loss_sums *utility;   /* [coalitions] */
     uint16_t *order;             /* [1 + permutations][N], the first 0 .. N − 1 */
     struct coalition_step *step; /* [steps] */
-    double *total;               /* [F][N] Σ_t λ^t φ_i^t / Σ_j φ_j^t, over rounds in which Σ_j φ_j^t > 0 */
+    double *total;               /* [F][N] Σ_t λ^t φ_i^t / Σ_j φ_j^t; not for one-round */
     float *sums, *start;         /* one-round: [F][N][ld] G_i = Σ_t Δ_i^t and [F][ld], else NULL */
     double *summed;              /* one-round: [F][N] rounds that G_i holds */
 };
@@ -81,13 +81,15 @@ cgsv_status coalition_create(struct coalition *coalition, cgsv_device *device, c
                              int federations, int agents, const struct coalition_options *options);
 void coalition_free(struct coalition *coalition);
 
-/* Enqueues score[N] (device), the round's φ, and adds to total[federation]. */
+/* Enqueues score[N] (device), the round's φ, and adds its shares to total[federation]. φ_j may be negative; a
+ * round whose Σ_j φ_j = U(N) − U(∅) is not positive, in which the coalition of all gained nothing, has no
+ * shares and is left out (the published code gives all agents the same where any φ_j < 0). */
 cgsv_status coalition_index(struct coalition *coalition, double *score, int federation,
                             const struct coalition_inputs *inputs);
 
 struct cgsv_federation;
 
 /* Of a federation after its server step's server_weigh (which finds ‖Δ_i‖) and before the download. */
-struct coalition_inputs coalition_inputs(const struct cgsv_federation *federation);
+struct coalition_inputs coalition_inputs_of(const struct cgsv_federation *federation);
 
 #endif

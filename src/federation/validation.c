@@ -43,7 +43,7 @@ cgsv_status validation_create(struct validation *v, cgsv_device *device, const s
     if (!agent) return error_set(CGSV_ERROR_MEMORY, "no memory for %d rows", v->agents);
     for (size_t i = 0; i < N; i++) agent[i] = row[i * (size_t)every];
     const size_t indices = (size_t)v->samples * sizeof *v->index, rows = N * sizeof *agent;
-    cgsv_status status = backend->allocate(device, (void **)&v->index, indices);
+    cgsv_status status = indices ? backend->allocate(device, (void **)&v->index, indices) : CGSV_OK;
     if (status == CGSV_OK) status = backend->allocate(device, (void **)&v->agent, rows);
     if (status == CGSV_OK) status = backend->allocate(device, (void **)&v->sums, (N + 1) * sizeof *v->sums);
     if (status == CGSV_OK && indices) status = backend->upload(device, v->index, partition->validation, indices);
@@ -59,9 +59,9 @@ void validation_free(struct validation *v, cgsv_device *device)
     *v = (struct validation){0};
 }
 
-cgsv_status validation_check(const struct validation *v)
+cgsv_status validation_check(int64_t samples)
 {
-    if (v->samples > 0) return CGSV_OK;
+    if (samples > 0) return CGSV_OK;
     return error_set(CGSV_ERROR_ARGUMENT,
                      "no validation samples are kept aside; set validation-fraction to more than 0, say 0.1");
 }
@@ -74,9 +74,10 @@ struct sample_set validation_set(const struct cgsv_federation *f)
 static cgsv_status validate(struct cgsv_federation *f, double *accuracy, double *loss, const float *w, int64_t stride,
                             int rows, const struct row *row)
 {
-    TRY(validation_check(&f->validation));
+    TRY(validation_check(f->validation.samples));
     TRY(evaluate_rows(f->device, &f->model, &f->evaluation, f->validation.sums, w, stride, rows, validation_set(f)));
-    LAUNCHED(f->device, f->device->kernels->loss_means(f->device->stream, accuracy, loss, f->validation.sums, row, rows));
+    const struct kernels *k = f->device->kernels;
+    LAUNCHED(f->device, k->loss_means(f->device->stream, accuracy, loss, f->validation.sums, row, rows));
     return CGSV_OK;
 }
 

@@ -38,7 +38,7 @@ void validation_free(struct validation *validation, cgsv_device *device);
 size_t validation_bytes(const cgsv_config *config, int64_t samples);
 
 /* CGSV_ERROR_ARGUMENT, with what to do, where no validation samples are kept aside. */
-cgsv_status validation_check(const struct validation *validation);
+cgsv_status validation_check(int64_t samples);
 
 struct cgsv_federation;
 struct sample_set validation_set(const struct cgsv_federation *federation);
