@@ -28,6 +28,17 @@ DEVICE void examine(struct server_step s, int64_t agent, struct cgsv_round_recor
     record->fault = fault;
 }
 
+KERNEL(server_examine, struct server_step s)
+{
+    struct cgsv_round_record *record = round_record(s, BLOCK_X);
+    BLOCK_FOR(i, s.agents) { examine(s, BLOCK_X * s.agents + i, record + i); }
+}
+
+static const char *launch_server_examine(void *stream, struct server_step step)
+{
+    return LAUNCH(stream, grid_of(step.federations, 1, 1), server_examine, step);
+}
+
 KERNEL(server_weigh, struct server_step s)
 {
     const int64_t first = BLOCK_X * s.agents;

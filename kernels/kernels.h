@@ -379,6 +379,11 @@ struct kernels {
      * by magnitude is done, what is not selected is cleared. */
     const char *(*server_upload)(void *stream, float *upload, struct server_step step, int64_t upload_stride);
     const char *(*server_upload_mask)(void *stream, float *upload, struct server_step selection);
+    /* Norms and faults before server_weigh, which finds them as well; then model[N], ld apart: the server's
+     * model with the upload of each agent of one federation. */
+    const char *(*server_examine)(void *stream, struct server_step step);
+    const char *(*server_try_uploads)(void *stream, float *model, int64_t ld, struct server_step step,
+                                      int federation);
     const char *(*server_exact_begin)(void *stream, double *gram, double *weight, struct server_step step);
     const char *(*server_random_keys)(void *stream, float *key, struct server_step step);
     const char *(*server_keep_own)(void *stream, struct server_step step);

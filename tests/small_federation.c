@@ -62,6 +62,8 @@ void stop(struct fixture *x)
     free(x->start);
 }
 
+const struct partition *partition_of(const struct fixture *x) { return &x->f->fleet->split[x->f->split].partition; }
+
 /* Logits of the mlp: fc1 (64, tanh), fc2. */
 static void naive_logits(double *z, const double *w, const float *picture, int64_t features, int classes)
 {

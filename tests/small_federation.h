@@ -35,6 +35,9 @@ cgsv_config small_config(void);
 struct fixture start(const cgsv_config *config, int threads);
 void stop(struct fixture *fixture);
 
+/* The agents' samples and those kept aside. */
+const struct partition *partition_of(const struct fixture *fixture);
+
 struct naive {
     int correct, ambiguous; /* ambiguous: so near a tie that float32 may see it otherwise */
     double loss;            /* mean */

@@ -13,7 +13,7 @@ static struct coalition_inputs run_round(struct fixture *x, int t)
     check(backend->upload(x->device, x->device_start, x->start, (size_t)x->D * sizeof *x->start));
     check(backend->upload(x->device, x->round, &t, sizeof t));
     check(cgsv_federation_run(x->f, 1));
-    struct coalition_inputs in = coalition_inputs_of(x->f);
+    struct coalition_inputs in = coalition_inputs_of(x->f, &x->f->fleet->server);
     in.model = x->device_start;
     in.round = x->round;
     return in;
@@ -34,7 +34,7 @@ static struct coalition make(struct fixture *x, struct coalition_options options
 {
     struct coalition c;
     if (options.discount == 0) options.discount = 1;
-    check(coalition_create(&c, x->device, &x->f->model, 1, N, &options));
+    check(coalition_create(&c, x->device, &x->f->fleet->model, 1, N, &options));
     return c;
 }
 
@@ -52,7 +52,7 @@ static double naive_utility(const struct fixture *x, const float *from, const fl
         for (int i = 0; i < N; i++)
             if (members >> i & 1) w[d] += x->size[i] / whole * update[i * x->D + d];
     }
-    const struct partition *p = &x->f->partition;
+    const struct partition *p = partition_of(x);
     const struct naive result = naive_evaluation(x, w, p->validation, p->validation_samples);
     *ambiguous += result.ambiguous;
     free(w);
@@ -65,7 +65,7 @@ static double naive_utility(const struct fixture *x, const float *from, const fl
 static double naive_utilities(double *utility, const struct fixture *x, const float *from, const float *update,
                               int out)
 {
-    const double samples = (double)x->f->partition.validation_samples;
+    const double samples = (double)partition_of(x)->validation_samples;
     int most = 0;
     for (int s = 0; s <= ALL; s++) {
         int ambiguous = 0;
@@ -204,8 +204,8 @@ Test(coalition, twins_and_faulty_agents)
     struct fixture x = start(&config, 1);
     struct coalition_inputs in = run_round(&x, 0);
     const struct device_backend *backend = x.device->backend;
-    const int64_t ld = x.f->model.row_stride;
-    float *row = x.f->updates;
+    const int64_t ld = x.f->fleet->model.row_stride;
+    float *row = x.f->fleet->updates;
     double *norm = NULL, *size = NULL, got[N], want[N], utility[ALL + 1];
     check(backend->allocate(x.device, (void **)&norm, N * sizeof *norm));
     check(backend->allocate(x.device, (void **)&size, N * sizeof *size));
@@ -315,15 +315,14 @@ Test(coalition, bytes)
     for (int i = 0; i < 4; i++) {
         struct coalition c;
         taken = 0;
-        check(coalition_create(&c, x.device, &x.f->model, 3, N, &options[i]));
-        cr_expect_eq(taken, coalition_bytes(x.device, &x.f->model, 3, N, &options[i]), "options %d", i);
+        check(coalition_create(&c, x.device, &x.f->fleet->model, 3, N, &options[i]));
+        cr_expect_eq(taken, coalition_bytes(x.device, &x.f->fleet->model, 3, N, &options[i]), "options %d", i);
         coalition_free(&c);
     }
-    struct validation v;
+    validation_free(x.f->fleet);
     taken = 0;
-    check(validation_create(&v, x.device, &x.f->partition, x.f->row, 2));
-    cr_expect_eq(taken, validation_bytes(&config, x.data->train.samples));
-    validation_free(&v, x.device);
+    check(validation_create(x.f->fleet));
+    cr_expect_eq(taken, validation_bytes(x.f->fleet, x.data->train.samples));
     x.device->backend = uncounted;
     stop(&x);
 }
@@ -334,7 +333,7 @@ Test(coalition, needs_validation_samples)
     config.validation_fraction = 0;
     struct fixture x = start(&config, 1);
     struct coalition index = make(&x, (struct coalition_options){0});
-    const struct coalition_inputs in = coalition_inputs_of(x.f);
+    const struct coalition_inputs in = coalition_inputs_of(x.f, &x.f->fleet->server);
     refused(coalition_index(&index, x.score, 0, &in), "validation-fraction");
     coalition_free(&index);
     stop(&x);

@@ -11,7 +11,7 @@
 static int row_of(const struct fixture *x, int agent)
 {
     int r = 0;
-    while (x->f->row[r].agent != agent) r++;
+    while (x->f->fleet->row[r].agent != agent) r++;
     return r;
 }
 
@@ -35,29 +35,29 @@ static void check_losses(bool standalone)
     cgsv_config config = small_config();
     config.standalone = standalone;
     struct fixture x = start(&config, 1);
-    const struct partition *p = &x.f->partition;
-    const int64_t ld = x.f->model.row_stride;
+    const struct partition *p = partition_of(&x);
+    const int64_t ld = x.f->fleet->model.row_stride;
     double *loss = NULL, *w = take((size_t)x.D, sizeof *w);
     check(x.device->backend->allocate(x.device, (void **)&loss, (N + 1) * sizeof *loss));
     check(cgsv_federation_run(x.f, 1));
 
-    check(local_losses(x.f, loss));
+    check(local_losses(x.f->fleet, loss));
     for (int i = 0; i < N; i++) {
-        read_model(w, &x, x.f->work + row_of(&x, i) * ld);
+        read_model(w, &x, x.f->fleet->work + row_of(&x, i) * ld);
         const struct naive want = naive_evaluation(&x, w, p->index + p->first[i], p->first[i + 1] - p->first[i]);
         cr_expect_float_eq(loss[i], want.loss, 1e-6 * (1 + want.loss), "agent %d: loss %g, not %g", i, loss[i],
                            want.loss);
     }
     check(trained_accuracy(x.f, x.score, loss));
     for (int i = 0; i < N; i++) {
-        read_model(w, &x, x.f->work + row_of(&x, i) * ld);
+        read_model(w, &x, x.f->fleet->work + row_of(&x, i) * ld);
         const struct naive want = naive_evaluation(&x, w, p->validation, p->validation_samples);
         expect_accuracy(x.score[i], want, p->validation_samples);
         cr_expect_float_eq(loss[i], want.loss, 1e-6 * (1 + want.loss));
     }
-    check(validation_accuracy(x.f, x.score, NULL, x.f->models, ld, N + 1));
+    check(validation_accuracy(x.f, x.score, NULL, x.f->fleet->models, N + 1));
     for (int i = 0; i <= N; i++) {
-        read_model(w, &x, x.f->models + i * ld);
+        read_model(w, &x, x.f->fleet->models + i * ld);
         const struct naive want = naive_evaluation(&x, w, p->validation, p->validation_samples);
         expect_accuracy(x.score[i], want, p->validation_samples);
     }
@@ -74,7 +74,7 @@ Test(validation, needs_validation_samples)
     cgsv_config config = small_config();
     config.validation_fraction = 0;
     struct fixture x = start(&config, 1);
-    refused(validation_accuracy(x.f, x.score, NULL, x.f->models, x.f->model.row_stride, N), "validation-fraction");
+    refused(validation_accuracy(x.f, x.score, NULL, x.f->fleet->models, N), "validation-fraction");
     refused(trained_accuracy(x.f, x.score, NULL), "validation-fraction");
     config.validation_samples = -1;
     cgsv_federation *none;

@@ -109,6 +109,8 @@ typedef struct cgsv_scheme {
     double sinh_growth;  /* … >= 0, which grows to a (1 + growth · t / T) */
     double removal;      /* >= 0: agents with r_i < removal / (agents not removed) are removed; 0: none */
     int removal_round;   /* rounds before that begins */
+    int permutations;    /* >= 0: orders that a contribution index samples in every round; 0: all coalitions of
+                            at most 10 agents */
 } cgsv_scheme;
 
 /* Names of the stages' choices, as the command line knows them. */

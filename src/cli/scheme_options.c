@@ -54,6 +54,9 @@ void scheme_options(struct option *table, int *index, cgsv_scheme *s)
          .help = "cosine, exact, euclidean, size, random; on validation samples index, index-one-round, "
                  "leave-one-out, validation, rank",
          .parse = parse_contribution, .show = show_contribution},
+        {"permutations", NULL, OPTION_INT, &s->permutations, "K", scheme,
+         .help = "orders of the agents that a contribution index samples in every round; 0 for all coalitions of at "
+                 "most 10 agents", .range = from_0},
         {"similarity", NULL, OPTION_CHOICE, &s->similarity, "RULE", scheme,
          .help = "of euclidean: inverse for 1 / (1 + d), share for 1 - d / sum of d", .parse = parse_similarity,
          .show = show_similarity},

@@ -7,7 +7,7 @@
 #include "cgsv/scheme.h"
 #include "cli/options.h"
 
-enum { SCHEME_OPTIONS = 18 };
+enum { SCHEME_OPTIONS = 19 };
 
 /* Fills table[SCHEME_OPTIONS]; `index` receives the named scheme's number, `scheme` what the others set. */
 void scheme_options(struct option *table, int *index, cgsv_scheme *scheme);

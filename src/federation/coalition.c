@@ -303,9 +303,12 @@ cgsv_status coalition_index(struct coalition *c, double *score, int federation, 
     return CGSV_OK;
 }
 
-struct coalition_inputs coalition_inputs_of(const struct cgsv_federation *f)
+struct coalition_inputs coalition_inputs_of(const struct cgsv_federation *m, const struct server_step *step)
 {
-    return (struct coalition_inputs){.model = f->server.server_model, .update = f->updates,
-                                     .update_stride = f->model.row_stride, .size = f->server.data_share,
-                                     .norm = f->server.norm, .round = f->round, .validation = validation_set(f)};
+    const int64_t first = (int64_t)m->number * step->agents;
+    return (struct coalition_inputs){.model = step->server_model + m->number * step->model_block,
+                                     .update = step->update + first * step->update_stride,
+                                     .update_stride = step->update_stride, .size = step->data_share + first,
+                                     .norm = step->norm + first, .round = step->round,
+                                     .validation = validation_set(m)};
 }

@@ -88,8 +88,9 @@ cgsv_status coalition_index(struct coalition *coalition, double *score, int fede
                             const struct coalition_inputs *inputs);
 
 struct cgsv_federation;
+struct server_step;
 
-/* Of a federation after its server step's server_weigh (which finds ‖Δ_i‖) and before the download. */
-struct coalition_inputs coalition_inputs_of(const struct cgsv_federation *federation);
+/* Of a federation, in its fleet's step: once ‖Δ_i‖ are known, and before the download. */
+struct coalition_inputs coalition_inputs_of(const struct cgsv_federation *federation, const struct server_step *step);
 
 #endif

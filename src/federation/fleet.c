@@ -51,8 +51,9 @@ static cgsv_status plan_for(cgsv_memory_plan *plan, cgsv_fleet *f, const cgsv_co
     plan->optimizer = (size_t)moments_of(c) * R * row;
     plan->activations = workspace_bytes(f->device, model, (int)R, (int)R, c->batch, true) +
                         workspace_bytes(f->device, model, f->evaluation_rows, 1, EVALUATION_BATCH, false);
-    plan->data = (size_t)(data->train.samples + data->test.samples) * sample + (size_t)index_bytes(f, data);
-    plan->server = server_step_bytes(f->device->kernels, &sizes);
+    plan->data = (size_t)(data->train.samples + data->test.samples) * sample + (size_t)index_bytes(f, data) +
+                 validation_bytes(f, data->train.samples);
+    plan->server = server_step_bytes(f->device->kernels, &sizes) + scores_bytes(f);
     plan->total = plan->models + plan->updates + plan->training + plan->optimizer + plan->activations + plan->data +
                   plan->server;
     plan->available = f->device->backend->memory_free(f->device);
@@ -209,7 +210,9 @@ static cgsv_status build(cgsv_fleet *f, const cgsv_config *configs, int count, c
     TRY(members_split(f, data));
     TRY(members_make_rows(f));
     TRY(allocate(f, data));
+    TRY(validation_create(f));
     TRY(make_server(f));
+    TRY(scores_create(f));
     TRY(start_models(f));
     return f->device->backend->phase(f->device, PHASE_IDLE);
 }
@@ -242,6 +245,8 @@ void cgsv_fleet_free(cgsv_fleet *f)
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) backend->release(f->device, all[i]);
     workspace_free(&f->training, f->device);
     workspace_free(&f->evaluation, f->device);
+    validation_free(f);
+    scores_free(f);
     server_step_free(&f->server, f->device);
     if (f->training_graph) backend->graph_free(f->training_graph);
     if (f->server_graph) backend->graph_free(f->server_graph);

@@ -5,6 +5,7 @@
 #include "cgsv/fleet.h"
 #include "data/partition.h"
 #include "device/device.h"
+#include "federation/scores.h"
 #include "federation/server_step.h"
 #include "model/model.h"
 
@@ -13,6 +14,7 @@ struct split {
     int member; /* the first federation that has it */
     struct partition partition;
     int64_t first; /* its first entry in the fleet's list of sample indices */
+    int64_t validation_first; /* the same of validation samples */
 };
 
 /* A standalone twin of every agent, shared by the federations whose twins would be the same. */
@@ -70,6 +72,8 @@ struct cgsv_fleet {
     struct workspace training, evaluation;
     int evaluation_rows; /* models that are evaluated at a time */
     struct server_step server;
+    struct validation validation;
+    struct scores scores;
     device_graph *training_graph, *server_graph; /* the halves of a round, once recorded */
 
     struct loss_sums *test_sums; /* [F (N + 1) + T N + F N]: the rows of W, the twins, agents before the download */

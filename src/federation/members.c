@@ -30,6 +30,7 @@ cgsv_status cgsv_fleet_alike(const cgsv_config *a, const cgsv_config *b)
     TRY(check_same("lr-decay", a->lr_decay, b->lr_decay));
     TRY(check_same("decay-per", a->decay_per, b->decay_per));
     TRY(check_same("reward", a->scheme.reward, b->scheme.reward));
+    TRY(check_same("permutations", a->scheme.permutations, b->scheme.permutations));
     return check_same("eval-every", a->eval_every, b->eval_every);
 }
 
@@ -38,7 +39,7 @@ cgsv_status cgsv_fleet_alike(const cgsv_config *a, const cgsv_config *b)
 static bool same_split(const cgsv_config *a, const cgsv_config *b)
 {
     return a->partition == b->partition && a->seed == b->seed && a->samples_per_agent == b->samples_per_agent &&
-           a->validation_fraction == b->validation_fraction &&
+           a->validation_fraction == b->validation_fraction && a->validation_samples == b->validation_samples &&
            (a->partition != CGSV_PARTITION_DIRICHLET || a->dirichlet_concentration == b->dirichlet_concentration);
 }
 
@@ -70,6 +71,7 @@ cgsv_status members_create(cgsv_fleet *f, const cgsv_config *configs, int count)
     TRY(check_integer("the fleet's number of federations", count, 1, MOST_FEDERATIONS));
     for (int i = 0; i < count; i++) {
         TRY(config_check(&configs[i]));
+        TRY(scores_check(&configs[i]));
         TRY(cgsv_fleet_alike(&configs[0], &configs[i]));
     }
     f->config = configs[0];

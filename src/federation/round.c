@@ -54,6 +54,7 @@ static cgsv_status local_training(cgsv_fleet *f)
     const cgsv_config *c = &f->config;
     LAUNCHED(device, k->round_begin(device->stream, f->work, f->updates, f->models, f->train_sums, f->device_row,
                                     f->rows, f->model.parameters, f->model.row_stride));
+    TRY(scores_losses(f));
     for (int epoch = 0; epoch < c->local_epochs; epoch++) {
         LAUNCHED(device, k->epoch_begin(device->stream, f->lr, f->device_row, f->round, f->rows, c->lr_decay,
                                         c->decay_per == CGSV_DECAY_EPOCH, c->local_epochs, epoch));
@@ -66,7 +67,13 @@ static cgsv_status local_training(cgsv_fleet *f)
     return CGSV_OK;
 }
 
-static cgsv_status server_half(cgsv_fleet *f) { return server_step_run(f->device, &f->server, f->device->stream); }
+static cgsv_status server_half(cgsv_fleet *f)
+{
+    struct server_step step = f->server;
+    TRY(server_step_begin(f->device, &step, f->device->stream));
+    TRY(scores_run(f, &step));
+    return server_step_finish(f->device, &step, f->device->stream);
+}
 
 /* Enqueues one half of a round. Where the device has graphs, the first round runs as it
  * is (which loads every kernel), the second is recorded, and later ones are replayed. */

@@ -132,7 +132,8 @@ static cgsv_status check_numbers(const cgsv_scheme *s)
     if (s->importance == CGSV_IMPORTANCE_SINH) TRY(check_real("sinh-scale", s->sinh_scale, 0, false, 100, true));
     TRY(check_real("sinh-growth", s->sinh_growth, 0, true, 100, true));
     TRY(check_real("removal", s->removal, 0, true, 1e6, true));
-    return check_integer("removal-round", s->removal_round, 0, 1000000);
+    TRY(check_integer("removal-round", s->removal_round, 0, 1000000));
+    return check_integer("permutations", s->permutations, 0, 1000000);
 }
 
 cgsv_status scheme_check(const cgsv_scheme *s, int agents)
@@ -170,6 +171,8 @@ unsigned scheme_needs(const cgsv_scheme *s)
     if (s->own_update != CGSV_OWN_DROPPED) needs |= NEEDS_OWN;
     if (s->reward == CGSV_REWARD_RANDOM) needs |= NEEDS_KEYS;
     if (scheme_trains_alone(s)) needs |= NEEDS_ALONE;
+    if (scheme_takes_scores(s)) needs |= NEEDS_SCORES;
+    if (s->weights == CGSV_WEIGHTS_LOSS) needs |= NEEDS_LOSSES;
     return needs;
 }
 

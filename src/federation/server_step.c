@@ -170,20 +170,33 @@ cgsv_status server_step_select(cgsv_device *device, const struct server_step *st
     return CGSV_OK;
 }
 
-cgsv_status server_step_run(cgsv_device *device, const struct server_step *step, void *stream)
+cgsv_status server_step_begin(cgsv_device *device, struct server_step *s, void *stream)
 {
     const struct kernels *k = device->kernels;
-    struct server_step s = *step;
-    TRY(stages_upload(device, &s, stream));
-    if (!s.norms_given || s.update != s.raw) LAUNCHED(device, k->server_norms(stream, s));
-    LAUNCHED(device, k->server_weigh(stream, s));
-    TRY(stages_value(device, &s, stream));
-    LAUNCHED(device, k->server_aggregate_and_dot(stream, s));
-    LAUNCHED(device, k->server_contribution(stream, s));
-    TRY(stages_order(device, &s, stream));
-    TRY(server_step_select(device, &s, stream));
-    TRY(stages_own(device, &s, stream));
-    LAUNCHED(device, k->server_download(stream, s));
-    LAUNCHED(device, k->server_record(stream, s));
+    TRY(stages_upload(device, s, stream));
+    if (!s->norms_given || s->update != s->raw) LAUNCHED(device, k->server_norms(stream, *s));
+    if (s->score) LAUNCHED(device, k->server_examine(stream, *s));
     return CGSV_OK;
+}
+
+cgsv_status server_step_finish(cgsv_device *device, const struct server_step *s, void *stream)
+{
+    const struct kernels *k = device->kernels;
+    LAUNCHED(device, k->server_weigh(stream, *s));
+    TRY(stages_value(device, s, stream));
+    LAUNCHED(device, k->server_aggregate_and_dot(stream, *s));
+    LAUNCHED(device, k->server_contribution(stream, *s));
+    TRY(stages_order(device, s, stream));
+    TRY(server_step_select(device, s, stream));
+    TRY(stages_own(device, s, stream));
+    LAUNCHED(device, k->server_download(stream, *s));
+    LAUNCHED(device, k->server_record(stream, *s));
+    return CGSV_OK;
+}
+
+cgsv_status server_step_run(cgsv_device *device, const struct server_step *step, void *stream)
+{
+    struct server_step s = *step;
+    TRY(server_step_begin(device, &s, stream));
+    return server_step_finish(device, &s, stream);
 }

@@ -32,6 +32,11 @@ void server_step_free(struct server_step *step, cgsv_device *device);
 /* Enqueues one server step on `stream`: norms, aggregate, contributions, rewards, record. */
 cgsv_status server_step_run(cgsv_device *device, const struct server_step *step, void *stream);
 
+/* The same in two parts, between which `step` is a copy that knows the uploads and, where scores are
+ * asked for, their norms. */
+cgsv_status server_step_begin(cgsv_device *device, struct server_step *step, void *stream);
+cgsv_status server_step_finish(cgsv_device *device, const struct server_step *step, void *stream);
+
 /* The part of it that finds, in step->aggregate, the entries that each agent keeps: step->rank
  * from keep_ratio and order. */
 cgsv_status server_step_select(cgsv_device *device, const struct server_step *step, void *stream);

@@ -1,7 +1,5 @@
 #include "federation/validation.h"
 
-#include <stdlib.h>
-
 #include "federation/internal.h"
 
 cgsv_status evaluate_rows(cgsv_device *device, const struct model *model, struct workspace *ws, struct loss_sums *sums,
@@ -22,41 +20,55 @@ cgsv_status evaluate_rows(cgsv_device *device, const struct model *model, struct
     return CGSV_OK;
 }
 
-static size_t bytes_of(int64_t samples, int agents)
+cgsv_status evaluate_models(cgsv_fleet *f, struct loss_sums *sums, const float *w, int rows, struct sample_set set)
 {
-    const size_t N = (size_t)agents;
-    return (size_t)samples * sizeof(int32_t) + N * sizeof(struct row) + (N + 1) * sizeof(struct loss_sums);
+    const int64_t ld = f->model.row_stride;
+    for (int first = 0; first < rows; first += f->evaluation_rows) {
+        const int left = rows - first;
+        TRY(evaluate_rows(f->device, &f->model, &f->evaluation, sums + first, w + first * ld, ld,
+                          left < f->evaluation_rows ? left : f->evaluation_rows, set));
+    }
+    return CGSV_OK;
 }
 
-size_t validation_bytes(const cgsv_config *config, int64_t samples)
+static size_t sums_bytes(const cgsv_fleet *f)
 {
-    return bytes_of(partition_validation_size(config, samples), config->agents);
+    const int rows = fleet_rows(f), models = f->agents + 1;
+    return (size_t)(rows > models ? rows : models) * sizeof(struct loss_sums);
 }
 
-cgsv_status validation_create(struct validation *v, cgsv_device *device, const struct partition *partition,
-                              const struct row *row, int every)
+size_t validation_bytes(const cgsv_fleet *f, int64_t samples)
 {
-    const struct device_backend *backend = device->backend;
-    const size_t N = (size_t)partition->agents;
-    *v = (struct validation){.samples = partition->validation_samples, .agents = partition->agents, .every = every};
-    struct row *agent = calloc(N, sizeof *agent);
-    if (!agent) return error_set(CGSV_ERROR_MEMORY, "no memory for %d rows", v->agents);
-    for (size_t i = 0; i < N; i++) agent[i] = row[i * (size_t)every];
-    const size_t indices = (size_t)v->samples * sizeof *v->index, rows = N * sizeof *agent;
-    cgsv_status status = indices ? backend->allocate(device, (void **)&v->index, indices) : CGSV_OK;
-    if (status == CGSV_OK) status = backend->allocate(device, (void **)&v->agent, rows);
-    if (status == CGSV_OK) status = backend->allocate(device, (void **)&v->sums, (N + 1) * sizeof *v->sums);
-    if (status == CGSV_OK && indices) status = backend->upload(device, v->index, partition->validation, indices);
-    if (status == CGSV_OK) status = backend->upload(device, v->agent, agent, rows);
-    free(agent);
-    return status;
+    int64_t kept = 0;
+    for (int s = 0; s < f->splits; s++)
+        kept += partition_validation_size(&f->federation[f->split[s].member].config, samples);
+    return (size_t)kept * sizeof(int32_t) + sums_bytes(f);
 }
 
-void validation_free(struct validation *v, cgsv_device *device)
+cgsv_status validation_create(cgsv_fleet *f)
 {
-    void *all[] = {v->index, v->agent, v->sums};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) device->backend->release(device, all[i]);
-    *v = (struct validation){0};
+    const struct device_backend *backend = f->device->backend;
+    int64_t kept = 0;
+    for (int s = 0; s < f->splits; s++) {
+        f->split[s].validation_first = kept;
+        kept += f->split[s].partition.validation_samples;
+    }
+    TRY(backend->allocate(f->device, (void **)&f->validation.sums, sums_bytes(f)));
+    if (kept == 0) return CGSV_OK;
+    TRY(backend->allocate(f->device, (void **)&f->validation.index, (size_t)kept * sizeof *f->validation.index));
+    for (int s = 0; s < f->splits; s++) {
+        const struct partition *p = &f->split[s].partition;
+        const size_t bytes = (size_t)p->validation_samples * sizeof *p->validation;
+        if (bytes == 0) continue;
+        TRY(backend->upload(f->device, f->validation.index + f->split[s].validation_first, p->validation, bytes));
+    }
+    return CGSV_OK;
+}
+
+void validation_free(cgsv_fleet *f)
+{
+    f->device->backend->release(f->device, f->validation.index);
+    f->device->backend->release(f->device, f->validation.sums);
 }
 
 cgsv_status validation_check(int64_t samples)
@@ -66,58 +78,64 @@ cgsv_status validation_check(int64_t samples)
                      "no validation samples are kept aside; set validation-fraction to more than 0, say 0.1");
 }
 
-struct sample_set validation_set(const struct cgsv_federation *f)
+struct sample_set validation_set(const cgsv_federation *m)
 {
-    return (struct sample_set){f->train_x, f->train_y, f->validation.index, f->validation.samples};
+    const cgsv_fleet *f = m->fleet;
+    const struct split *split = &f->split[m->split];
+    return (struct sample_set){f->train_x, f->train_y,
+                               f->validation.index ? f->validation.index + split->validation_first : NULL,
+                               split->partition.validation_samples};
 }
 
-static cgsv_status validate(struct cgsv_federation *f, double *accuracy, double *loss, const float *w, int64_t stride,
-                            int rows, const struct row *row)
+cgsv_status validation_accuracy(cgsv_federation *m, double *accuracy, double *loss, const float *w, int rows)
 {
-    TRY(validation_check(f->validation.samples));
-    TRY(evaluate_rows(f->device, &f->model, &f->evaluation, f->validation.sums, w, stride, rows, validation_set(f)));
-    const struct kernels *k = f->device->kernels;
-    LAUNCHED(f->device, k->loss_means(f->device->stream, accuracy, loss, f->validation.sums, row, rows));
+    cgsv_fleet *f = m->fleet;
+    const struct sample_set set = validation_set(m);
+    TRY(validation_check(set.samples));
+    TRY(evaluate_models(f, f->validation.sums, w, rows, set));
+    LAUNCHED(f->device, f->device->kernels->loss_means(f->device->stream, accuracy, loss, f->validation.sums, NULL,
+                                                       rows));
     return CGSV_OK;
 }
 
-cgsv_status validation_accuracy(struct cgsv_federation *f, double *accuracy, double *loss, const float *w,
-                                int64_t stride, int rows)
+cgsv_status trained_accuracy(cgsv_federation *m, double *accuracy, double *loss)
 {
-    return validate(f, accuracy, loss, w, stride, rows, NULL);
-}
-
-cgsv_status trained_accuracy(struct cgsv_federation *f, double *accuracy, double *loss)
-{
-    const struct validation *v = &f->validation;
-    return validate(f, accuracy, loss, f->work, v->every * f->model.row_stride, v->agents, v->agent);
+    cgsv_fleet *f = m->fleet;
+    const int64_t ld = f->model.row_stride;
+    for (int r = 0; r < f->rows; r++) {
+        const int agent = f->row[r].agent - m->number * f->agents;
+        if (f->row[r].agent < 0 || agent < 0 || agent >= f->agents) continue;
+        TRY(f->device->backend->copy(f->device, f->gradient + agent * ld, f->work + r * ld,
+                                     (size_t)ld * sizeof *f->work));
+    }
+    return validation_accuracy(m, accuracy, loss, f->gradient, f->agents);
 }
 
 /* The batches of an epoch hold every sample once; their order does not matter here. */
-cgsv_status local_losses(struct cgsv_federation *f, double *loss)
+cgsv_status local_losses(cgsv_fleet *f, double *loss)
 {
     cgsv_device *device = f->device;
     const struct kernels *k = device->kernels;
-    const struct validation *v = &f->validation;
     const struct model *model = &f->model;
     struct workspace *ws = &f->training;
+    struct loss_sums *sums = f->validation.sums;
     const int slots = ws->blocks * ws->slots;
-    TRY(device->backend->clear(device, v->sums, (size_t)v->agents * sizeof *v->sums));
-    int rows = v->agents; /* that have a batch left, a prefix as batches fall */
+    TRY(device->backend->clear(device, sums, (size_t)f->rows * sizeof *sums));
+    int rows = f->rows; /* that have a batch left, a prefix as batches fall */
     for (int step = 0; step < f->steps[0]; step++) {
-        while (f->steps[(rows - 1) * v->every] <= step) rows--;
+        while (f->steps[rows - 1] <= step) rows--;
         LAUNCHED(device, k->batch_draw(device->stream, (struct batch_draw){.sample = ws->sample, .count = ws->count,
-                                                                           .row = v->agent, .index = f->index,
+                                                                           .row = f->device_row, .index = f->index,
                                                                            .round = f->round, .rows = rows,
                                                                            .slots = slots, .batch = f->config.batch,
                                                                            .local_epochs = f->config.local_epochs,
                                                                            .step = step}));
         LAUNCHED(device, k->batch_gather(device->stream, ws->input, ws->label, f->train_x, f->train_y, ws->sample,
                                          model->features, rows * ws->blocks, ws->slots));
-        TRY(model_forward(model, device, ws, f->work, v->every * model->row_stride, model->features * slots, rows));
-        LAUNCHED(device, k->loss(device->stream, NULL, v->sums, ws->out[model->layers - 1], ws->label, ws->count, 0,
+        TRY(model_forward(model, device, ws, f->work, model->row_stride, model->features * slots, rows));
+        LAUNCHED(device, k->loss(device->stream, NULL, sums, ws->out[model->layers - 1], ws->label, ws->count, 0,
                                  model->classes, rows, ws->blocks, ws->slots));
     }
-    LAUNCHED(device, k->loss_means(device->stream, NULL, loss, v->sums, v->agent, v->agents));
+    LAUNCHED(device, k->loss_means(device->stream, NULL, loss, sums, f->device_row, f->rows));
     return CGSV_OK;
 }

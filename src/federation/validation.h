@@ -20,22 +20,24 @@ struct sample_set {
 cgsv_status evaluate_rows(cgsv_device *device, const struct model *model, struct workspace *workspace,
                           struct loss_sums *sums, const float *w, int64_t stride, int rows, struct sample_set set);
 
-/* A federation's validation split, and its agents' rows in training; all on the device. */
+struct cgsv_fleet;
+
+/* The same for any number of a fleet's models, row_stride apart. */
+cgsv_status evaluate_models(struct cgsv_fleet *fleet, struct loss_sums *sums, const float *w, int rows,
+                            struct sample_set set);
+
+/* A fleet's validation splits; all on the device. */
 struct validation {
-    int32_t *index;         /* [samples] of the training split */
-    int64_t samples;        /* 0: none are kept aside */
-    struct row *agent;      /* [N] rows in training that are agents, in their order */
-    int agents, every;      /* N; in `work`, agent[k] is row k · every */
-    struct loss_sums *sums; /* [N + 1] */
+    int32_t *index;         /* samples of the training split, of all splits, one after the other */
+    struct loss_sums *sums; /* [max(R, N + 1)] */
 };
 
-/* row[rows]: the host's, every `every`-th an agent. */
-cgsv_status validation_create(struct validation *validation, cgsv_device *device, const struct partition *partition,
-                              const struct row *row, int every);
-void validation_free(struct validation *validation, cgsv_device *device);
+/* Once the data is split. */
+cgsv_status validation_create(struct cgsv_fleet *fleet);
+void validation_free(struct cgsv_fleet *fleet);
 
 /* Bytes that this will take, for a training split of so many samples. */
-size_t validation_bytes(const cgsv_config *config, int64_t samples);
+size_t validation_bytes(const struct cgsv_fleet *fleet, int64_t samples);
 
 /* CGSV_ERROR_ARGUMENT, with what to do, where no validation samples are kept aside. */
 cgsv_status validation_check(int64_t samples);
@@ -44,17 +46,17 @@ struct cgsv_federation;
 struct sample_set validation_set(const struct cgsv_federation *federation);
 
 /* accuracy[rows] and mean loss[rows] (device; either may be NULL) on the validation split of the
- * models w + r · stride, r < rows <= N + 1. */
+ * models w + r · row_stride, r < rows <= N + 1. */
 cgsv_status validation_accuracy(struct cgsv_federation *federation, double *accuracy, double *loss, const float *w,
-                                int64_t stride, int rows);
+                                int rows);
 
-/* accuracy[N] and mean loss[N] (device, by agent; either may be NULL) on the validation split of
- * the agents' models in training: after local training, those that `rank` orders. */
+/* accuracy[N] and mean loss[N] (device; either may be NULL) on the validation split of the agents'
+ * models in training: after local training, those that `rank` orders. Takes the gradients' memory. */
 cgsv_status trained_accuracy(struct cgsv_federation *federation, double *accuracy, double *loss);
 
-/* Mean loss[N] (device, by agent) of each agent's model in training on its own shard; once a round
- * has begun and before its first step, that is F_k(w_k^t) of q-FFL (Li et al., ICLR 2020). It takes
- * the batches of training, so an epoch's forward passes. */
-cgsv_status local_losses(struct cgsv_federation *federation, double *loss);
+/* Mean loss[F N] (device) of each agent's model in training on its own shard; once a round has begun
+ * and before its first step, that is F_k(w_k^t) of q-FFL (Li et al., ICLR 2020). It takes the batches
+ * of training, so an epoch's forward passes; twins go along. */
+cgsv_status local_losses(struct cgsv_fleet *fleet, double *loss);
 
 #endif

@@ -33,7 +33,8 @@ static bool add_scheme(cJSON *to, const char *name, const cgsv_scheme *s)
            cJSON_AddNumberToObject(to, "sinh_scale", s->sinh_scale) &&
            cJSON_AddNumberToObject(to, "sinh_growth", s->sinh_growth) &&
            cJSON_AddNumberToObject(to, "removal", s->removal) &&
-           cJSON_AddNumberToObject(to, "removal_round", s->removal_round);
+           cJSON_AddNumberToObject(to, "removal_round", s->removal_round) &&
+           cJSON_AddNumberToObject(to, "permutations", s->permutations);
 }
 
 static bool add_config(cJSON *root, const cgsv_config *config, const char *scheme)
