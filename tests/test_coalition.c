@@ -171,19 +171,25 @@ Test(coalition, same_bits_for_any_threads)
     cr_expect_neq(memcmp(got[0][0], got[0][1], sizeof got[0][0]), 0, "sampled values are the exact ones");
 }
 
-/* One round for all: the index of G_i = Σ_t Δ_i^t from the first model. Raw: N times as much. */
+/* One round for all: the index of G_i = Σ_t Δ_i^t from the first model, where agent 1's last update is faulty and
+ * its earlier ones count. Raw: N times as much. */
 Test(coalition, one_round_of_sums)
 {
     const cgsv_config config = small_config();
     struct fixture x = start(&config, 1);
     struct coalition index = make(&x, (struct coalition_options){.index = COALITION_INDEX_ONE_ROUND, .raw = true});
     float *first = take((size_t)x.D, sizeof *first), *sum = take((size_t)(N * x.D), sizeof *sum);
-    double got[N], want[N], utility[ALL + 1];
+    double got[N], want[N], utility[ALL + 1], norm[N] = {1, 1, 1, 1}, *device_norm = NULL;
+    const struct device_backend *backend = x.device->backend;
+    check(backend->allocate(x.device, (void **)&device_norm, sizeof norm));
     for (int t = 0; t < ROUNDS; t++) {
-        const struct coalition_inputs in = run_round(&x, t);
+        struct coalition_inputs in = run_round(&x, t);
+        if (t == ROUNDS - 1) norm[1] = NAN;
+        check(backend->upload(x.device, device_norm, norm, sizeof norm));
+        in.norm = device_norm;
         float *update = host_updates(&x);
         if (t == 0) memcpy(first, x.start, (size_t)x.D * sizeof *first);
-        for (int64_t d = 0; d < N * x.D; d++) sum[d] += update[d];
+        for (int64_t d = 0; d < N * x.D; d++) sum[d] += isnan(norm[d / x.D]) ? 0 : update[d];
         index_of(&x, &index, &in, got);
         free(update);
     }
@@ -191,6 +197,7 @@ Test(coalition, one_round_of_sums)
     naive_shapley(want, utility);
     for (int i = 0; i < N; i++) want[i] *= N;
     expect_near(got, want, 1e-13 + N * slack, "raw index");
+    backend->release(x.device, device_norm);
     free(first);
     free(sum);
     coalition_free(&index);
