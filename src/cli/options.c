@@ -92,7 +92,7 @@ static cgsv_status parse_double(const struct option *option, const char *text)
     return CGSV_OK;
 }
 
-static cgsv_status parse_value(const struct option *option, const char *text)
+cgsv_status options_parse_value(const struct option *option, const char *text)
 {
     switch (option->kind) {
     case OPTION_INT: return parse_int(option, text);
@@ -187,12 +187,12 @@ static cgsv_status parse_one(struct option *options, int count, int argc, char *
         return CGSV_OK;
     }
     if (option->kind == OPTION_STRINGS) return parse_strings(option, argc, argv, equals ? equals + 1 : NULL, used);
-    if (equals) return parse_value(option, equals + 1);
-    if (option->implied) return parse_value(option, option->implied);
+    if (equals) return options_parse_value(option, equals + 1);
+    if (option->implied) return options_parse_value(option, option->implied);
     if (argc < 2 || strncmp(argv[1], "--", 2) == 0)
         return value_missing(option);
     *used = 2;
-    return parse_value(option, argv[1]);
+    return options_parse_value(option, argv[1]);
 }
 
 /* An argument that is no option: a file, where files are taken. */
@@ -242,13 +242,22 @@ bool options_given(const struct option *options, int count, const char *name)
     return false;
 }
 
-static void show_value(char *text, size_t size, const struct option *option)
+/* The fewest digits that read back as the same number, but at least 10. */
+static void show_double(char *text, size_t size, double value)
+{
+    for (int digits = 10; digits <= 17; digits++) {
+        snprintf(text, size, "%.*g", digits, value);
+        if (strtod(text, NULL) == value) return;
+    }
+}
+
+void options_show_value(char *text, size_t size, const struct option *option)
 {
     text[0] = '\0';
     switch (option->kind) {
     case OPTION_INT: snprintf(text, size, "%d", *(const int *)option->value); break;
     case OPTION_UINT64: snprintf(text, size, "%" PRIu64, *(const uint64_t *)option->value); break;
-    case OPTION_DOUBLE: snprintf(text, size, "%.10g", *(const double *)option->value); break;
+    case OPTION_DOUBLE: show_double(text, size, *(const double *)option->value); break;
     case OPTION_CHOICE: snprintf(text, size, "%s", option->show(option->value)); break;
     case OPTION_SWITCH: snprintf(text, size, "%s", *(const bool *)option->value ? "on" : "off"); break;
     case OPTION_STRING: {
@@ -271,7 +280,7 @@ void options_print(FILE *stream, const struct option *options, int count)
 {
     char value[256];
     for (int i = 0; i < count; i++) {
-        show_value(value, sizeof value, &options[i]);
+        options_show_value(value, sizeof value, &options[i]);
         if (value[0]) fprintf(stream, "  %-24s %s\n", options[i].name, value);
     }
 }
@@ -295,7 +304,7 @@ static void print_wrapped(FILE *stream, const char *text, int column)
 static void print_option(FILE *stream, const struct option *option)
 {
     char value[64], help[512];
-    show_value(value, sizeof value, option);
+    options_show_value(value, sizeof value, option);
     snprintf(help, sizeof help, value[0] ? "%s (default %s)" : "%s", option->help, value);
     const bool value_follows = takes_value(option) && !option->implied;
     int column = fprintf(stream, "  --%s%s%s%s", option->kind == OPTION_SWITCH ? "[no-]" : "", option->name,

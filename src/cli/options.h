@@ -70,6 +70,10 @@ char *options_help(const struct option *options, int count);
 /* One line "name  value" for each option that has a value. */
 void options_print(FILE *stream, const struct option *options, int count);
 
+/* Reads one value as options_parse does; and shows the present one, as it would be read. */
+cgsv_status options_parse_value(const struct option *option, const char *text);
+void options_show_value(char *text, size_t size, const struct option *option);
+
 /* Whether the option was on the command line. */
 bool options_given(const struct option *options, int count, const char *name);
 

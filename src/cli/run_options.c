@@ -7,14 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/options.h"
 #include "cli/scheme_options.h"
 #include "core/error.h"
 #include "core/names.h"
 
 static const char *const formats[] = {"text", "json"};
 enum { FORMATS = sizeof formats / sizeof *formats };
-enum { TABLE_SIZE = 64 };
 
 static cgsv_status parse_data_set(void *v, const char *text)
 {
@@ -40,8 +38,7 @@ static const char *show_partition(const void *v) { return cgsv_partition_name(*(
 static const char *show_optimizer(const void *v) { return cgsv_optimizer_name(*(const cgsv_optimizer *)v); }
 static const char *show_decay(const void *v) { return cgsv_decay_name(*(const cgsv_decay *)v); }
 
-/* Fills table[TABLE_SIZE] with entries that point into `o`; returns their number. */
-static int build_table(struct option *table, struct run_options *o)
+int run_options_table(struct option *table, struct run_options *o)
 {
     cgsv_config *c = &o->config;
     const struct option_range from_0 = {.low = 0, .high = INFINITY}, from_1 = {.low = 1, .high = INFINITY};
@@ -129,7 +126,7 @@ static int build_table(struct option *table, struct run_options *o)
          .help = "no progress, only results, warnings and errors"},
     };
     enum { FIRST = sizeof options / sizeof *options, LAST = sizeof of_the_machine / sizeof *of_the_machine };
-    _Static_assert(FIRST + SCHEME_OPTIONS + LAST <= TABLE_SIZE, "TABLE_SIZE holds the table");
+    _Static_assert(FIRST + SCHEME_OPTIONS + LAST <= RUN_OPTIONS, "RUN_OPTIONS holds the table");
     memcpy(table, options, sizeof options);
     scheme_options(table + FIRST, &o->scheme, &c->scheme);
     memcpy(table + FIRST + SCHEME_OPTIONS, of_the_machine, sizeof of_the_machine);
@@ -138,12 +135,12 @@ static int build_table(struct option *table, struct run_options *o)
 
 cgsv_status run_options_parse(struct run_options *options, int argc, char **argv)
 {
-    struct option table[TABLE_SIZE];
+    struct option table[RUN_OPTIONS];
     bool help;
     *options = (struct run_options){.device = "auto", .save_models = true};
 
     /* Twice: first for the data set and the scheme, then over their defaults. */
-    int count = build_table(table, options);
+    int count = run_options_table(table, options);
     TRY(options_parse(table, count, argc, argv, &help));
     cgsv_config_defaults(&options->config, run_data_set(options));
     TRY(cgsv_config_set_scheme(&options->config, cgsv_scheme_name(options->scheme)));
@@ -172,8 +169,8 @@ const char *run_data_directory(const struct run_options *options)
 
 void run_options_print_help(FILE *stream, struct run_options *options)
 {
-    struct option table[TABLE_SIZE];
-    int count = build_table(table, options);
+    struct option table[RUN_OPTIONS];
+    int count = run_options_table(table, options);
     char *text = options_help(table, count);
     fprintf(stream, "usage: cgsv run [options]\n\n"
                     "Trains agents on their own samples with CGSV rewards, or those of another scheme, and prints who\n"
@@ -187,6 +184,6 @@ void run_options_print_help(FILE *stream, struct run_options *options)
 
 void run_options_print_values(FILE *stream, struct run_options *options)
 {
-    struct option table[TABLE_SIZE];
-    options_print(stream, table, build_table(table, options));
+    struct option table[RUN_OPTIONS];
+    options_print(stream, table, run_options_table(table, options));
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "cgsv/federation.h"
+#include "cli/options.h"
 
 enum run_format { FORMAT_TEXT, FORMAT_JSON };
 
@@ -22,6 +23,10 @@ struct run_options {
     bool dry_run, quiet, help;
     int format; /* enum run_format */
 };
+
+/* Fills table[RUN_OPTIONS] with entries that point into `options`; returns their number. */
+enum { RUN_OPTIONS = 64 };
+int run_options_table(struct option *table, struct run_options *options);
 
 /* Reads the command line. The data set decides the defaults of the others,
  * wherever it stands on the line. */

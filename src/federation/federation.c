@@ -170,7 +170,8 @@ cgsv_status cgsv_federation_save_model(cgsv_federation *m, cgsv_who who, int age
     const struct model *model = &m->fleet->model;
     struct safetensors_tensor tensors[MAX_TENSORS];
     float *w = malloc((size_t)model->parameters * sizeof *w);
-    if (!w) return error_set(CGSV_ERROR_MEMORY, "no memory for a model of %lld parameters", (long long)model->parameters);
+    if (!w)
+        return error_set(CGSV_ERROR_MEMORY, "no memory for a model of %lld parameters", (long long)model->parameters);
     cgsv_status status = cgsv_federation_model(m, who, agent, w);
     for (int t = 0; t < model->tensors; t++) {
         const cgsv_tensor *from = &model->tensor[t];

@@ -186,7 +186,8 @@ static cgsv_status start_models(cgsv_fleet *f)
     for (int m = 0; m < f->federations; m++) {
         const cgsv_federation *member = &f->federation[m];
         const struct twin_set *twins = member->twins >= 0 ? &f->twins[member->twins] : NULL;
-        if (m == 0 || member->config.seed != member[-1].config.seed) model_initialise(&f->model, w, member->config.seed);
+        if (m == 0 || member->config.seed != member[-1].config.seed)
+            model_initialise(&f->model, w, member->config.seed);
         for (int i = 0; i <= f->agents && status == CGSV_OK; i++)
             status = f->device->backend->upload(f->device, f->models + (m * (f->agents + 1) + i) * ld, w, bytes);
         for (int i = 0; i < f->agents && twins && twins->member == m && status == CGSV_OK; i++)

@@ -20,7 +20,8 @@ static cgsv_status training_step(cgsv_fleet *f, int epoch, int step)
     struct workspace *ws = &f->training;
     const struct model *model = &f->model;
     const int rows = active_rows(f, step);
-    const int64_t ld = model->row_stride, slots = (int64_t)ws->blocks * ws->slots, input_stride = model->features * slots;
+    const int64_t ld = model->row_stride, slots = (int64_t)ws->blocks * ws->slots;
+    const int64_t input_stride = model->features * slots;
 
     LAUNCHED(device, k->batch_draw(stream, (struct batch_draw){.sample = ws->sample, .count = ws->count,
                                                                .row = f->device_row, .index = f->index,
