@@ -49,6 +49,7 @@ void results_note_faults(struct run_results *results, int round, const cgsv_roun
             if (!((int)records[i].fault & fault_bits[kind])) continue;
             if (results->agent[i].faults[kind].rounds++ > 0) continue;
             results->agent[i].faults[kind].first_round = round;
+            if (!progress) continue;
             progress_end(progress);
             fprintf(stderr, "cgsv: warning: round %d: agent %d had %s\n", round, i, fault_texts[kind]);
         }

@@ -8,8 +8,7 @@
 #include "cgsv/cgsv.h"
 #include "cli/commands.h"
 #include "cli/format.h"
-#include "cli/progress.h"
-#include "cli/results.h"
+#include "cli/recorder.h"
 #include "cli/run_options.h"
 #include "core/error.h"
 #include "io/run_folder.h"
@@ -22,29 +21,17 @@ struct run {
     cgsv_memory_plan plan;
     cgsv_federation *federation;
     struct run_setup setup;
-    struct run_folder folder;
-    struct run_results results;
+    struct recorder recorder;
     struct progress progress;
-    int64_t *samples;            /* [agents] */
-    cgsv_round_record *records;  /* [agents] */
-    cgsv_evaluation *agents;     /* [agents], of the latest evaluation */
-    cgsv_evaluation *standalone; /* [agents] */
-    cgsv_evaluation *local;      /* [agents] */
-    float *updates;              /* [agents][parameters], NULL unless they are recorded */
+    float *updates; /* [agents][parameters], NULL unless they are recorded */
 };
 
 static void run_release(struct run *run)
 {
-    run_folder_free(&run->folder);
-    results_free(&run->results);
+    recorder_free(&run->recorder);
     cgsv_federation_free(run->federation);
     cgsv_device_close(run->device);
     cgsv_dataset_free(run->dataset);
-    free(run->samples);
-    free(run->records);
-    free(run->agents);
-    free(run->standalone);
-    free(run->local);
     free(run->updates);
 }
 
@@ -132,50 +119,25 @@ static cgsv_status print_dry_run(struct run *run)
 static cgsv_status begin(struct run *run)
 {
     const cgsv_config *config = &run->options.config;
-    size_t agents = (size_t)config->agents;
     if (!run->options.quiet) print_start(stderr, run);
     TRY(cgsv_federation_create(&run->federation, run->device, config, run->dataset));
-    TRY(results_begin(&run->results, run->federation, config, run->dataset->classes));
-
-    run->samples = calloc(agents, sizeof *run->samples);
-    run->records = calloc(agents, sizeof *run->records);
-    run->agents = calloc(agents, sizeof *run->agents);
-    run->standalone = calloc(agents, sizeof *run->standalone);
-    run->local = calloc(agents, sizeof *run->local);
-    if (!run->samples || !run->records || !run->agents || !run->standalone || !run->local)
-        return error_set(CGSV_ERROR_MEMORY, "no memory for the records of %d agents", config->agents);
     if (run_recorded_rounds(&run->setup) > 0) {
-        run->updates = calloc(agents * (size_t)run->plan.parameters, sizeof *run->updates);
+        run->updates = calloc((size_t)config->agents * (size_t)run->plan.parameters, sizeof *run->updates);
         if (!run->updates)
             return error_set(CGSV_ERROR_MEMORY, "no memory to record the updates of %d agents", config->agents);
     }
-    for (size_t i = 0; i < agents; i++) run->samples[i] = run->results.agent[i].samples;
-    run->setup.samples = run->samples;
-    if (run->options.out) TRY(run_folder_begin(&run->folder, run->options.out, &run->setup));
+    TRY(recorder_begin(&run->recorder, run->federation, &run->setup, run->options.out));
     progress_begin(&run->progress, config->rounds, run->options.quiet);
     return CGSV_OK;
 }
 
-/* The first multiple of `every` after `done`, the last round where `every` is 0. */
-static int next_multiple(int every, int done, int rounds)
-{
-    return every > 0 && every - done % every < rounds - done ? done + every - done % every : rounds;
-}
-
-/* Where to stop next after `done` rounds: where there is something to evaluate or to record, or
- * after a twentieth of the run when only its end is evaluated, so that progress shows. */
+/* Where to stop next after `done` rounds: where there is something to evaluate or to record. */
 static int next_stop(const struct run *run, int done)
 {
     const cgsv_config *config = &run->options.config;
-    const int evaluation = config->eval_every > 0 ? next_multiple(config->eval_every, done, config->rounds)
-                                                  : next_multiple((config->rounds + 19) / 20, done, config->rounds);
-    const int record = next_multiple(run->options.record_every, done, config->rounds);
+    const int evaluation = recorder_next_stop(config, done);
+    const int record = recorder_next_multiple(run->options.record_every, done, config->rounds);
     return evaluation < record ? evaluation : record;
-}
-
-static bool is_evaluated(const cgsv_config *config, int round)
-{
-    return round == config->rounds || (config->eval_every > 0 && round % config->eval_every == 0);
 }
 
 /* The updates of round `round`, which must be the latest. */
@@ -184,49 +146,22 @@ static cgsv_status record_updates(struct run *run, int round)
     if (!run->updates || round % run->options.record_every != 0) return CGSV_OK;
     for (int i = 0; i < run->options.config.agents; i++)
         TRY(cgsv_federation_update(run->federation, i, run->updates + i * run->plan.parameters));
-    return run_folder_save_updates(&run->folder, round, &run->setup, run->updates);
-}
-
-static double mean_accuracy(const cgsv_evaluation *evaluations, int count)
-{
-    double sum = 0;
-    for (int i = 0; i < count; i++) sum += evaluations[i].accuracy;
-    return sum / count;
-}
-
-/* Takes over the records of the rounds [done, stop), the last one evaluated or not. */
-static cgsv_status record_rounds(struct run *run, int done, int stop, const cgsv_evaluation *server)
-{
-    for (int round = done; round < stop; round++) {
-        const bool evaluated = server && round + 1 == stop;
-        const struct round_evaluations latest = {run->agents, run->local, run->standalone}, none = {NULL, NULL, NULL};
-        TRY(cgsv_federation_round(run->federation, round, run->records));
-        results_note_faults(&run->results, round + 1, run->records, &run->progress);
-        if (run->options.out)
-            run_folder_add_round(&run->folder, round + 1, &run->setup, run->records, evaluated ? latest : none);
-    }
-    if (!run->options.out) return CGSV_OK;
-    if (server) run_folder_add_server(&run->folder, stop, server);
-    return run_folder_flush(&run->folder);
+    return run_folder_save_updates(&run->recorder.folder, round, &run->setup, run->updates);
 }
 
 static cgsv_status train(struct run *run)
 {
     const cgsv_config *config = &run->options.config;
-    cgsv_evaluation server;
+    const struct recorder *recorder = &run->recorder;
     for (int done = 0, stop; done < config->rounds; done = stop) {
         stop = next_stop(run, done);
-        bool evaluate = is_evaluated(config, stop);
+        bool evaluate = recorder_is_evaluated(config, stop);
         TRY(cgsv_federation_run(run->federation, stop - done));
-        if (evaluate) {
-            TRY(cgsv_federation_evaluate(run->federation));
-            TRY(cgsv_federation_evaluation(run->federation, run->agents, run->standalone, &server));
-            TRY(cgsv_federation_local_evaluation(run->federation, run->local));
-        }
+        if (evaluate) TRY(cgsv_federation_evaluate(run->federation));
         TRY(record_updates(run, stop));
-        TRY(record_rounds(run, done, stop, evaluate ? &server : NULL));
-        progress_round(&run->progress, stop, evaluate ? mean_accuracy(run->agents, config->agents) : NAN,
-                       evaluate ? server.accuracy : NAN);
+        TRY(recorder_add(&run->recorder, done, stop, evaluate, &run->progress));
+        progress_round(&run->progress, stop, evaluate ? recorder_mean_accuracy(recorder) : NAN,
+                       evaluate ? recorder->results.server.accuracy : NAN);
     }
     return CGSV_OK;
 }
@@ -236,21 +171,21 @@ static cgsv_status train(struct run *run)
 static cgsv_status finish(struct run *run)
 {
     const struct run_options *options = &run->options;
-    TRY(results_collect(&run->results, run->federation));
-    results_report_faults(&run->results);
+    const struct run_results *results = &run->recorder.results;
+    TRY(results_collect(&run->recorder.results, run->federation));
+    results_report_faults(results);
     if (options->format == FORMAT_JSON) {
         char *text;
-        TRY(run_results_json(&text, &run->results));
+        TRY(run_results_json(&text, results));
         puts(text);
         free(text);
     } else {
-        results_print(stdout, &run->results, options->config.standalone);
+        results_print(stdout, results, options->config.standalone);
     }
     fflush(stdout);
     if (!options->out) return CGSV_OK;
 
-    if (options->save_models) TRY(run_folder_save_models(&run->folder, run->federation, &options->config));
-    TRY(run_folder_finish(&run->folder, &run->results));
+    TRY(recorder_finish(&run->recorder, options->save_models));
     if (options->format == FORMAT_TEXT)
         printf("written to           %s: config.json, rounds.csv, server.csv, summary.json%s%s\n", options->out,
                options->save_models ? ", models/" : "", run->updates ? ", updates/" : "");
