@@ -111,6 +111,10 @@ typedef struct cgsv_federation cgsv_federation;
 CGSV_API cgsv_status cgsv_federation_create(cgsv_federation **federation, cgsv_device *device,
                                             const cgsv_config *config, const cgsv_dataset *dataset);
 
+/* Whether a federation can be made of them on any device with memory enough: the errors of
+ * cgsv_federation_create that come from settings and data, at the cost of a partition. */
+CGSV_API cgsv_status cgsv_config_check(const cgsv_config *config, const cgsv_dataset *dataset);
+
 /* NULL is fine, and a federation of a fleet is left to the fleet. */
 CGSV_API void cgsv_federation_free(cgsv_federation *federation);
 

@@ -9,6 +9,7 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 int command_run(int argc, char **argv);
 int command_value(int argc, char **argv);
+int command_sweep(int argc, char **argv);
 int command_study(int argc, char **argv);
 int command_report(int argc, char **argv);
 int command_bench(int argc, char **argv);

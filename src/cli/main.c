@@ -13,6 +13,7 @@ static const struct {
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"run", "train agents that are rewarded by what they contribute", command_run},
+    {"sweep", "train federations for all combinations of settings, many at once", command_sweep},
     {"value", "value agents by their updates, from files", command_value},
     {"study", "measure how far cheap estimates of contributions are from exact ones", command_study},
     {"report", "write a page with the plots and tables of runs", command_report},

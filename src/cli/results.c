@@ -66,33 +66,44 @@ void results_report_faults(const struct run_results *results)
                         results->agent[i].faults[kind].first_round);
 }
 
-/* Fairness and means; columns[5 × agents] is for working in. */
+/* Mean and standard deviation of x[n]. */
+static double mean_and_spread(const double *x, int n, double *spread)
+{
+    double sum = 0, squares = 0;
+    for (int i = 0; i < n; i++) sum += x[i];
+    for (int i = 0; i < n; i++) squares += pow(x[i] - sum / n, 2);
+    *spread = sqrt(squares / n);
+    return sum / n;
+}
+
+/* Fairness and means; columns[6 × agents] is for working in. */
 static void summarise(struct run_results *results, double *columns)
 {
-    int n = results->agents;
-    double *accuracy = columns, *loss = accuracy + n, *alone = loss + n, *samples = alone + n, *local = samples + n;
-    double accuracy_sum = 0, gain_sum = 0, squares = 0;
+    const int n = results->agents;
+    double *accuracy = columns, *loss = accuracy + n, *alone = loss + n, *samples = alone + n, *gain = samples + n;
+    double *local = gain + n, alone_spread;
     results->accuracy_max = 0;
+    results->accuracy_min = INFINITY;
     for (int i = 0; i < n; i++) {
         const struct agent_result *agent = &results->agent[i];
         accuracy[i] = agent->federated.accuracy;
         loss[i] = agent->federated.loss;
         alone[i] = agent->standalone.accuracy;
         samples[i] = (double)agent->samples;
+        gain[i] = agent->gain;
         local[i] = agent->local.accuracy;
-        accuracy_sum += accuracy[i];
-        gain_sum += agent->gain;
         results->accuracy_max = fmax(results->accuracy_max, accuracy[i]);
+        results->accuracy_min = fmin(results->accuracy_min, accuracy[i]);
     }
     results->rho_accuracy = cgsv_pearson(alone, accuracy, n);
     results->rho_loss = cgsv_pearson(alone, loss, n);
     results->rho_local = cgsv_pearson(alone, local, n);
     results->rho_samples = cgsv_pearson(samples, accuracy, n);
     results->jain_index = cgsv_jain_index(accuracy, n);
-    results->accuracy_mean = accuracy_sum / n;
-    results->gain_mean = gain_sum / n;
-    for (int i = 0; i < n; i++) squares += pow(results->agent[i].gain - results->gain_mean, 2);
-    results->gain_spread = sqrt(squares / n);
+    results->accuracy_mean = mean_and_spread(accuracy, n, &results->accuracy_spread);
+    results->loss_mean = mean_and_spread(loss, n, &results->loss_spread);
+    results->standalone_mean = mean_and_spread(alone, n, &alone_spread);
+    results->gain_mean = mean_and_spread(gain, n, &results->gain_spread);
 }
 
 static cgsv_status read_agents(struct run_results *results, cgsv_federation *federation, cgsv_round_record *records,
@@ -119,7 +130,7 @@ cgsv_status results_collect(struct run_results *results, cgsv_federation *federa
     size_t agents = (size_t)results->agents;
     cgsv_round_record *records = calloc(agents, sizeof *records);
     cgsv_evaluation *evaluations = calloc(3 * agents, sizeof *evaluations);
-    double *columns = calloc(5 * agents, sizeof *columns);
+    double *columns = calloc(6 * agents, sizeof *columns);
     cgsv_status status = CGSV_OK;
     if (!records || !evaluations || !columns)
         status = error_set(CGSV_ERROR_MEMORY, "no memory for the results of %d agents", results->agents);

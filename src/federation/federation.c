@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "federation/config.h"
 #include "federation/internal.h"
 #include "io/safetensors.h"
 
@@ -10,6 +11,17 @@ cgsv_status cgsv_federation_plan(cgsv_memory_plan *plan, cgsv_device *device, co
                                  const cgsv_dataset *data)
 {
     return cgsv_fleet_plan(plan, device, config, 1, data);
+}
+
+cgsv_status cgsv_config_check(const cgsv_config *config, const cgsv_dataset *data)
+{
+    struct model model;
+    struct partition partition;
+    TRY(config_check(config));
+    TRY(model_create(&model, config->model, data->channels, data->height, data->width, data->classes));
+    TRY(partition_create(&partition, config, data->train.y, data->train.samples, data->classes));
+    partition_free(&partition);
+    return CGSV_OK;
 }
 
 cgsv_status cgsv_federation_create(cgsv_federation **out, cgsv_device *device, const cgsv_config *config,

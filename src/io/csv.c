@@ -19,7 +19,8 @@ static cgsv_status cannot_write(const struct csv *csv, int number)
     return error_set(CGSV_ERROR_IO, "cannot write '%s': %s", csv->path, strerror(number));
 }
 
-cgsv_status csv_create(struct csv *csv, const char *path, const char *header)
+/* The table without a row. */
+static cgsv_status begin(struct csv *csv, const char *path, const char *header, int flags)
 {
     *csv = (struct csv){.descriptor = -1, .path = strdup(path), .columns = 1};
     csv->pending = open_memstream(&csv->rows, &csv->rows_length);
@@ -27,14 +28,30 @@ cgsv_status csv_create(struct csv *csv, const char *path, const char *header)
         csv_free(csv);
         return error_set(CGSV_ERROR_MEMORY, "no memory for the table '%s'", path);
     }
-    csv->descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    cgsv_status status = csv->descriptor >= 0 ? CGSV_OK : cannot_write(csv, errno);
-    if (status == CGSV_OK) {
-        for (const char *at = header; *at; at++) csv->columns += *at == ',';
-        fprintf(csv->pending, "%s\n", header);
-        status = csv_flush(csv);
-    }
+    for (const char *at = header; *at; at++) csv->columns += *at == ',';
+    csv->descriptor = open(path, O_WRONLY | O_CLOEXEC | flags, 0666);
+    if (csv->descriptor >= 0) return CGSV_OK;
+    cgsv_status status = cannot_write(csv, errno);
+    csv_free(csv);
+    return status;
+}
+
+cgsv_status csv_create(struct csv *csv, const char *path, const char *header)
+{
+    TRY(begin(csv, path, header, O_CREAT | O_TRUNC));
+    fprintf(csv->pending, "%s\n", header);
+    cgsv_status status = csv_flush(csv);
     if (status != CGSV_OK) csv_free(csv);
+    return status;
+}
+
+cgsv_status csv_append(struct csv *csv, const char *path, const char *header)
+{
+    TRY(begin(csv, path, header, 0));
+    csv->length = lseek(csv->descriptor, 0, SEEK_END);
+    if (csv->length >= 0) return CGSV_OK;
+    cgsv_status status = cannot_write(csv, errno);
+    csv_free(csv);
     return status;
 }
 
@@ -61,6 +78,18 @@ void csv_text(struct csv *csv, const char *text)
     assert(!strpbrk(text, ",\"\r\n"));
     begin_field(csv);
     fputs(text, csv->pending);
+}
+
+void csv_quoted(struct csv *csv, const char *text)
+{
+    begin_field(csv);
+    if (!*text) return;
+    fputc('"', csv->pending);
+    for (; *text; text++) {
+        if (*text == '"') fputc('"', csv->pending);
+        fputc(*text == '\n' || *text == '\r' ? ' ' : *text, csv->pending);
+    }
+    fputc('"', csv->pending);
 }
 
 void csv_end_row(struct csv *csv)
@@ -98,11 +127,16 @@ cgsv_status csv_flush(struct csv *csv)
     return CGSV_OK;
 }
 
+cgsv_status csv_sync(struct csv *csv)
+{
+    TRY(csv_flush(csv));
+    if (fsync(csv->descriptor) != 0 && errno != EINVAL && errno != EROFS) return cannot_write(csv, errno);
+    return CGSV_OK;
+}
+
 cgsv_status csv_close(struct csv *csv)
 {
-    cgsv_status status = csv_flush(csv);
-    if (status == CGSV_OK && fsync(csv->descriptor) != 0 && errno != EINVAL && errno != EROFS)
-        status = cannot_write(csv, errno);
+    cgsv_status status = csv_sync(csv);
     int closed = close(csv->descriptor);
     csv->descriptor = -1;
     if (status == CGSV_OK && closed != 0) status = cannot_write(csv, errno);

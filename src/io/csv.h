@@ -22,16 +22,23 @@ struct csv {
 /* Creates the file with its header, "a,b,c", which fixes the number of columns. */
 cgsv_status csv_create(struct csv *csv, const char *path, const char *header);
 
+/* Opens a table that has that header and ends in a complete row, to add further ones. */
+cgsv_status csv_append(struct csv *csv, const char *path, const char *header);
+
 /* The next field of the row. A number as %.9g, enough for every float; NaN is left empty. A text
- * must be free of commas, quotes and line ends. */
+ * must be free of commas, quotes and line ends; csv_quoted takes any, and makes line ends blanks. */
 void csv_number(struct csv *csv, double value);
 void csv_integer(struct csv *csv, int64_t value);
 void csv_text(struct csv *csv, const char *text);
+void csv_quoted(struct csv *csv, const char *text);
 void csv_end_row(struct csv *csv);
 
 /* Appends the pending rows. On failure (CGSV_ERROR_IO: a full disk, for instance)
  * the file is cut back to its last complete flush, so it stays valid. */
 cgsv_status csv_flush(struct csv *csv);
+
+/* The same, and waits until they are on the disk. */
+cgsv_status csv_sync(struct csv *csv);
 
 /* Flushes, syncs and closes. csv_free only closes; a zeroed csv is fine. */
 cgsv_status csv_close(struct csv *csv);

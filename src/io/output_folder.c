@@ -68,11 +68,14 @@ static cgsv_status note_name(const char *path, const char *name, void *context)
     return CGSV_OK;
 }
 
-/* Whether the folder's config.json is one of the same command. */
+/* The file that says whose the others are. */
+static const char *record_of(const struct output_files *files) { return files->files[files->file_count - 1]; }
+
+/* Whether the folder's record is one of the same command. */
 static cgsv_status is_ours(bool *ours, const struct output_files *files, const char *folder)
 {
     char *path, *text = NULL;
-    TRY(file_join(&path, folder, "config.json"));
+    TRY(file_join(&path, folder, record_of(files)));
     cgsv_status status = file_read_text(&text, path, CONFIG_LIMIT);
     free(path);
     *ours = false;
@@ -106,9 +109,9 @@ cgsv_status output_check(const struct output_files *files, const char *path, boo
     TRY(is_ours(&ours, files, path));
     if (ours) return CGSV_OK;
     return error_set(CGSV_ERROR_IO,
-                     "'%s' holds %s but no config.json of a %s, so even --force does not overwrite it; "
+                     "'%s' holds %s but no %s of a %s, so even --force does not overwrite it; "
                      "choose another folder",
-                     path, found, files->command);
+                     path, found, record_of(files), files->command);
 }
 
 cgsv_status output_prepare(const struct output_files *files, const char *path, bool force)
@@ -117,7 +120,7 @@ cgsv_status output_prepare(const struct output_files *files, const char *path, b
     TRY(file_make_folder(path));
     char *probe;
     struct file_writer writer;
-    TRY(file_join(&probe, path, "config.json"));
+    TRY(file_join(&probe, path, record_of(files)));
     cgsv_status status = file_begin(&writer, probe);
     if (status == CGSV_OK) file_abort(&writer);
     free(probe);

@@ -1,6 +1,6 @@
 /* The folder that a command leaves behind. Nothing of others is ever touched: only files with
  * the command's names are looked at, and they are replaced only by order and only when the
- * config.json beside them shows that the same command wrote them. */
+ * record beside them (config.json, say) shows that the same command wrote them. */
 #ifndef IO_OUTPUT_FOLDER_H
 #define IO_OUTPUT_FOLDER_H
 
@@ -11,8 +11,8 @@
 
 /* What a command may write. */
 struct output_files {
-    const char *command;      /* "run": second word of "command_line" in its config.json */
-    const char *const *files; /* config.json last: while others are removed it still says whose they are */
+    const char *command;      /* "run": second word of "command_line" in its record, a JSON file */
+    const char *const *files; /* the record last: while others are removed it still says whose they are */
     int file_count;
     const struct output_subfolder {
         const char *name;

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/error.h"
 #include "io/file.h"
@@ -31,6 +32,20 @@ static const struct output_files files = {"run", top_files, 4, subfolders, 2};
 cgsv_status run_folder_check(const char *path, bool force) { return output_check(&files, path, force); }
 
 cgsv_status run_folder_prepare(const char *path, bool force) { return output_prepare(&files, path, force); }
+
+cgsv_status run_folder_remove(const char *path)
+{
+    TRY(output_check(&files, path, true));
+    TRY(output_clear(&files, path));
+    for (int i = 0; i < files.folder_count; i++) {
+        char *inner;
+        TRY(file_join(&inner, path, files.folders[i].name));
+        rmdir(inner); /* not there, or with files of others in it: left alone */
+        free(inner);
+    }
+    rmdir(path);
+    return CGSV_OK;
+}
 
 static cgsv_status make_updates_folder(const char *path)
 {

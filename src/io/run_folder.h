@@ -29,6 +29,9 @@ cgsv_status run_folder_check(const char *path, bool force);
  * before its training rather than after. Old results stay. */
 cgsv_status run_folder_prepare(const char *path, bool force);
 
+/* Removes an earlier run's files, and the folder where nothing else is in it. */
+cgsv_status run_folder_remove(const char *path);
+
 /* Removes an earlier run's files, writes config.json, begins both tables. */
 cgsv_status run_folder_begin(struct run_folder *folder, const char *path, const struct run_setup *setup);
 

@@ -43,9 +43,10 @@ struct run_results {
     struct agent_result *agent; /* [agents] */
     cgsv_evaluation server;
     double rho_accuracy, rho_loss, rho_samples;
-    double rho_local;              /* of the accuracies before the download */
-    double accuracy_mean, accuracy_max;
-    double gain_mean, gain_spread; /* spread: standard deviation over the agents */
+    double rho_local; /* of the accuracies before the download */
+    double accuracy_mean, accuracy_max, accuracy_min, accuracy_spread; /* spread: standard deviation over the agents */
+    double loss_mean, loss_spread, standalone_mean;                    /* standalone: accuracy */
+    double gain_mean, gain_spread;
     double jain_index;             /* of the accuracies */
     cgsv_seconds seconds;
 };
