@@ -1,5 +1,4 @@
-/* Reward schemes: the server step of every one against the float64 oracle, what schemes have in
- * common with each other, whole federations, bad settings. */
+/* Reward schemes: the server step of every one against the float64 oracle, one round of two schemes, names. */
 #include <criterion/criterion.h>
 #include <float.h>
 #include <math.h>
@@ -316,210 +315,60 @@ Test(schemes, random_rewards_are_nested)
     cgsv_device_close(device);
 }
 
-/* ---- whole federations ---- */
+/* ---- bad settings ---- */
 
-enum { AGENTS = 3 };
-
-static cgsv_config small_config(const char *scheme)
+static void refused(cgsv_status status, const char *word)
 {
-    cgsv_config c;
-    cgsv_config_defaults(&c, "synthetic");
-    c.model = CGSV_MODEL_MLP;
-    c.agents = AGENTS;
-    c.rounds = 3;
-    c.local_epochs = 2;
-    c.samples_per_agent = 50;
-    c.lr = 0.05;
-    check(cgsv_config_set_scheme(&c, scheme));
-    return c;
+    cr_assert_eq(status, CGSV_ERROR_ARGUMENT, "%s: status %d", word, (int)status);
+    cr_assert(strstr(cgsv_last_error(), word), "no '%s' in: %s", word, cgsv_last_error());
 }
 
-static cgsv_dataset *load(void)
+Test(schemes, server_names_what_is_missing)
 {
-    cgsv_dataset *data;
-    check(cgsv_dataset_load(&data, "synthetic", NULL));
-    data->test.samples = 200; /* enough to tell models apart */
-    return data;
-}
-
-/* The agents' models w[AGENTS][D], the server's and, where `alone` is not NULL, the twins'. */
-struct outcome {
-    size_t dimension;
-    float *agents, *server, *alone;
-    cgsv_evaluation test[AGENTS], local[AGENTS];
-    cgsv_round_record record[AGENTS];
-};
-
-static float *floats(size_t count)
-{
-    float *p = malloc(count * sizeof *p);
-    cr_assert_not_null(p);
-    return p;
-}
-
-static void read_outcome(struct outcome *o, cgsv_federation *f, const cgsv_config *c)
-{
-    const size_t size = (size_t)cgsv_federation_parameters(f);
-    *o = (struct outcome){.dimension = size, .agents = floats(AGENTS * size), .server = floats(size),
-                          .alone = floats(AGENTS * size)};
-    for (int i = 0; i < AGENTS; i++) {
-        check(cgsv_federation_model(f, CGSV_AGENT, i, o->agents + (size_t)i * size));
-        if (c->standalone) check(cgsv_federation_model(f, CGSV_STANDALONE, i, o->alone + (size_t)i * size));
-    }
-    check(cgsv_federation_model(f, CGSV_SERVER, 0, o->server));
-    check(cgsv_federation_evaluation(f, o->test, NULL, NULL));
-    check(cgsv_federation_local_evaluation(f, o->local));
-    check(cgsv_federation_round(f, c->rounds - 1, o->record));
-}
-
-static void run(struct outcome *o, const cgsv_config *c, int threads)
-{
-    cgsv_dataset *data;
-    cgsv_federation *f;
-    cgsv_device *device = open_cpu(threads);
-    data = load();
-    check(cgsv_federation_create(&f, device, c, data));
-    check(cgsv_federation_run(f, c->rounds));
-    check(cgsv_federation_evaluate(f));
-    read_outcome(o, f, c);
-    cgsv_federation_free(f);
-    cgsv_device_close(device);
-    cgsv_dataset_free(data);
-}
-
-static void outcome_free(struct outcome *o) { free(o->agents), free(o->server), free(o->alone); }
-
-static void same_models(const struct outcome *a, const struct outcome *b, double tolerance)
-{
-    for (size_t i = 0; i < AGENTS * a->dimension; i++)
-        cr_assert(fabs(a->agents[i] - b->agents[i]) <= tolerance, "entry %zu: %g and %g", i, (double)a->agents[i],
-                  (double)b->agents[i]);
-}
-
-static void check_standalone(cgsv_optimizer optimizer, double momentum)
-{
-    struct outcome o;
-    cgsv_config c = small_config("standalone");
-    c.optimizer = optimizer;
-    c.momentum = momentum;
-    if (optimizer == CGSV_OPTIMIZER_ADAM) c.lr = 1e-3;
-    run(&o, &c, 2);
-    cr_assert_eq(memcmp(o.agents, o.alone, AGENTS * o.dimension * sizeof *o.agents), 0, "agents are not their twins");
-    for (int i = 0; i < AGENTS; i++) {
-        cr_assert_eq(o.record[i].kept, 0);
-        cr_assert_eq(o.record[i].fault, 0);
-        cr_assert_eq(o.test[i].loss, o.local[i].loss, "there is no download");
-    }
-    cr_assert_neq(memcmp(o.agents, o.agents + o.dimension, o.dimension * sizeof *o.agents), 0);
-    outcome_free(&o);
-}
-
-Test(schemes, standalone_is_the_twins)
-{
-    check_standalone(CGSV_OPTIMIZER_SGD, 0);
-    check_standalone(CGSV_OPTIMIZER_SGD, 0.9);
-    check_standalone(CGSV_OPTIMIZER_ADAM, 0);
-}
-
-/* All agents get the server's model, which differs from what they trained. */
-Test(schemes, fedavg_gives_everyone_the_same)
-{
-    struct outcome o;
-    const cgsv_config c = small_config("fedavg");
-    double local[AGENTS], test[AGENTS];
-    run(&o, &c, 1);
-    for (int i = 0; i < AGENTS; i++) {
-        cr_assert_eq(memcmp(o.agents + (size_t)i * o.dimension, o.server, o.dimension * sizeof *o.server), 0);
-        cr_assert_eq(o.record[i].keep_ratio, 1);
-        cr_assert_eq(o.record[i].kept, (double)o.dimension);
-        local[i] = o.local[i].loss;
-        test[i] = o.test[i].loss;
-    }
-    cr_assert(isnan(cgsv_pearson(local, test, AGENTS)), "all agents are equal");
-    cr_assert_neq(local[0], local[1]);
-    outcome_free(&o);
-}
-
-/* One round by hand: w + Σ n_i / Σ n (w_i − w) is the mean of the models that were trained. */
-Test(schemes, fedavg_is_the_mean_of_the_models)
-{
-    cgsv_dataset *data;
-    cgsv_federation *f;
     cgsv_device *device = open_cpu(1);
-    cgsv_config c = small_config("fedavg");
-    data = load();
-    check(cgsv_federation_create(&f, device, &c, data));
-    const size_t size = (size_t)cgsv_federation_parameters(f);
-    float *start = floats(size), *after = floats(size), *update = floats(size);
-    double *mean = calloc(size, sizeof *mean), total = 0;
-    for (int i = 0; i < AGENTS; i++) total += (double)cgsv_federation_samples(f, i, NULL);
-    check(cgsv_federation_model(f, CGSV_SERVER, 0, start));
-    check(cgsv_federation_run(f, 1));
-    check(cgsv_federation_model(f, CGSV_SERVER, 0, after));
-    for (int i = 0; i < AGENTS; i++) {
-        check(cgsv_federation_update(f, i, update));
-        for (size_t d = 0; d < size; d++)
-            mean[d] += (double)cgsv_federation_samples(f, i, NULL) / total * ((double)start[d] + update[d]);
-    }
-    for (size_t d = 0; d < size; d++)
-        cr_assert_float_eq(after[d], mean[d], 2 * FLT_EPSILON * (fabs(mean[d]) + fabs((double)start[d])));
-    free(start), free(after), free(update), free(mean);
-    cgsv_federation_free(f);
+    cgsv_server *server;
+    cgsv_server_config c;
+    const double scores[2] = {0.5, 0.6};
+    float update[2 * 4] = {1, 2, 3, 4, 4, 3, 2, 1};
+    cgsv_server_config_defaults(&c, 2, 4);
+    check(cgsv_scheme_named(&c.scheme, "qffl"));
+    refused(cgsv_server_create(&server, device, &c), "lipschitz");
+    c.scheme.lipschitz = 1;
+    check(cgsv_server_create(&server, device, &c));
+    refused(cgsv_server_step(server, update, 4, NULL, 0, NULL, NULL), "cgsv_server_set_scores");
+    check(cgsv_server_set_scores(server, NULL, scores));
+    check(cgsv_server_step(server, update, 4, NULL, 0, NULL, NULL));
+    cgsv_server_free(server);
+    check(cgsv_scheme_named(&c.scheme, "eci"));
+    check(cgsv_server_create(&server, device, &c));
+    check(cgsv_server_set_scores(server, NULL, scores));
+    refused(cgsv_server_step(server, update, 4, NULL, 0, NULL, NULL), "cgsv_server_set_scores");
+    refused(cgsv_server_set_scores(NULL, scores, NULL), "server");
+    cgsv_server_free(server);
+    check(cgsv_scheme_named(&c.scheme, "cgsv-exact"));
+    c.agents = 25;
+    refused(cgsv_server_create(&server, device, &c), "at most 20 agents");
     cgsv_device_close(device);
-    cgsv_dataset_free(data);
 }
 
-Test(schemes, fedprox_without_mu_is_fedavg)
+Test(schemes, names)
 {
-    struct outcome avg, prox, pulled;
-    cgsv_config c = small_config("fedavg");
-    run(&avg, &c, 1);
-    c = small_config("fedprox");
-    cr_assert_gt(c.scheme.mu, 0);
-    c.scheme.mu = 15;
-    run(&pulled, &c, 1);
-    c.scheme.mu = 0;
-    run(&prox, &c, 2);
-    same_models(&avg, &prox, 0);
-    cr_assert_lt(pulled.record[AGENTS - 1].update_norm, 0.8 * prox.record[AGENTS - 1].update_norm, "it holds back");
-    for (size_t i = 0; i < AGENTS * avg.dimension; i++)
-        cr_assert_eq(avg.alone[i], pulled.alone[i], "twins know no proximal term");
-    outcome_free(&avg), outcome_free(&prox), outcome_free(&pulled);
-}
-
-/* The same federation in a fleet with one of another scheme: the same bits as alone. */
-static void check_mixed(cgsv_config a, cgsv_config b)
-{
-    cgsv_dataset *data;
-    cgsv_fleet *fleet;
-    cgsv_device *device = open_cpu(2);
-    struct outcome alone, together;
-    const cgsv_config both[2] = {a, b};
-    data = load();
-    check(cgsv_fleet_create(&fleet, device, both, 2, data));
-    check(cgsv_fleet_run(fleet, a.rounds));
-    check(cgsv_fleet_evaluate(fleet));
-    for (int k = 0; k < 2; k++) {
-        run(&alone, &both[k], 1);
-        read_outcome(&together, cgsv_fleet_federation(fleet, k), &both[k]);
-        same_models(&alone, &together, 0);
-        cr_assert_eq(memcmp(alone.record, together.record, sizeof alone.record), 0);
-        cr_assert_eq(memcmp(alone.local, together.local, sizeof alone.local), 0);
-        outcome_free(&alone), outcome_free(&together);
+    cgsv_scheme scheme;
+    cgsv_config config;
+    cgsv_reward reward;
+    refused(cgsv_scheme_named(&scheme, "rfll"), "rffl");
+    cgsv_config_defaults(&config, "mnist");
+    cr_assert_eq(config.alpha, 0.95);
+    check(cgsv_config_set_scheme(&config, "cffl"));
+    cr_assert_eq(config.alpha, 0.8);
+    cr_assert_eq(config.gamma, 0.5, "gamma is the data set's");
+    refused(cgsv_config_set_scheme(&config, "nothing of the kind"), "cgsv");
+    refused(cgsv_reward_parse(&reward, "random"), "layer, global");
+    check(cgsv_realise_parse(&reward, "random"));
+    cr_assert_eq(reward, CGSV_REWARD_RANDOM);
+    cr_assert_str_eq(cgsv_quota_name((cgsv_quota)42), "unknown");
+    for (int i = 0; i < cgsv_scheme_count(); i++) {
+        check(cgsv_scheme_named(&scheme, cgsv_scheme_name(i)));
+        cr_assert(strlen(cgsv_scheme_help(i)) > 0 && strlen(cgsv_scheme_source(i)) > 0);
     }
-    cgsv_fleet_free(fleet);
-    cgsv_device_close(device);
-    cgsv_dataset_free(data);
-}
-
-Test(schemes, fleets_may_mix_them)
-{
-    cgsv_config exact = small_config("cgsv-exact"), own = small_config("rffl"), prox = small_config("fedprox");
-    cgsv_config part = small_config("dw"), alone = small_config("standalone");
-    own.scheme.reward = exact.scheme.reward = prox.scheme.reward = part.scheme.reward = CGSV_REWARD_LAYER;
-    part.scheme.upload = 0.3;
-    part.scheme.own_update = CGSV_OWN_MINUS_SHARE;
-    check_mixed(exact, own);
-    check_mixed(prox, alone);
-    check_mixed(own, part);
 }
