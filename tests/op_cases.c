@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "op_frame.h"
+#include "op_server.h"
 #include "reference.h"
 
 /* ---- convolution ---- */
@@ -324,7 +325,9 @@ static void optimizer_case(enum optimizer_kind kind, int all, int active, int64_
         const int agent = all - 1 - r;
         row[r] = (struct row){.agent = agent, .model = agent + 1, .samples = 100 - 30 * r, .lr = 0.1 / (r + 1)};
         if (row[r].samples < 1) row[r].samples = 1;
+        if (r % 3 == 0 && all > 1) row[r].mu = 0.3;
         if (r % 3 == 1) row[r].agent = row[r].model = -1; /* a twin */
+        row[r].alone = r % 3 == 2;
     }
     float *work = TAKE(float, all * ld), *update = TAKE(float, agents * ld), *model = take_random(models * ld, 1);
     struct loss_sums *sums = TAKE(struct loss_sums, all);
@@ -350,7 +353,7 @@ static void optimizer_case(enum optimizer_kind kind, int all, int active, int64_
     for (int64_t d = 0; d < all * ld; d++) moment1[d] = moment2[d] = 0;
 
     float *w_old = TAKE(float, all * ld), *u_old = TAKE(float, agents * ld), *v_old = TAKE(float, all * ld),
-          *s_old = TAKE(float, all * ld);
+          *s_old = TAKE(float, all * ld), *g_old = TAKE(float, all * ld);
     const int batch = 32, epochs = 3;
     const int64_t pieces = (dimension + CHUNK_COLUMNS - 1) / CHUNK_COLUMNS;
     double *norm_partial = TAKE(double, agents * pieces * NORM_SUMS);
@@ -370,6 +373,7 @@ static void optimizer_case(enum optimizer_kind kind, int all, int active, int64_
         memcpy(u_old, update, (size_t)(agents * ld) * sizeof *work);
         memcpy(v_old, moment1, (size_t)(all * ld) * sizeof *work);
         memcpy(s_old, moment2, (size_t)(all * ld) * sizeof *work);
+        memcpy(g_old, gradient, (size_t)(all * ld) * sizeof *work);
         struct optimizer_step o = {work, update, model, gradient, kind == PLAIN ? NULL : moment1,
                                    kind == ADAM ? moment2 : NULL, row, lr, round, dimension, ld, active, momentum,
                                    batch, epochs, epoch, number, norm_partial};
@@ -387,17 +391,25 @@ static void optimizer_case(enum optimizer_kind kind, int all, int active, int64_
             const double t = (*round * epochs + epoch) * per_epoch + number + 1;
             for (int64_t d = 0; d < dimension; d++) {
                 const int64_t i = r * ld + d;
-                double first = v_old[i], second = s_old[i], g = gradient[i];
+                const double pull = agent >= 0 ? row[r].mu * u_old[agent * ld + d] : 0;
+                double first = v_old[i], second = s_old[i], g = g_old[i] + pull;
+                if (pull == 0) same("gradient", i, gradient[i], g_old[i]);
                 const double change = kind == ADAM ? reference_adam(&first, &second, g, lr[r], t)
                                                    : reference_sgd(&first, g, lr[r], momentum);
                 /* What the float32 moments may be off by moves the change as much. */
-                const double first_bound = 4 * FLT_EPSILON * (fabs((double)v_old[i]) + fabs(g));
+                const double first_bound =
+                    4 * FLT_EPSILON * (fabs((double)v_old[i]) + fabs((double)g_old[i]) + fabs(pull));
                 const double size = fabs(change) + fabs(change) * first_bound / (fabs(first) + 1e-300);
                 double change_bound = 8 * FLT_EPSILON * size;
                 change_bound += fabs(change) * first_bound / (fabs(first) + 1e-300) + 1e-37;
                 if (kind != PLAIN) near("moment1", i, moment1[i], first, first_bound);
-                if (kind == ADAM) near("moment2", i, moment2[i], second, 4 * FLT_EPSILON * second + 1e-44);
-                if (agent >= 0) {
+                if (kind == ADAM)
+                    near("moment2", i, moment2[i], second,
+                         4 * FLT_EPSILON * second + FLT_EPSILON * fabs(g) * (fabs((double)g_old[i]) + fabs(pull)) + 1e-44);
+                if (agent >= 0 && row[r].alone)
+                    same("update of who trains alone", i, update[agent * ld + d],
+                         work[i] - model[row[r].model * ld + d]);
+                if (agent >= 0 && !row[r].alone) {
                     const double u = u_old[agent * ld + d] + change;
                     near("update", i, update[agent * ld + d], u, change_bound + FLT_EPSILON * fabs(u));
                     same("model", i, work[i], model[row[r].model * ld + d] + update[agent * ld + d]);
@@ -406,12 +418,17 @@ static void optimizer_case(enum optimizer_kind kind, int all, int active, int64_
             }
             if (memcmp(work + r * ld + dimension, w_old + r * ld + dimension, (size_t)(ld - dimension) * sizeof *work))
                 fail("row %d: written past D", r);
-            if (agent >= 0)
+            if (agent >= 0 && !row[r].alone) /* whose update float32 may have rounded */
                 check_norms(norm_partial + agent * pieces * NORM_SUMS, update + agent * ld,
                             model + row[r].model * ld, dimension, epoch == epochs - 1 && number == per_epoch - 1);
         }
     }
     for (int a = 0; a < agents; a++) untouched("update", update + a * ld + dimension, ld - dimension);
+
+    error_free(k->keep_alone(stream, model, work, row, all, dimension, ld));
+    for (int r = 0; r < all; r++)
+        for (int64_t d = 0; d < dimension && row[r].agent >= 0; d++)
+            if ((model[row[r].model * ld + d] == work[r * ld + d]) != 1 && row[r].alone) fail("row %d is not kept", r);
     case_end();
 }
 
@@ -532,16 +549,6 @@ static void batch_cases(void)
 
 /* ---- server ---- */
 
-struct server {
-    struct server_step s;
-    int64_t tensor_begin[16];
-    float *update;
-    double *data_share, *loss;
-    struct mechanism *mechanism;
-};
-
-enum { RECORD_ROUNDS = 4 };
-
 /* Pieces of `columns` of each stretch begin[t] .. begin[t + 1] − 1, and every stretch's first. */
 static int cut(struct chunk **piece, int32_t *first, const int64_t *begin, int parts, int64_t columns)
 {
@@ -558,13 +565,12 @@ static int cut(struct chunk **piece, int32_t *first, const int64_t *begin, int p
     return count;
 }
 
-/* Of agent i, or the server's for i = N. */
-static float *model_of(const struct server_step *s, int64_t f, int64_t i)
+float *model_of(const struct server_step *s, int64_t f, int64_t i)
 {
     return s->model + f * s->model_block + i * s->model_stride;
 }
 
-static struct server server_make(int federations, int agents, const int64_t *tensor, int tensors, enum cgsv_reward reward)
+struct server server_make(int federations, int agents, const int64_t *tensor, int tensors, enum cgsv_reward reward)
 {
     struct server v = {0};
     int64_t D = 0;
@@ -622,7 +628,7 @@ static struct server server_make(int federations, int agents, const int64_t *ten
     return v;
 }
 
-static void server_select(struct server_step s)
+void server_select(struct server_step s)
 {
     for (int pass = 0; pass < SELECT_PASSES; pass++) {
         error_free(k->select_count(stream, s, pass));
@@ -707,9 +713,7 @@ static void check_download(const struct server *v, int f, const float *model_bef
         if (s.histogram[f * bins + i]) fail("histogram[%lld] not zero after the passes", (long long)i);
 }
 
-enum updates { HONEST, FAULTY, ALL_FAULTY, QUANTISED };
-
-static void fill_updates(struct server *v, int round, enum updates kind)
+void fill_updates(struct server *v, int round, enum updates kind)
 {
     const struct server_step s = v->s;
     for (int f = 0; f < s.federations; f++) {
@@ -929,6 +933,7 @@ int op_cases_run(const struct kernels *kernels, void *on, void (*to)(const char 
     server_cases();
     valuation_cases();
     coalition_cases();
+    scheme_cases();
     return op_failures;
 }
 

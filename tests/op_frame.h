@@ -44,5 +44,7 @@ void valuation_cases(void);
 uint64_t valuation_digest(uint64_t hash);
 /* The kernels of the contribution index: tests/op_cases_coalition.c. */
 void coalition_cases(void);
+/* The server step of schemes other than CGSV: tests/op_cases_schemes.c. */
+void scheme_cases(void);
 
 #endif

@@ -135,7 +135,8 @@ static double cosine_of(const struct scheme_round *r, int i)
         dot += (double)r->upload[i * r->dimension + d] * r->aggregate[d];
         square += (double)r->aggregate[d] * r->aggregate[d];
     }
-    return square > 0 ? dot / sqrt(square) / r->norm[i] : 0;
+    if (sqrt(square) < 1e-10 || scale_of(r, i) * r->norm[i] < 1e-10) return 0;
+    return dot / sqrt(square) / r->norm[i];
 }
 
 static double distance_of(const struct scheme_round *r, int i)

@@ -1,0 +1,27 @@
+/* A server step's arrays for op cases, made in tests/op_cases.c. */
+#ifndef TESTS_OP_SERVER_H
+#define TESTS_OP_SERVER_H
+
+#include "kernels/kernels.h"
+
+enum { RECORD_ROUNDS = 4 };
+
+struct server {
+    struct server_step s;
+    int64_t tensor_begin[16];
+    float *update;
+    double *data_share, *loss;
+    struct mechanism *mechanism;
+};
+
+struct server server_make(int federations, int agents, const int64_t *tensor, int tensors, enum cgsv_reward reward);
+
+/* Of agent i, or the server's for i = N. */
+float *model_of(const struct server_step *s, int64_t f, int64_t i);
+
+enum updates { HONEST, FAULTY, ALL_FAULTY, QUANTISED };
+void fill_updates(struct server *v, int round, enum updates kind);
+
+void server_select(struct server_step s);
+
+#endif
