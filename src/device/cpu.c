@@ -135,6 +135,29 @@ static cgsv_status cpu_multiply(cgsv_device *device, const struct product *p)
     return CGSV_OK;
 }
 
+/* None of what `work` calls starts threads of its own. */
+static cgsv_status cpu_side_by_side(cgsv_device *device, int count, device_work *work, void *context)
+{
+    const struct cpu_state *state = device->state;
+    struct cpu_state one_thread = {.stream.threads = 1};
+    cgsv_device one = *device;
+    char message[256] = "";
+    cgsv_status status = CGSV_OK;
+    one.state = &one_thread;
+    one.stream = &one_thread.stream;
+#pragma omp parallel for schedule(dynamic, 1) num_threads(state->stream.threads)
+    for (int number = 0; number < count; number++) {
+        const cgsv_status failed = work(context, &one, number, omp_get_thread_num());
+        if (failed == CGSV_OK) continue;
+#pragma omp critical(side_by_side)
+        {
+            status = failed;
+            snprintf(message, sizeof message, "%s", cgsv_last_error()); /* it is the thread's own */
+        }
+    }
+    return status == CGSV_OK ? CGSV_OK : error_set(status, "%s", message);
+}
+
 static cgsv_status cpu_phase(cgsv_device *device, enum device_phase phase)
 {
     struct cpu_state *state = device->state;
@@ -172,6 +195,7 @@ static const struct device_backend cpu_backend = {
     .sync = cpu_sync,
     .wait = cpu_wait,
     .multiply = cpu_multiply,
+    .side_by_side = cpu_side_by_side,
     .phase = cpu_phase,
     .memory_free = cpu_memory_free,
 };
@@ -187,6 +211,7 @@ cgsv_status cpu_open(cgsv_device *device, int threads)
     device->backend = &cpu_backend;
     device->kernels = best_kernels();
     device->stream = &state->stream;
+    device->cores = state->stream.threads;
     device->state = state;
     return CGSV_OK;
 }

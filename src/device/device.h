@@ -26,6 +26,10 @@ struct product {
     int batch;
 };
 
+/* A piece of work that enqueues on `device`, which is not its caller's; `core` is its place among
+ * those that run side by side. */
+typedef cgsv_status device_work(void *context, cgsv_device *device, int number, int core);
+
 /* A recorded sequence of work, to be replayed. Only where the backend has_graphs. */
 typedef struct device_graph device_graph;
 
@@ -49,6 +53,9 @@ struct device_backend {
     cgsv_status (*sync)(cgsv_device *device);
     cgsv_status (*wait)(cgsv_device *device, void *stream); /* for the work on any stream of the device */
     cgsv_status (*multiply)(cgsv_device *device, const struct product *product);
+    /* Calls work(context, …, number, …) for number = 0 … count − 1, each on one core from its beginning
+     * to its end, so that what it works on stays in that core's cache. NULL: the device cannot. */
+    cgsv_status (*side_by_side)(cgsv_device *device, int count, device_work *work, void *context);
     cgsv_status (*phase)(cgsv_device *device, enum device_phase phase);
     cgsv_status (*graph_begin)(cgsv_device *device);
     cgsv_status (*graph_end)(cgsv_device *device, device_graph **graph);
@@ -62,6 +69,7 @@ struct cgsv_device {
     const struct device_backend *backend;
     const struct kernels *kernels;
     void *stream;
+    int cores;   /* for work side by side */
     void *state; /* the backend's own */
     double seconds[PHASES];
 };

@@ -49,7 +49,7 @@ static cgsv_status plan_for(cgsv_memory_plan *plan, cgsv_fleet *f, const cgsv_co
     plan->updates = (size_t)(f->federations * f->agents) * row;
     plan->training = 2 * R * row;
     plan->optimizer = (size_t)moments_of(c) * R * row;
-    plan->activations = workspace_bytes(f->device, model, (int)R, (int)R, c->batch, true) +
+    plan->activations = groups_bytes(f) +
                         workspace_bytes(f->device, model, f->evaluation_rows, 1, EVALUATION_BATCH, false);
     plan->data = (size_t)(data->train.samples + data->test.samples) * sample + (size_t)index_bytes(f, data) +
                  validation_bytes(f, data->train.samples);
@@ -136,7 +136,7 @@ static cgsv_status allocate(cgsv_fleet *f, const cgsv_dataset *data)
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         if (arrays[i].bytes) TRY(allocate_and_fill(f, arrays[i].memory, arrays[i].from, arrays[i].bytes));
     TRY(upload_index(f));
-    TRY(workspace_create(&f->training, f->device, &f->model, f->rows, f->rows, f->config.batch, true));
+    TRY(groups_create(f));
     return workspace_create(&f->evaluation, f->device, &f->model, f->evaluation_rows, 1, EVALUATION_BATCH, false);
 }
 
@@ -244,7 +244,7 @@ void cgsv_fleet_free(cgsv_fleet *f)
                    f->moment2,    f->lr,     f->train_loss, f->round,     f->train_sums, f->test_sums,
                    f->train_x,    f->test_x, f->train_y,    f->test_y,    f->index};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) backend->release(f->device, all[i]);
-    workspace_free(&f->training, f->device);
+    groups_free(f);
     workspace_free(&f->evaluation, f->device);
     validation_free(f);
     scores_free(f);

@@ -69,7 +69,10 @@ struct cgsv_fleet {
     int32_t *index; /* of all splits, one after the other */
     int64_t test_samples;
 
-    struct workspace training, evaluation;
+    int together;                 /* rows that share launches; each later one has a core of its own */
+    struct workspace training;    /* of those */
+    struct workspace *core;       /* [cores] of the others */
+    struct workspace evaluation;
     int evaluation_rows; /* models that are evaluated at a time */
     struct server_step server;
     struct validation validation;
@@ -98,6 +101,36 @@ cgsv_status members_split(cgsv_fleet *fleet, const cgsv_dataset *data);
 
 /* The rows in training, once the data is split. */
 cgsv_status members_make_rows(cgsv_fleet *fleet);
+
+/* Rows first .. first + rows - 1, which go through the same launches. */
+struct group {
+    cgsv_device *device;
+    struct workspace *workspace;
+    int first, rows;
+};
+
+/* Decides which rows share launches and makes the workspaces; once the rows are made. */
+cgsv_status groups_create(cgsv_fleet *fleet);
+void groups_free(cgsv_fleet *fleet);
+
+/* Bytes that these workspaces take at most. */
+size_t groups_bytes(const cgsv_fleet *fleet);
+
+/* Calls `work` for groups that make up all rows. */
+typedef cgsv_status group_work(cgsv_fleet *fleet, const struct group *group);
+cgsv_status groups_run(cgsv_fleet *fleet, group_work *work);
+
+/* Rows of the group that still have a batch at this step of an epoch: a prefix, as rows are sorted. */
+int group_active(const cgsv_fleet *fleet, const struct group *group, int step);
+
+/* The group's part of an array with `stride` entries a row; NULL of NULL. */
+static inline float *group_part(const struct group *g, float *array, int64_t stride)
+{
+    return array ? array + g->first * stride : NULL;
+}
+
+/* Draws and gathers the group's batches of one step. */
+cgsv_status group_batches(cgsv_fleet *fleet, const struct group *group, int epoch, int step, int rows);
 
 /* Enqueues one round. */
 cgsv_status round_enqueue(cgsv_fleet *fleet);

@@ -4,47 +4,44 @@
 #include "federation/internal.h"
 #include "federation/scheme.h"
 
-/* Rows that still have a batch at this step of an epoch: a prefix, as rows are sorted. */
-static int active_rows(const cgsv_fleet *f, int step)
+static cgsv_status training_step(cgsv_fleet *f, const struct group *g, int epoch, int step)
 {
-    int rows = f->rows;
-    while (rows > 0 && f->steps[rows - 1] <= step) rows--;
-    return rows;
+    cgsv_device *device = g->device;
+    const struct kernels *k = device->kernels;
+    struct workspace *ws = g->workspace;
+    const struct model *model = &f->model;
+    const int rows = group_active(f, g, step);
+    const int64_t ld = model->row_stride, input_stride = model->features * ws->blocks * ws->slots;
+    float *work = group_part(g, f->work, ld), *gradient = group_part(g, f->gradient, ld);
+
+    TRY(group_batches(f, g, epoch, step, rows));
+    TRY(model_forward(model, device, ws, work, ld, input_stride, rows));
+    LAUNCHED(device, k->loss(device->stream, ws->delta[0], f->train_sums + g->first, ws->out[model->layers - 1],
+                             ws->label, ws->count, 0, model->classes, rows, ws->blocks, ws->slots));
+    TRY(model_backward(model, device, ws, gradient, work, ld, input_stride, rows));
+    LAUNCHED(device, k->optimize(device->stream,
+                                 (struct optimizer_step){.work = work, .update = f->updates, .model = f->models,
+                                                         .gradient = gradient,
+                                                         .moment1 = group_part(g, f->moment1, ld),
+                                                         .moment2 = group_part(g, f->moment2, ld),
+                                                         .row = f->device_row + g->first, .lr = f->lr + g->first,
+                                                         .round = f->round, .dimension = model->parameters,
+                                                         .ld = ld, .rows = rows, .momentum = f->config.momentum,
+                                                         .batch = f->config.batch,
+                                                         .local_epochs = f->config.local_epochs, .epoch = epoch,
+                                                         .step = step, .norm_partial = f->server.norm_partial}));
+    return CGSV_OK;
 }
 
-static cgsv_status training_step(cgsv_fleet *f, int epoch, int step)
+static cgsv_status train_group(cgsv_fleet *f, const struct group *g)
 {
-    cgsv_device *device = f->device;
-    const struct kernels *k = device->kernels;
-    void *stream = device->stream;
-    struct workspace *ws = &f->training;
-    const struct model *model = &f->model;
-    const int rows = active_rows(f, step);
-    const int64_t ld = model->row_stride, slots = (int64_t)ws->blocks * ws->slots;
-    const int64_t input_stride = model->features * slots;
-
-    LAUNCHED(device, k->batch_draw(stream, (struct batch_draw){.sample = ws->sample, .count = ws->count,
-                                                               .row = f->device_row, .index = f->index,
-                                                               .round = f->round, .rows = rows, .slots = (int)slots,
-                                                               .batch = f->config.batch,
-                                                               .local_epochs = f->config.local_epochs,
-                                                               .epoch = epoch, .step = step}));
-    LAUNCHED(device, k->batch_gather(stream, ws->input, ws->label, f->train_x, f->train_y, ws->sample,
-                                     model->features, rows * ws->blocks, ws->slots));
-    TRY(model_forward(model, device, ws, f->work, ld, input_stride, rows));
-    LAUNCHED(device, k->loss(stream, ws->delta[0], f->train_sums, ws->out[model->layers - 1], ws->label, ws->count, 0,
-                             model->classes, rows, ws->blocks, ws->slots));
-    TRY(model_backward(model, device, ws, f->gradient, f->work, ld, input_stride, rows));
-    LAUNCHED(device, k->optimize(stream, (struct optimizer_step){.work = f->work, .update = f->updates,
-                                                                 .model = f->models, .gradient = f->gradient,
-                                                                 .moment1 = f->moment1, .moment2 = f->moment2,
-                                                                 .row = f->device_row, .lr = f->lr, .round = f->round,
-                                                                 .dimension = model->parameters, .ld = ld,
-                                                                 .rows = rows, .momentum = f->config.momentum,
-                                                                 .batch = f->config.batch,
-                                                                 .local_epochs = f->config.local_epochs,
-                                                                 .epoch = epoch, .step = step,
-                                                                 .norm_partial = f->server.norm_partial}));
+    const cgsv_config *c = &f->config;
+    for (int epoch = 0; epoch < c->local_epochs; epoch++) {
+        LAUNCHED(g->device, g->device->kernels->epoch_begin(g->device->stream, f->lr + g->first,
+                                                            f->device_row + g->first, f->round, g->rows, c->lr_decay,
+                                                            c->decay_per == CGSV_DECAY_EPOCH, c->local_epochs, epoch));
+        for (int step = 0; step < f->steps[g->first]; step++) TRY(training_step(f, g, epoch, step));
+    }
     return CGSV_OK;
 }
 
@@ -52,15 +49,10 @@ static cgsv_status local_training(cgsv_fleet *f)
 {
     cgsv_device *device = f->device;
     const struct kernels *k = device->kernels;
-    const cgsv_config *c = &f->config;
     LAUNCHED(device, k->round_begin(device->stream, f->work, f->updates, f->models, f->train_sums, f->device_row,
                                     f->rows, f->model.parameters, f->model.row_stride));
     TRY(scores_losses(f));
-    for (int epoch = 0; epoch < c->local_epochs; epoch++) {
-        LAUNCHED(device, k->epoch_begin(device->stream, f->lr, f->device_row, f->round, f->rows, c->lr_decay,
-                                        c->decay_per == CGSV_DECAY_EPOCH, c->local_epochs, epoch));
-        for (int step = 0; step < f->steps[0]; step++) TRY(training_step(f, epoch, step));
-    }
+    TRY(groups_run(f, train_group));
     LAUNCHED(device, k->loss_means(device->stream, NULL, f->train_loss, f->train_sums, f->device_row, f->rows));
     if (f->needs & NEEDS_ALONE)
         LAUNCHED(device, k->keep_alone(device->stream, f->models, f->work, f->device_row, f->rows,

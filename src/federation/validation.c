@@ -112,30 +112,28 @@ cgsv_status trained_accuracy(cgsv_federation *m, double *accuracy, double *loss)
 }
 
 /* The batches of an epoch hold every sample once; their order does not matter here. */
+static cgsv_status group_losses(cgsv_fleet *f, const struct group *g)
+{
+    const struct model *model = &f->model;
+    struct workspace *ws = g->workspace;
+    for (int step = 0; step < f->steps[g->first]; step++) {
+        const int rows = group_active(f, g, step);
+        TRY(group_batches(f, g, 0, step, rows));
+        TRY(model_forward(model, g->device, ws, group_part(g, f->work, model->row_stride), model->row_stride,
+                          model->features * ws->blocks * ws->slots, rows));
+        LAUNCHED(g->device, g->device->kernels->loss(g->device->stream, NULL, f->validation.sums + g->first,
+                                                     ws->out[model->layers - 1], ws->label, ws->count, 0,
+                                                     model->classes, rows, ws->blocks, ws->slots));
+    }
+    return CGSV_OK;
+}
+
 cgsv_status local_losses(cgsv_fleet *f, double *loss)
 {
     cgsv_device *device = f->device;
-    const struct kernels *k = device->kernels;
-    const struct model *model = &f->model;
-    struct workspace *ws = &f->training;
     struct loss_sums *sums = f->validation.sums;
-    const int slots = ws->blocks * ws->slots;
     TRY(device->backend->clear(device, sums, (size_t)f->rows * sizeof *sums));
-    int rows = f->rows; /* that have a batch left, a prefix as batches fall */
-    for (int step = 0; step < f->steps[0]; step++) {
-        while (f->steps[rows - 1] <= step) rows--;
-        LAUNCHED(device, k->batch_draw(device->stream, (struct batch_draw){.sample = ws->sample, .count = ws->count,
-                                                                           .row = f->device_row, .index = f->index,
-                                                                           .round = f->round, .rows = rows,
-                                                                           .slots = slots, .batch = f->config.batch,
-                                                                           .local_epochs = f->config.local_epochs,
-                                                                           .step = step}));
-        LAUNCHED(device, k->batch_gather(device->stream, ws->input, ws->label, f->train_x, f->train_y, ws->sample,
-                                         model->features, rows * ws->blocks, ws->slots));
-        TRY(model_forward(model, device, ws, f->work, model->row_stride, model->features * slots, rows));
-        LAUNCHED(device, k->loss(device->stream, NULL, sums, ws->out[model->layers - 1], ws->label, ws->count, 0,
-                                 model->classes, rows, ws->blocks, ws->slots));
-    }
-    LAUNCHED(device, k->loss_means(device->stream, NULL, loss, sums, f->device_row, f->rows));
+    TRY(groups_run(f, group_losses));
+    LAUNCHED(device, device->kernels->loss_means(device->stream, NULL, loss, sums, f->device_row, f->rows));
     return CGSV_OK;
 }

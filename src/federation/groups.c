@@ -1,0 +1,93 @@
+/* Which rows in training share launches. On a GPU all do. On a CPU most have a core of their own from
+ * a round's beginning to its end: the model stays in that core's caches, and no core waits for
+ * another at every layer. What cannot be shared out evenly goes first, with all cores on it. */
+#include <stdlib.h>
+
+#include "federation/internal.h"
+
+/* Rows are most samples first, so these are the longest. */
+static int rows_together(const cgsv_fleet *f)
+{
+    const int rows = fleet_rows(f), cores = f->device->cores;
+    return !f->device->backend->side_by_side || rows < 2 * cores ? rows : rows % cores;
+}
+
+static int cores_used(const cgsv_fleet *f) { return rows_together(f) < fleet_rows(f) ? f->device->cores : 0; }
+
+static size_t bytes_for(const cgsv_fleet *f, int rows)
+{
+    return rows ? workspace_bytes(f->device, &f->model, rows, rows, f->config.batch, true) : 0;
+}
+
+size_t groups_bytes(const cgsv_fleet *f)
+{
+    return bytes_for(f, rows_together(f)) + (size_t)cores_used(f) * bytes_for(f, 1);
+}
+
+static cgsv_status create(cgsv_fleet *f, struct workspace *workspace, int rows)
+{
+    return workspace_create(workspace, f->device, &f->model, rows, rows, f->config.batch, true);
+}
+
+cgsv_status groups_create(cgsv_fleet *f)
+{
+    const int cores = cores_used(f);
+    f->together = rows_together(f);
+    if (f->together) TRY(create(f, &f->training, f->together));
+    if (!cores) return CGSV_OK;
+    f->core = calloc((size_t)cores, sizeof *f->core);
+    if (!f->core) return error_set(CGSV_ERROR_MEMORY, "no memory for the workspaces of %d cores", cores);
+    for (int i = 0; i < cores; i++) TRY(create(f, &f->core[i], 1));
+    return CGSV_OK;
+}
+
+void groups_free(cgsv_fleet *f)
+{
+    workspace_free(&f->training, f->device);
+    for (int i = 0; f->core && i < f->device->cores; i++) workspace_free(&f->core[i], f->device);
+    free(f->core);
+}
+
+struct job {
+    cgsv_fleet *fleet;
+    group_work *work;
+};
+
+static cgsv_status run_row(void *context, cgsv_device *device, int number, int core)
+{
+    const struct job *job = context;
+    const struct group group = {device, &job->fleet->core[core], job->fleet->together + number, 1};
+    return job->work(job->fleet, &group);
+}
+
+cgsv_status groups_run(cgsv_fleet *f, group_work *work)
+{
+    const struct group together = {f->device, &f->training, 0, f->together};
+    struct job job = {f, work};
+    if (together.rows) TRY(work(f, &together));
+    if (together.rows == f->rows) return CGSV_OK;
+    return f->device->backend->side_by_side(f->device, f->rows - together.rows, run_row, &job);
+}
+
+int group_active(const cgsv_fleet *f, const struct group *g, int step)
+{
+    int rows = g->rows;
+    while (rows > 0 && f->steps[g->first + rows - 1] <= step) rows--;
+    return rows;
+}
+
+cgsv_status group_batches(cgsv_fleet *f, const struct group *g, int epoch, int step, int rows)
+{
+    const struct kernels *k = g->device->kernels;
+    const struct workspace *ws = g->workspace;
+    LAUNCHED(g->device, k->batch_draw(g->device->stream,
+                                      (struct batch_draw){.sample = ws->sample, .count = ws->count,
+                                                          .row = f->device_row + g->first, .index = f->index,
+                                                          .round = f->round, .rows = rows,
+                                                          .slots = ws->blocks * ws->slots, .batch = f->config.batch,
+                                                          .local_epochs = f->config.local_epochs,
+                                                          .epoch = epoch, .step = step}));
+    LAUNCHED(g->device, k->batch_gather(g->device->stream, ws->input, ws->label, f->train_x, f->train_y, ws->sample,
+                                        f->model.features, rows * ws->blocks, ws->slots));
+    return CGSV_OK;
+}
