@@ -168,6 +168,30 @@ Test(fleet, same_bits_as_alone_convolutions)
     check_same_bits(configs, 3, 2);
 }
 
+/* Rows side by side on one core each, or in the same launches where cores outnumber them. */
+Test(fleet, same_bits_for_few_and_many_threads)
+{
+    const int threads[] = {1, 3, 16};
+    cgsv_config config = small_config(CGSV_MODEL_MNIST_CNN);
+    cgsv_dataset *data;
+    struct outcome first, other;
+    config.agents = 2;
+    config.local_epochs = 1;
+    check(cgsv_dataset_load(&data, "synthetic", NULL));
+    for (int i = 0; i < 3; i++) {
+        cgsv_device *device;
+        check(cgsv_device_open(&device, "cpu", threads[i]));
+        run_alone(i ? &other : &first, device, &config, data);
+        if (i) {
+            expect_equal(&other, &first, threads[i]);
+            free_outcome(&other);
+        }
+        cgsv_device_close(device);
+    }
+    free_outcome(&first);
+    cgsv_dataset_free(data);
+}
+
 struct fixture {
     cgsv_dataset *data;
     cgsv_device *device;

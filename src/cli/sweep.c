@@ -57,13 +57,6 @@ static void add_setting(struct sweep *s, const char *name, char *value, bool axi
     s->setting[s->settings++] = (struct sweep_setting){.name = name, .value = value, .axis = axis};
 }
 
-static char *join_values(const struct sweep_axis *axis)
-{
-    char *text = malloc((size_t)axis->count * AXIS_VALUE_LENGTH), *at = text;
-    for (int i = 0; text && i < axis->count; i++) at += sprintf(at, "%s%s", i ? "," : "", axis->value[i]);
-    return text;
-}
-
 /* What must be the same for a sweep to go on. */
 static cgsv_status list_settings(struct sweep *s)
 {
@@ -73,7 +66,7 @@ static cgsv_status list_settings(struct sweep *s)
     s->setting = calloc((size_t)(o->axes + o->plain) + 2, sizeof *s->setting);
     if (!s->setting) return error_set(CGSV_ERROR_MEMORY, "no memory for the settings");
     add_setting(s, "data-set", strdup(run_data_set(&o->run)), false);
-    for (int i = 0; i < o->axes; i++) add_setting(s, o->axis[i].option.name, join_values(&o->axis[i]), true);
+    for (int i = 0; i < o->axes; i++) add_setting(s, o->axis[i].option.name, sweep_axis_text(o, i), true);
     for (int i = 0; i < o->plain; i++) {
         options_show_value(value, sizeof value, &o->plain_option[i]);
         add_setting(s, o->plain_option[i].name, strdup(value), false);
@@ -116,12 +109,14 @@ static cgsv_status open_all(struct sweep *s, int argc, char **argv)
 
 static cgsv_status report_row(struct sweep *s, const struct sweep_row *row)
 {
+    axis_value value[RUN_OPTIONS];
     const char *values[RUN_OPTIONS];
     s->state[row->cell] = CELL_SETTLED;
     s->failed += row->failed;
     sweep_table_row(stdout, &s->options, row);
     if (!s->folder.path) return CGSV_OK;
-    for (int i = 0; i < s->options.axes; i++) values[i] = sweep_cell_value(&s->options, i, row->cell);
+    TRY(sweep_cell_settings(value, &s->options, row->cell));
+    for (int i = 0; i < s->options.axes; i++) values[i] = value[i];
     return sweep_folder_add(&s->folder, row, values);
 }
 

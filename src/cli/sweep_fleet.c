@@ -24,11 +24,13 @@ static void add_argument(struct cell_arguments *arguments, const char *name, con
         arguments->argv[arguments->argc++] = text;
 }
 
-static cgsv_status list_arguments(struct cell_arguments *arguments, const struct sweep_options *o, int cell)
+static cgsv_status list_arguments(struct cell_arguments *arguments, struct sweep_options *o, int cell)
 {
+    axis_value settings[RUN_OPTIONS];
     *arguments = (struct cell_arguments){.complete = true};
+    TRY(sweep_cell_settings(settings, o, cell));
     add_argument(arguments, "data-set", run_data_set(&o->run));
-    for (int i = 0; i < o->axes; i++) add_argument(arguments, o->axis[i].option.name, sweep_cell_value(o, i, cell));
+    for (int i = 0; i < o->axes; i++) add_argument(arguments, o->axis[i].option.name, settings[i]);
     for (int i = 0; i < o->plain; i++) {
         const struct option *option = &o->plain_option[i];
         char value[256];
@@ -64,6 +66,7 @@ static cgsv_status begin_cell(struct recorder *recorder, cgsv_fleet *fleet, cons
     char *path = NULL;
     TRY(cgsv_federation_plan(&plan, f->device, &f->config[i], f->dataset));
     cgsv_status status = f->folder ? list_arguments(&arguments, f->options, f->cell[i]) : CGSV_OK;
+    setup.scheme = cgsv_scheme_name(f->options->run.scheme);
     setup.argc = arguments.argc;
     setup.argv = arguments.argv;
     if (status == CGSV_OK && f->folder) status = sweep_folder_cell(&path, f->folder, f->cell[i]);

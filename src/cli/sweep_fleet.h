@@ -8,7 +8,7 @@
 struct sweep_fleet {
     cgsv_device *device;
     const cgsv_dataset *dataset;
-    const struct sweep_options *options;
+    struct sweep_options *options;
     const struct sweep_folder *folder; /* where cells get folders of their own; NULL: nowhere */
     const cgsv_config *config;         /* [count] */
     const int *cell;                   /* [count] their numbers */

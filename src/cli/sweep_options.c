@@ -16,7 +16,7 @@ enum { TABLE_SIZE = RUN_OPTIONS + 16 };
 static bool is_setting(const struct option *option, const struct run_options *run)
 {
     const char *value = option->value, *config = (const char *)&run->config;
-    return value >= config && value < config + sizeof run->config;
+    return (value >= config && value < config + sizeof run->config) || option->value == &run->scheme;
 }
 
 static bool takes_list(const struct option *option)
@@ -43,6 +43,13 @@ static void take_settings(struct sweep_options *o)
         options_show_value(axis->first, sizeof axis->first, &all[i]);
         axis->text = axis->first;
     }
+}
+
+static int scheme_axis(const struct sweep_options *o)
+{
+    int axis = 0;
+    while (o->axis[axis].option.value != &o->run.scheme) axis++;
+    return axis;
 }
 
 static struct option list_option(struct sweep_axis *axis)
@@ -148,6 +155,13 @@ static cgsv_status add_range(void *context, const char *text)
 
 static cgsv_status parse_axis(struct sweep_axis *axis)
 {
+    if (!axis->given) { /* never read, and shown only where all cells have it */
+        axis->value = calloc(1, sizeof *axis->value);
+        if (!axis->value) return error_set(CGSV_ERROR_MEMORY, "no memory for the values of --%s", axis->option.name);
+        memcpy(axis->value[0], axis->first, sizeof axis->first);
+        axis->count = 1;
+        return CGSV_OK;
+    }
     const bool whole = axis->option.kind == OPTION_INT || axis->option.kind == OPTION_UINT64;
     return list_each(axis->text, whole ? add_range : add_value, axis);
 }
@@ -166,6 +180,22 @@ static cgsv_status parse_axes(struct sweep_options *o)
 
 /* ---- reading all ---- */
 
+/* The defaults of the data set and of the scheme, if that is one. */
+static cgsv_status set_defaults(struct sweep_options *o)
+{
+    const char *schemes = o->axis[scheme_axis(o)].text;
+    cgsv_config_defaults(&o->run.config, run_data_set(&o->run));
+    if (!strchr(schemes, ',')) TRY(options_parse_value(&o->axis[scheme_axis(o)].option, schemes));
+    return cgsv_config_set_scheme(&o->run.config, cgsv_scheme_name(o->run.scheme));
+}
+
+static void note_given(struct sweep_options *o, const struct option *table, int count)
+{
+    for (int i = 0; i < count; i++)
+        for (int k = 0; k < o->axes; k++)
+            if (table[i].value == &o->axis[k].text) o->axis[k].given = table[i].given;
+}
+
 static cgsv_status check(const struct sweep_options *o, const struct option *table, int count)
 {
     static const char *const need_out[] = {"retry", "force", "details"};
@@ -182,19 +212,19 @@ cgsv_status sweep_options_parse(struct sweep_options *o, int argc, char **argv)
     struct option table[TABLE_SIZE];
     *o = (struct sweep_options){.run = {.device = "auto", .save_models = true}};
     cgsv_config_defaults(&o->run.config, run_data_set(&o->run));
+    take_settings(o);
 
-    /* Twice: first for the data set, then over its defaults. */
-    for (int pass = 0; pass < 2; pass++) {
-        take_settings(o);
-        const int count = build_table(table, o);
-        TRY(options_parse(table, count, argc, argv, &o->run.help));
-        if (pass == 0) cgsv_config_defaults(&o->run.config, run_data_set(&o->run));
-        if (o->run.help) {
-            take_settings(o);
-            return CGSV_OK;
-        }
-        if (pass == 1) TRY(check(o, table, count));
-    }
+    /* Twice: first for the data set and the scheme, then over their defaults. */
+    int count = build_table(table, o);
+    TRY(options_parse(table, count, argc, argv, &o->run.help));
+    TRY(set_defaults(o));
+    take_settings(o);
+    if (o->run.help) return CGSV_OK;
+    count = build_table(table, o);
+    TRY(options_parse(table, count, argc, argv, &o->run.help));
+    TRY(check(o, table, count));
+    note_given(o, table, count);
+    o->base = o->run.config;
     return parse_axes(o);
 }
 
@@ -206,10 +236,49 @@ const char *sweep_cell_value(const struct sweep_options *o, int axis, int cell)
 
 cgsv_status sweep_cell_config(cgsv_config *config, struct sweep_options *o, int cell)
 {
+    const int scheme = scheme_axis(o);
+    o->run.config = o->base;
+    if (o->axis[scheme].given) TRY(options_parse_value(&o->axis[scheme].option, sweep_cell_value(o, scheme, cell)));
+    TRY(cgsv_config_set_scheme(&o->run.config, cgsv_scheme_name(o->run.scheme)));
     for (int i = 0; i < o->axes; i++)
-        TRY(options_parse_value(&o->axis[i].option, sweep_cell_value(o, i, cell)));
+        if (o->axis[i].given) TRY(options_parse_value(&o->axis[i].option, sweep_cell_value(o, i, cell)));
     *config = o->run.config;
     return CGSV_OK;
+}
+
+cgsv_status sweep_cell_settings(axis_value *value, struct sweep_options *o, int cell)
+{
+    cgsv_config config;
+    TRY(sweep_cell_config(&config, o, cell));
+    for (int i = 0; i < o->axes; i++) options_show_value(value[i], sizeof value[i], &o->axis[i].option);
+    return CGSV_OK;
+}
+
+/* The first cell that has scheme number `number` of the list. */
+static int cell_of_scheme(const struct sweep_options *o, int number)
+{
+    for (int i = o->axes - 1; i > scheme_axis(o); i--) number *= o->axis[i].count;
+    return number;
+}
+
+static char *default_text(struct sweep_options *o, int axis)
+{
+    axis_value first[RUN_OPTIONS], other[RUN_OPTIONS];
+    if (sweep_cell_settings(first, o, 0) != CGSV_OK) return NULL;
+    for (int number = 1; number < o->axis[scheme_axis(o)].count; number++) {
+        if (sweep_cell_settings(other, o, cell_of_scheme(o, number)) != CGSV_OK) return NULL;
+        if (strcmp(first[axis], other[axis]) != 0) return strdup("by scheme");
+    }
+    return strdup(first[axis]);
+}
+
+char *sweep_axis_text(struct sweep_options *o, int number)
+{
+    const struct sweep_axis *axis = &o->axis[number];
+    if (!axis->given) return default_text(o, number);
+    char *text = malloc((size_t)axis->count * AXIS_VALUE_LENGTH), *at = text;
+    for (int i = 0; text && i < axis->count; i++) at += sprintf(at, "%s%s", i ? "," : "", axis->value[i]);
+    return text;
 }
 
 void sweep_options_print_help(FILE *stream, struct sweep_options *o)
