@@ -5,6 +5,7 @@
 #include "federation/config.h"
 #include "federation/internal.h"
 #include "federation/scheme.h"
+#include "federation/sentences.h"
 
 static struct server_sizes server_sizes_of(const cgsv_fleet *f, int64_t *tensor_begin)
 {
@@ -35,12 +36,13 @@ static cgsv_status plan_for(cgsv_memory_plan *plan, cgsv_fleet *f, const cgsv_co
     const struct model *model = &f->model;
     int64_t tensor_begin[MAX_TENSORS + 1];
     TRY(members_create(f, configs, count));
-    TRY(model_create(&f->model, c->model, data->channels, data->height, data->width, data->classes));
+    TRY(model_create_for(&f->model, c->model, data, EVALUATION_BATCH, c->batch));
     const int models = fleet_models(f), twins = fleet_twins(f), most = models > twins ? models : twins;
     f->evaluation_rows = most < EVALUATION_ROWS ? most : EVALUATION_ROWS;
     const struct server_sizes sizes = server_sizes_of(f, tensor_begin);
     const size_t row = (size_t)model->row_stride * sizeof(float), R = (size_t)fleet_rows(f);
-    const size_t sample = (size_t)model->features * sizeof(float) + sizeof(int32_t);
+    const size_t sentence = model->text.vocabulary > 0 ? ((size_t)data->width + 1) * sizeof(int32_t) : 0;
+    const size_t sample = (size_t)model->features * sizeof(float) + sentence + sizeof(int32_t);
     memset(plan, 0, sizeof *plan);
     plan->parameters = model->parameters;
     plan->row_stride = model->row_stride;
@@ -104,12 +106,14 @@ static cgsv_status upload_index(cgsv_fleet *f)
     return CGSV_OK;
 }
 
-static cgsv_status allocate(cgsv_fleet *f, const cgsv_dataset *data)
+/* `tested`: the test split in the order in which it is evaluated. */
+static cgsv_status allocate(cgsv_fleet *f, const cgsv_dataset *data, const cgsv_split *tested)
 {
     const size_t FN = (size_t)f->federations * (size_t)f->agents, R = (size_t)f->rows;
     const size_t models = (size_t)fleet_models(f), twins = (size_t)fleet_twins(f);
     const size_t row = (size_t)f->model.row_stride * sizeof(float), picture = (size_t)f->model.features * sizeof(float);
     const size_t train = (size_t)data->train.samples, test = (size_t)data->test.samples;
+    const size_t words = f->model.text.vocabulary > 0 ? sizeof(int32_t) : 0;
     const int moments = moments_of(&f->config);
     const struct {
         void **memory;
@@ -130,14 +134,27 @@ static cgsv_status allocate(cgsv_fleet *f, const cgsv_dataset *data)
         {(void **)&f->test_sums, NULL, (models + twins + FN) * sizeof *f->test_sums},
         {(void **)&f->train_x, data->train.x, train * picture},
         {(void **)&f->train_y, data->train.y, train * sizeof *f->train_y},
-        {(void **)&f->test_x, data->test.x, test * picture},
-        {(void **)&f->test_y, data->test.y, test * sizeof *f->test_y},
+        {(void **)&f->test_x, tested->x, test * picture},
+        {(void **)&f->test_y, tested->y, test * sizeof *f->test_y},
+        {(void **)&f->train_token, data->train.token, train * words * (size_t)data->width},
+        {(void **)&f->train_length, data->train.length, train * words},
+        {(void **)&f->test_token, tested->token, test * words * (size_t)data->width},
+        {(void **)&f->test_length, tested->length, test * words},
     };
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         if (arrays[i].bytes) TRY(allocate_and_fill(f, arrays[i].memory, arrays[i].from, arrays[i].bytes));
     TRY(upload_index(f));
     TRY(workspace_create(&f->training, f->device, &f->model, f->rows, f->rows, f->config.batch, true));
     return workspace_create(&f->evaluation, f->device, &f->model, f->evaluation_rows, 1, EVALUATION_BATCH, false);
+}
+
+static cgsv_status allocate_sentences(cgsv_fleet *f, const cgsv_dataset *data)
+{
+    cgsv_split sorted;
+    cgsv_status status = sentences_sort(&sorted, &data->test, data->width);
+    if (status == CGSV_OK) status = allocate(f, data, &sorted);
+    sentences_free(&sorted);
+    return status;
 }
 
 static void fill_tables(const cgsv_fleet *f, struct mechanism *mechanism, double *share)
@@ -176,7 +193,7 @@ static cgsv_status make_server(cgsv_fleet *f)
 }
 
 /* The same start for a federation's server, agents and twins: it depends on the seed alone. */
-static cgsv_status start_models(cgsv_fleet *f)
+static cgsv_status start_models(cgsv_fleet *f, const cgsv_dataset *data)
 {
     const int64_t ld = f->model.row_stride;
     const size_t bytes = (size_t)f->model.parameters * sizeof(float);
@@ -186,7 +203,10 @@ static cgsv_status start_models(cgsv_fleet *f)
     for (int m = 0; m < f->federations; m++) {
         const cgsv_federation *member = &f->federation[m];
         const struct twin_set *twins = member->twins >= 0 ? &f->twins[member->twins] : NULL;
-        if (m == 0 || member->config.seed != member[-1].config.seed) model_initialise(&f->model, w, member->config.seed);
+        if (m == 0 || member->config.seed != member[-1].config.seed) {
+            model_initialise(&f->model, w, member->config.seed);
+            model_set_vectors(&f->model, w, data);
+        }
         for (int i = 0; i <= f->agents && status == CGSV_OK; i++)
             status = f->device->backend->upload(f->device, f->models + (m * (f->agents + 1) + i) * ld, w, bytes);
         for (int i = 0; i < f->agents && twins && twins->member == m && status == CGSV_OK; i++)
@@ -209,11 +229,11 @@ static cgsv_status build(cgsv_fleet *f, const cgsv_config *configs, int count, c
     memcpy(f->train_labels, data->train.y, labels);
     TRY(members_split(f, data));
     TRY(members_make_rows(f));
-    TRY(allocate(f, data));
+    TRY(f->model.text.vocabulary > 0 ? allocate_sentences(f, data) : allocate(f, data, &data->test));
     TRY(validation_create(f));
     TRY(make_server(f));
     TRY(scores_create(f));
-    TRY(start_models(f));
+    TRY(start_models(f, data));
     return f->device->backend->phase(f->device, PHASE_IDLE);
 }
 
@@ -241,7 +261,8 @@ void cgsv_fleet_free(cgsv_fleet *f)
     backend->sync(f->device);
     void *all[] = {f->device_row, f->models, f->updates,    f->work,      f->gradient, f->moment1,
                    f->moment2,    f->lr,     f->train_loss, f->round,     f->train_sums, f->test_sums,
-                   f->train_x,    f->test_x, f->train_y,    f->test_y,    f->index};
+                   f->train_x,    f->test_x, f->train_y,    f->test_y,    f->index,
+                   f->train_token, f->train_length, f->test_token, f->test_length};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) backend->release(f->device, all[i]);
     workspace_free(&f->training, f->device);
     workspace_free(&f->evaluation, f->device);

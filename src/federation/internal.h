@@ -65,6 +65,7 @@ struct cgsv_fleet {
     struct loss_sums *train_sums; /* [R] */
 
     float *train_x, *test_x;
+    int32_t *train_token, *train_length, *test_token, *test_length; /* sentences, in place of x */
     int32_t *train_y, *test_y;
     int32_t *index; /* of all splits, one after the other */
     int64_t test_samples;

@@ -3,6 +3,7 @@
  * so that a GPU records the round once and replays it. */
 #include "federation/internal.h"
 #include "federation/scheme.h"
+#include "federation/sentences.h"
 
 /* Rows that still have a batch at this step of an epoch: a prefix, as rows are sorted. */
 static int active_rows(const cgsv_fleet *f, int step)
@@ -27,9 +28,14 @@ static cgsv_status training_step(cgsv_fleet *f, int epoch, int step)
                                                                .round = f->round, .rows = rows, .slots = (int)slots,
                                                                .batch = f->config.batch,
                                                                .local_epochs = f->config.local_epochs,
-                                                               .epoch = epoch, .step = step}));
-    LAUNCHED(device, k->batch_gather(stream, ws->input, ws->label, f->train_x, f->train_y, ws->sample,
-                                     model->features, rows * ws->blocks, ws->slots));
+                                                               .epoch = epoch, .step = step,
+                                                               .bucket = model->text.vocabulary > 0 ? SENTENCE_BUCKET : 0}));
+    TRY(workspace_gather(model, device, ws, (struct samples){f->train_x, f->train_token, f->train_length, f->train_y},
+                         rows));
+    if (model->text.dropout > 0)
+        ws->dropout = (struct dropout_step){.row = f->device_row, .round = f->round, .rate = model->text.dropout,
+                                            .batch = f->config.batch, .local_epochs = f->config.local_epochs,
+                                            .epoch = epoch, .step = step};
     TRY(model_forward(model, device, ws, f->work, ld, input_stride, rows));
     LAUNCHED(device, k->loss(stream, ws->delta[0], f->train_sums, ws->out[model->layers - 1], ws->label, ws->count, 0,
                              model->classes, rows, ws->blocks, ws->slots));
@@ -44,7 +50,7 @@ static cgsv_status training_step(cgsv_fleet *f, int epoch, int step)
                                                                  .local_epochs = f->config.local_epochs,
                                                                  .epoch = epoch, .step = step,
                                                                  .norm_partial = f->server.norm_partial}));
-    return CGSV_OK;
+    return model_clear_words(model, device, ws, f->gradient, rows);
 }
 
 static cgsv_status local_training(cgsv_fleet *f)
@@ -55,6 +61,9 @@ static cgsv_status local_training(cgsv_fleet *f)
     LAUNCHED(device, k->round_begin(device->stream, f->work, f->updates, f->models, f->train_sums, f->device_row,
                                     f->rows, f->model.parameters, f->model.row_stride));
     TRY(scores_losses(f));
+    if (f->model.text.vocabulary > 0) /* words outside a batch have no gradient */
+        TRY(device->backend->clear(device, f->gradient,
+                                   (size_t)f->rows * (size_t)f->model.row_stride * sizeof *f->gradient));
     for (int epoch = 0; epoch < c->local_epochs; epoch++) {
         LAUNCHED(device, k->epoch_begin(device->stream, f->lr, f->device_row, f->round, f->rows, c->lr_decay,
                                         c->decay_per == CGSV_DECAY_EPOCH, c->local_epochs, epoch));
