@@ -442,7 +442,7 @@ static void draw_epoch(int32_t *order, const struct row *row, int rows, const in
         while (active < rows && row[active].samples > step * batch) active++;
         if (active == 0) active = rows;
         memset(sample, 0x77, (size_t)(rows * slots) * sizeof *sample);
-        struct batch_draw d = {sample, count, row, index, round_cell, active, slots, batch, epochs, epoch, step};
+        struct batch_draw d = {sample, count, row, index, round_cell, active, slots, batch, epochs, epoch, step, 0};
         error_free(k->batch_draw(stream, d));
         for (int r = 0; r < rows; r++) {
             const int rest = row[r].samples - step * batch, want = rest < 0 ? 0 : rest < batch ? rest : batch;
@@ -926,6 +926,7 @@ int op_cases_run(const struct kernels *kernels, void *on, void (*to)(const char 
     loss_cases();
     optimizer_cases();
     batch_cases();
+    text_cases();
     server_cases();
     valuation_cases();
     coalition_cases();
@@ -961,5 +962,5 @@ uint64_t op_cases_digest(const struct kernels *kernels, void *on)
     hash = hashed(hash, v.s.model, (size_t)(2 * v.s.model_block) * sizeof(float));
     hash = hashed(hash, v.s.record, (size_t)(2 * 2 * 7) * sizeof *v.s.record);
     case_end();
-    return valuation_digest(hash);
+    return valuation_digest(text_digest(hash));
 }

@@ -45,4 +45,8 @@ uint64_t valuation_digest(uint64_t hash);
 /* The kernels of the contribution index: tests/op_cases_coalition.c. */
 void coalition_cases(void);
 
+/* The kernels of sentences: tests/op_cases_text.c. */
+void text_cases(void);
+uint64_t text_digest(uint64_t hash);
+
 #endif
