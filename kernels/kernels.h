@@ -78,24 +78,6 @@ struct conv_gradients {
     struct conv_scratch scratch;
 };
 
-/* The updates of one SGD or Adam step. */
-struct optimizer_step {
-    float *work;            /* [R][ld] the models in training */
-    float *update;          /* [F N][ld] U */
-    const float *model;     /* [F (N+1)][ld] W */
-    float *gradient;        /* [R][ld]; a proximal term is added to it */
-    float *moment1;         /* [R][ld] velocity (SGD with momentum) or first moment (Adam), else NULL */
-    float *moment2;         /* [R][ld] Adam's second moment, else NULL */
-    const struct row *row;  /* [R] */
-    const double *lr;       /* [R] of this epoch */
-    const int *round;       /* rounds done */
-    int64_t dimension, ld;
-    int rows;               /* active ones: a prefix */
-    double momentum;
-    int batch, local_epochs, epoch, step; /* for the number of Adam steps done */
-    double *norm_partial;   /* [F N][⌈D / CHUNK_COLUMNS⌉][NORM_SUMS] or NULL: left by a row's last step of a round */
-};
-
 /* Samples of one step, drawn without replacement in an order that depends on (seed,
  * agent, epoch) alone. With `bucket`, samples stay among those of that many neighbouring
  * batches of the list, and an epoch takes the batches in an order of its own. */
@@ -126,6 +108,36 @@ struct text_batch {
     int most_words;  /* different words that a batch may have */
     int one_batch;   /* all rows share the first */
     int blocks, slots;
+};
+
+/* Words' vectors, in the first columns, of which a step touches those of its batch alone. What
+ * it would have done to others, whose gradients are zero, is made up for before a word is read
+ * again and at the end of a round; done NULL: every step touches all columns. */
+struct word_steps {
+    int32_t *done;       /* [R][vocabulary] steps of this round that a word went through; -1: never had a gradient */
+    float *rate, *scale; /* [R][most] of this round's steps so far */
+    int most;            /* steps of a round at most */
+    int values;
+    struct text_batch batch;
+};
+
+/* The updates of one SGD or Adam step. */
+struct optimizer_step {
+    float *work;            /* [R][ld] the models in training */
+    float *update;          /* [F N][ld] U */
+    const float *model;     /* [F (N+1)][ld] W */
+    float *gradient;        /* [R][ld]; a proximal term is added to it */
+    float *moment1;         /* [R][ld] velocity (SGD with momentum) or first moment (Adam), else NULL */
+    float *moment2;         /* [R][ld] Adam's second moment, else NULL */
+    const struct row *row;  /* [R] */
+    const double *lr;       /* [R] of this epoch */
+    const int *round;       /* rounds done */
+    int64_t dimension, ld;
+    int rows;               /* active ones: a prefix */
+    double momentum;
+    int batch, local_epochs, epoch, step; /* for the number of Adam steps done */
+    double *norm_partial;   /* [F N][⌈D / CHUNK_COLUMNS⌉][NORM_SUMS] or NULL: left by a row's last step of a round */
+    struct word_steps words;
 };
 
 /* Gradients of the convolutions and of the words' vectors, E values each. */
@@ -395,6 +407,9 @@ struct kernels {
     const char *(*loss)(void *stream, float *gradient, struct loss_sums *sums, const float *logits, const int32_t *y,
                         const int32_t *count, int samples, int classes, int rows, int blocks, int slots);
     const char *(*optimize)(void *stream, struct optimizer_step step);
+    /* A round begins: n counts of `done`. Then before each forward pass: the step to come. */
+    const char *(*words_begin)(void *stream, int32_t *done, int64_t n);
+    const char *(*words_make_up)(void *stream, struct optimizer_step step);
     /* Accuracy and mean loss (either may be NULL) of the rows that are agents, at their number; without
      * `row`, of all rows. */
     const char *(*loss_means)(void *stream, double *accuracy, double *loss, const struct loss_sums *sums,
@@ -414,9 +429,6 @@ struct kernels {
     const char *(*max_over_time)(void *stream, float *out, int32_t *winner, const float *part, const float *bias,
                                  int64_t w_stride, struct text_batch batch, int filters, int rows);
     const char *(*text_gradients)(void *stream, struct text_gradients gradients, struct text_batch batch, int rows);
-    /* Zeros the batch's words' gradients. */
-    const char *(*word_clear)(void *stream, float *embedding_gradient, int64_t w_stride, struct text_batch batch,
-                              int values, int rows);
     /* x[R][B][units][S], in place. */
     const char *(*dropout)(void *stream, float *x, struct dropout_step step, int units, int rows, int blocks,
                            int slots);

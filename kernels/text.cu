@@ -204,8 +204,6 @@ KERNEL(text_position_gradient, struct text_gradients g, struct text_batch t)
     }
 }
 
-enum { WORD_PARTS = 64 }; /* blocks that share a batch's words */
-
 /* Block: every WORD_PARTS-th of the batch's words, a row. Sums over a word's positions, in
  * their order. Other words' gradients are left as they are. */
 KERNEL(word_gradient, struct text_gradients g, struct text_batch t)
@@ -232,23 +230,6 @@ static const char *launch_text_gradients(void *stream, struct text_gradients g, 
     if (!error)
         error = LAUNCH(stream, grid_of((int64_t)t.blocks * t.slots, 1, rows), text_position_gradient, g, t);
     return error ? error : LAUNCH(stream, grid_of(WORD_PARTS, 1, rows), word_gradient, g, t);
-}
-
-/* Block: every WORD_PARTS-th of the batch's words, a row. Makes their gradients zero again,
- * as those of all other words are. */
-KERNEL(word_clear, float *embedding_gradient, int64_t w_stride, struct text_batch t, int values)
-{
-    const int64_t row = BLOCK_Z;
-    for (int64_t u = BLOCK_X; u < t.words[row]; u += WORD_PARTS) {
-        float *at = embedding_gradient + row * w_stride + (int64_t)t.word[row * t.most_words + u] * values;
-        SIMD BLOCK_FOR(e, values) { at[e] = 0.0f; }
-    }
-}
-
-static const char *launch_word_clear(void *stream, float *embedding_gradient, int64_t w_stride, struct text_batch t,
-                                     int values, int rows)
-{
-    return LAUNCH(stream, grid_of(WORD_PARTS, 1, rows), word_clear, embedding_gradient, w_stride, t, values);
 }
 
 /* Block: a slot, a row. Inverted dropout: x /= 1 - rate, or 0 with probability `rate`. The

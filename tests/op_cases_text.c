@@ -190,11 +190,78 @@ static void gradients_case(int rows, int filters, int values, int row_words, int
                      float_bound(all * filters, size[v * E + e]));
         }
     }
+    case_end();
+}
 
-    error_free(k->word_clear(stream, gradient, w_stride, t, values, rows));
-    for (int row = 0; row < rows; row++)
-        for (int64_t i = 0; i < t.words[row] * E; i++)
-            same("cleared", i, gradient[row * w_stride + t.word[row * t.most_words + i / E] * E + i % E], 0);
+enum word_optimizer { SGD, SGD_MOMENTUM, ADAM };
+
+/* Two rounds of two epochs of two steps, with each step touching its batch's words alone, and
+ * again with every step touching all columns: the same bits. Before a step, the words of its
+ * batch must be what they are where nothing is left out. */
+static void word_steps_case(enum word_optimizer kind, int vocabulary, int values, int row_words)
+{
+    static const char *const names[] = {"SGD", "SGD with momentum", "Adam"};
+    enum { ROWS = 3, EPOCHS = 2, STEPS = 2 };
+    case_begin("words left out by %s V%d E%d", names[kind], vocabulary, values);
+    const int64_t dimension = (int64_t)vocabulary * values + 77, ld = dimension + 3, all = ROWS * ld;
+    const int64_t pieces = (dimension + CHUNK_COLUMNS - 1) / CHUNK_COLUMNS;
+    struct row row[ROWS] = {{.agent = 1, .model = 2, .samples = 60}, {.agent = -1, .model = -1, .samples = 60},
+                            {.agent = 0, .model = 0, .samples = 33}};
+    float *model = take_random(3 * ld, 1), *gradient = TAKE(float, all), *start = take_random(all, 1);
+    float *work[2], *update[2], *moment1[2], *moment2[2];
+    double *norms[2], *lr = TAKE(double, ROWS);
+    for (int lazy = 0; lazy < 2; lazy++) {
+        work[lazy] = TAKE(float, all), update[lazy] = TAKE(float, 2 * ld);
+        moment1[lazy] = TAKE(float, all), moment2[lazy] = TAKE(float, all);
+        norms[lazy] = TAKE(double, 2 * pieces * NORM_SUMS);
+        memcpy(work[lazy], start, (size_t)all * sizeof *start);
+        memset(moment1[lazy], 0, (size_t)all * sizeof *start);
+        memset(moment2[lazy], 0, (size_t)all * sizeof *start);
+    }
+    struct word_steps words = {.done = TAKE(int32_t, ROWS * vocabulary), .rate = TAKE(float, ROWS * EPOCHS * STEPS),
+                               .scale = TAKE(float, ROWS * EPOCHS * STEPS), .most = EPOCHS * STEPS, .values = values};
+    struct loss_sums *sums = TAKE(struct loss_sums, ROWS);
+    int *round = TAKE(int, 1);
+    for (*round = 0; *round < 2; ++*round) {
+        for (int lazy = 0; lazy < 2; lazy++)
+            error_free(k->round_begin(stream, work[lazy], update[lazy], model, sums, row, ROWS, dimension, ld));
+        error_free(k->words_begin(stream, words.done, ROWS * vocabulary));
+        for (int step = 0; step < EPOCHS * STEPS; step++) {
+            const struct text_case c = text_make(ROWS, vocabulary, row_words, 1, 32);
+            words.batch = c.t;
+            for (int r = 0; r < ROWS; r++) lr[r] = 0.01 / (1 + r + step);
+            memset(gradient, 0, (size_t)all * sizeof *gradient);
+            for (int r = 0; r < ROWS; r++) {
+                for (int64_t i = 0; i < (int64_t)c.t.words[r] * values; i++)
+                    gradient[r * ld + c.t.word[r * c.t.most_words + i / values] * values + i % values] =
+                        (float)(2 * uniform() - 1);
+                for (int64_t i = (int64_t)vocabulary * values; i < dimension; i++)
+                    gradient[r * ld + i] = (float)(2 * uniform() - 1);
+            }
+            struct optimizer_step o = {.gradient = gradient, .model = model, .row = row, .lr = lr, .round = round,
+                                       .dimension = dimension, .ld = ld, .rows = ROWS,
+                                       .momentum = kind == SGD_MOMENTUM ? 0.9 : 0, .batch = 32, .local_epochs = EPOCHS,
+                                       .epoch = step / STEPS, .step = step % STEPS};
+            for (int lazy = 1; lazy >= 0; lazy--) {
+                o.work = work[lazy], o.update = update[lazy], o.norm_partial = norms[lazy];
+                o.moment1 = kind == SGD ? NULL : moment1[lazy], o.moment2 = kind == ADAM ? moment2[lazy] : NULL;
+                o.words = lazy ? words : (struct word_steps){0};
+                if (lazy) error_free(k->words_make_up(stream, o));
+                for (int r = 0; lazy && r < ROWS; r++) /* the other run has not made this step yet */
+                    for (int64_t i = 0; i < (int64_t)c.t.words[r] * values; i++) {
+                        const int64_t at = r * ld + c.t.word[r * c.t.most_words + i / values] * values + i % values;
+                        same("word before its step", at, work[1][at], work[0][at]);
+                    }
+                error_free(k->optimize(stream, o));
+            }
+        }
+        for (int r = 0; r < ROWS; r++)
+            if (memcmp(work[0] + r * ld, work[1] + r * ld, (size_t)dimension * sizeof(float))) fail("row %d differs", r);
+        if (memcmp(update[0], update[1], (size_t)(ld + dimension) * sizeof(float))) fail("updates differ");
+        if (memcmp(norms[0], norms[1], (size_t)(2 * pieces * NORM_SUMS) * sizeof(double))) fail("norms differ");
+        for (int64_t i = 0; i < all && kind != SGD; i++)
+            if (i % ld < dimension) same("moment", i, moment1[1][i], moment1[0][i]);
+    }
     case_end();
 }
 
@@ -287,6 +354,11 @@ void text_cases(void)
     gradients_case(3, 31, 33, 7, 2, 32);
     gradients_case(2, 33, 31, 3, 1, 64);
     if (!op_cases_small) gradients_case(2, 97, CGSV_WORD_VALUES, 31, 5, 32);
+    for (int kind = 0; kind < 3; kind++) {
+        word_steps_case((enum word_optimizer)kind, 2, 1, 1);
+        word_steps_case((enum word_optimizer)kind, 997, 31, 3);
+        if (!op_cases_small) word_steps_case((enum word_optimizer)kind, 211, CGSV_WORD_VALUES, 2);
+    }
     dropout_case(1, 1, 1, 32, 0.5);
     dropout_case(31, 3, 2, 32, 0.25);
     dropout_case(33, 2, 1, 64, 0.5);

@@ -138,7 +138,7 @@ static void check_model(struct model model, const char *name)
                                                                 .row = &row, .lr = lr, .round = round,
                                                                 .dimension = model.parameters, .ld = model.row_stride,
                                                                 .rows = 1, .batch = BATCH, .local_epochs = 1})));
-        check(model_clear_words(&model, device, &ws, gradient, 1));
+        memset(gradient, 0, bytes); /* of words that the next batch has not */
     }
     for (int t = 0; t < model.tensors; t++)
         compare_within(w + model.tensor[t].offset, golden_get(file, "w3.%s", model.tensor[t].name), 16,

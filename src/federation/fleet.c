@@ -20,6 +20,20 @@ static struct server_sizes server_sizes_of(const cgsv_fleet *f, int64_t *tensor_
 
 static int moments_of(const cgsv_config *c) { return c->optimizer == CGSV_OPTIMIZER_ADAM ? 2 : c->momentum > 0; }
 
+/* Steps of a round at most: of an agent that has all samples. */
+static size_t round_steps(const cgsv_fleet *f, int64_t samples)
+{
+    return (size_t)f->config.local_epochs * (size_t)((samples + f->config.batch - 1) / f->config.batch);
+}
+
+/* Which steps every word has been through. */
+static size_t word_bytes(const cgsv_fleet *f, const cgsv_dataset *data)
+{
+    const size_t V = (size_t)f->model.text.vocabulary;
+    if (V == 0) return 0;
+    return (size_t)fleet_rows(f) * (V * sizeof *f->words.done + 2 * round_steps(f, data->train.samples) * sizeof *f->words.rate);
+}
+
 static int64_t index_bytes(const cgsv_fleet *f, const cgsv_dataset *data)
 {
     int64_t samples = 0;
@@ -50,7 +64,7 @@ static cgsv_status plan_for(cgsv_memory_plan *plan, cgsv_fleet *f, const cgsv_co
     plan->models = (size_t)models * row;
     plan->updates = (size_t)(f->federations * f->agents) * row;
     plan->training = 2 * R * row;
-    plan->optimizer = (size_t)moments_of(c) * R * row;
+    plan->optimizer = (size_t)moments_of(c) * R * row + word_bytes(f, data);
     plan->activations = workspace_bytes(f->device, model, (int)R, (int)R, c->batch, true) +
                         workspace_bytes(f->device, model, f->evaluation_rows, 1, EVALUATION_BATCH, false);
     plan->data = (size_t)(data->train.samples + data->test.samples) * sample + (size_t)index_bytes(f, data) +
@@ -148,9 +162,28 @@ static cgsv_status allocate(cgsv_fleet *f, const cgsv_dataset *data, const cgsv_
     return workspace_create(&f->evaluation, f->device, &f->model, f->evaluation_rows, 1, EVALUATION_BATCH, false);
 }
 
+/* No word has had a gradient yet. */
+static cgsv_status allocate_words(cgsv_fleet *f, const cgsv_dataset *data)
+{
+    const struct device_backend *backend = f->device->backend;
+    const size_t counts = (size_t)f->rows * (size_t)f->model.text.vocabulary, steps = round_steps(f, data->train.samples);
+    const size_t rates = (size_t)f->rows * steps * sizeof *f->words.rate;
+    int32_t *none = malloc(counts * sizeof *none);
+    if (!none) return error_set(CGSV_ERROR_MEMORY, "no memory for %zu counts of steps", counts);
+    memset(none, 0xff, counts * sizeof *none); /* -1 */
+    f->words.most = (int)steps;
+    f->words.values = CGSV_WORD_VALUES;
+    cgsv_status status = allocate_and_fill(f, (void **)&f->words.done, none, counts * sizeof *none);
+    free(none);
+    TRY(status);
+    TRY(backend->allocate(f->device, (void **)&f->words.rate, rates));
+    return backend->allocate(f->device, (void **)&f->words.scale, rates);
+}
+
 static cgsv_status allocate_sentences(cgsv_fleet *f, const cgsv_dataset *data)
 {
     cgsv_split sorted;
+    TRY(allocate_words(f, data));
     cgsv_status status = sentences_sort(&sorted, &data->test, data->width);
     if (status == CGSV_OK) status = allocate(f, data, &sorted);
     sentences_free(&sorted);
@@ -262,7 +295,8 @@ void cgsv_fleet_free(cgsv_fleet *f)
     void *all[] = {f->device_row, f->models, f->updates,    f->work,      f->gradient, f->moment1,
                    f->moment2,    f->lr,     f->train_loss, f->round,     f->train_sums, f->test_sums,
                    f->train_x,    f->test_x, f->train_y,    f->test_y,    f->index,
-                   f->train_token, f->train_length, f->test_token, f->test_length};
+                   f->train_token, f->train_length, f->test_token, f->test_length,
+                   f->words.done, f->words.rate, f->words.scale};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) backend->release(f->device, all[i]);
     workspace_free(&f->training, f->device);
     workspace_free(&f->evaluation, f->device);

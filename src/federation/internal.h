@@ -59,6 +59,7 @@ struct cgsv_fleet {
     float *work;           /* [R][ld] */
     float *gradient;       /* [R][ld]; between rounds, scratch */
     float *moment1, *moment2;
+    struct word_steps words; /* of sentences; its batch is the training's */
     double *lr;            /* [R] */
     double *train_loss;    /* [F N] */
     int *round;            /* rounds done, on the device */

@@ -36,21 +36,21 @@ static cgsv_status training_step(cgsv_fleet *f, int epoch, int step)
         ws->dropout = (struct dropout_step){.row = f->device_row, .round = f->round, .rate = model->text.dropout,
                                             .batch = f->config.batch, .local_epochs = f->config.local_epochs,
                                             .epoch = epoch, .step = step};
+    struct optimizer_step optimizer = {.work = f->work, .update = f->updates, .model = f->models,
+                                       .gradient = f->gradient, .moment1 = f->moment1, .moment2 = f->moment2,
+                                       .row = f->device_row, .lr = f->lr, .round = f->round,
+                                       .dimension = model->parameters, .ld = ld, .rows = rows,
+                                       .momentum = f->config.momentum, .batch = f->config.batch,
+                                       .local_epochs = f->config.local_epochs, .epoch = epoch, .step = step,
+                                       .norm_partial = f->server.norm_partial, .words = f->words};
+    optimizer.words.batch = ws->text;
+    if (f->words.done) LAUNCHED(device, k->words_make_up(stream, optimizer));
     TRY(model_forward(model, device, ws, f->work, ld, input_stride, rows));
     LAUNCHED(device, k->loss(stream, ws->delta[0], f->train_sums, ws->out[model->layers - 1], ws->label, ws->count, 0,
                              model->classes, rows, ws->blocks, ws->slots));
     TRY(model_backward(model, device, ws, f->gradient, f->work, ld, input_stride, rows));
-    LAUNCHED(device, k->optimize(stream, (struct optimizer_step){.work = f->work, .update = f->updates,
-                                                                 .model = f->models, .gradient = f->gradient,
-                                                                 .moment1 = f->moment1, .moment2 = f->moment2,
-                                                                 .row = f->device_row, .lr = f->lr, .round = f->round,
-                                                                 .dimension = model->parameters, .ld = ld,
-                                                                 .rows = rows, .momentum = f->config.momentum,
-                                                                 .batch = f->config.batch,
-                                                                 .local_epochs = f->config.local_epochs,
-                                                                 .epoch = epoch, .step = step,
-                                                                 .norm_partial = f->server.norm_partial}));
-    return model_clear_words(model, device, ws, f->gradient, rows);
+    LAUNCHED(device, k->optimize(stream, optimizer));
+    return CGSV_OK;
 }
 
 static cgsv_status local_training(cgsv_fleet *f)
@@ -61,9 +61,8 @@ static cgsv_status local_training(cgsv_fleet *f)
     LAUNCHED(device, k->round_begin(device->stream, f->work, f->updates, f->models, f->train_sums, f->device_row,
                                     f->rows, f->model.parameters, f->model.row_stride));
     TRY(scores_losses(f));
-    if (f->model.text.vocabulary > 0) /* words outside a batch have no gradient */
-        TRY(device->backend->clear(device, f->gradient,
-                                   (size_t)f->rows * (size_t)f->model.row_stride * sizeof *f->gradient));
+    if (f->model.text.vocabulary > 0)
+        LAUNCHED(device, k->words_begin(device->stream, f->words.done, (int64_t)f->rows * f->model.text.vocabulary));
     for (int epoch = 0; epoch < c->local_epochs; epoch++) {
         LAUNCHED(device, k->epoch_begin(device->stream, f->lr, f->device_row, f->round, f->rows, c->lr_decay,
                                         c->decay_per == CGSV_DECAY_EPOCH, c->local_epochs, epoch));

@@ -108,12 +108,8 @@ cgsv_status model_forward(const struct model *model, cgsv_device *device, struct
                           const float *w, int64_t w_stride, int64_t input_stride, int rows);
 
 /* Gradients of all parameters from delta[0], the gradient of the logits. Those of words that
- * are not in the batch are not written: they must be zero before, and model_clear_words makes
- * the others zero again. */
+ * are not in the batch, which are zero, are not written. */
 cgsv_status model_backward(const struct model *model, cgsv_device *device, struct workspace *workspace,
                            float *gradient, const float *w, int64_t w_stride, int64_t input_stride, int rows);
-
-cgsv_status model_clear_words(const struct model *model, cgsv_device *device, const struct workspace *workspace,
-                              float *gradient, int rows);
 
 #endif

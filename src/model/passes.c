@@ -233,14 +233,6 @@ static cgsv_status backward_text(const struct model *model, cgsv_device *device,
     return device_launched(device, device->kernels->text_gradients(device->stream, gradients, ws->text, rows));
 }
 
-cgsv_status model_clear_words(const struct model *model, cgsv_device *device, const struct workspace *ws,
-                              float *gradient, int rows)
-{
-    if (model->text.vocabulary == 0) return CGSV_OK;
-    return device_launched(device, device->kernels->word_clear(device->stream, gradient + model->text.embedding,
-                                                               model->row_stride, ws->text, CGSV_WORD_VALUES, rows));
-}
-
 /* Weight gradient of layer i from `delta`, the gradient before its activation; and, for
  * all but the first layer, the gradient of its input in `next`. */
 static cgsv_status backward_layer(const struct model *model, cgsv_device *device, struct workspace *ws,
