@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cgsv/cgsv.h"
 #include "cli/commands.h"
@@ -122,6 +123,9 @@ static cgsv_status open_inputs(struct run *run, int argc, char **argv)
         .scheme = cgsv_scheme_name(options->scheme),
         .data_directory = run_data_directory(options),
         .dataset = run->dataset,
+        .mr_split = strcmp(run->dataset->name, "mr") == 0 ? cgsv_mr_split_name(options->mr_split) : NULL,
+        .word_vectors = options->word_vectors,
+        .vectors = run->vectors,
         .device = cgsv_device_describe(run->device),
         .threads = options->threads,
         .record_every = options->record_every,
@@ -270,7 +274,7 @@ static cgsv_status finish(struct run *run)
     fflush(stdout);
     if (!options->out) return CGSV_OK;
 
-    if (options->save_models) TRY(run_folder_save_models(&run->folder, run->federation, &options->config));
+    if (options->save_models) TRY(run_folder_save_models(&run->folder, run->federation, &run->setup));
     TRY(run_folder_finish(&run->folder, &run->results));
     if (options->format == FORMAT_TEXT)
         printf("written to           %s: config.json, rounds.csv, server.csv, summary.json%s%s\n", options->out,

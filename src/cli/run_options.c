@@ -160,6 +160,8 @@ cgsv_status run_options_parse(struct run_options *options, int argc, char **argv
     }
     TRY(options_parse(table, count, argc, argv, &help));
 
+    if (options_given(table, count, "mr-split") && strcmp(run_data_set(options), "mr") != 0)
+        return error_set(CGSV_ERROR_ARGUMENT, "--mr-split is for --data-set mr, not %s", run_data_set(options));
     if (!options->out && options->force) return error_set(CGSV_ERROR_ARGUMENT, "--force needs --out DIR");
     if (!options->out && options->save_models && options_given(table, count, "save-models"))
         return error_set(CGSV_ERROR_ARGUMENT, "--save-models needs --out DIR");
