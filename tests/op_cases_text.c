@@ -198,16 +198,16 @@ enum word_optimizer { SGD, SGD_MOMENTUM, ADAM };
 /* Two rounds of two epochs of two steps, with each step touching its batch's words alone, and
  * again with every step touching all columns: the same bits. Before a step, the words of its
  * batch must be what they are where nothing is left out. */
-static void word_steps_case(enum word_optimizer kind, int vocabulary, int values, int row_words)
+static void word_steps_case(enum word_optimizer kind, int vocabulary, int values, int row_words, double mu, int alone)
 {
     static const char *const names[] = {"SGD", "SGD with momentum", "Adam"};
     enum { ROWS = 3, EPOCHS = 2, STEPS = 2 };
-    case_begin("words left out by %s V%d E%d", names[kind], vocabulary, values);
+    case_begin("words left out by %s V%d E%d mu %g%s", names[kind], vocabulary, values, mu, alone ? " alone" : "");
     const int64_t dimension = (int64_t)vocabulary * values + 77, ld = dimension + 3, all = ROWS * ld;
     const int64_t pieces = (dimension + CHUNK_COLUMNS - 1) / CHUNK_COLUMNS;
     struct row row[ROWS] = {{.agent = 1, .model = 2, .samples = 60}, {.agent = -1, .model = -1, .samples = 60},
-                            {.agent = 0, .model = 0, .samples = 33}};
-    float *model = take_random(3 * ld, 1), *gradient = TAKE(float, all), *start = take_random(all, 1);
+                            {.agent = 0, .model = 0, .samples = 33, .mu = mu, .alone = alone}};
+    float *model = take_random(3 * ld, 1), *gradient = TAKE(float, all), *changed = TAKE(float, all), *start = take_random(all, 1);
     float *work[2], *update[2], *moment1[2], *moment2[2];
     double *norms[2], *lr = TAKE(double, ROWS);
     for (int lazy = 0; lazy < 2; lazy++) {
@@ -238,7 +238,7 @@ static void word_steps_case(enum word_optimizer kind, int vocabulary, int values
                 for (int64_t i = (int64_t)vocabulary * values; i < dimension; i++)
                     gradient[r * ld + i] = (float)(2 * uniform() - 1);
             }
-            struct optimizer_step o = {.gradient = gradient, .model = model, .row = row, .lr = lr, .round = round,
+            struct optimizer_step o = {.gradient = changed, .model = model, .row = row, .lr = lr, .round = round,
                                        .dimension = dimension, .ld = ld, .rows = ROWS,
                                        .momentum = kind == SGD_MOMENTUM ? 0.9 : 0, .batch = 32, .local_epochs = EPOCHS,
                                        .epoch = step / STEPS, .step = step % STEPS};
@@ -246,6 +246,7 @@ static void word_steps_case(enum word_optimizer kind, int vocabulary, int values
                 o.work = work[lazy], o.update = update[lazy], o.norm_partial = norms[lazy];
                 o.moment1 = kind == SGD ? NULL : moment1[lazy], o.moment2 = kind == ADAM ? moment2[lazy] : NULL;
                 o.words = lazy ? words : (struct word_steps){0};
+                memcpy(changed, gradient, (size_t)all * sizeof *gradient); /* a proximal term is added to it */
                 if (lazy) error_free(k->words_make_up(stream, o));
                 for (int r = 0; lazy && r < ROWS; r++) /* the other run has not made this step yet */
                     for (int64_t i = 0; i < (int64_t)c.t.words[r] * values; i++) {
@@ -259,6 +260,7 @@ static void word_steps_case(enum word_optimizer kind, int vocabulary, int values
             if (memcmp(work[0] + r * ld, work[1] + r * ld, (size_t)dimension * sizeof(float))) fail("row %d differs", r);
         if (memcmp(update[0], update[1], (size_t)(ld + dimension) * sizeof(float))) fail("updates differ");
         if (memcmp(norms[0], norms[1], (size_t)(2 * pieces * NORM_SUMS) * sizeof(double))) fail("norms differ");
+        error_free(k->keep_alone(stream, model, work[0], row, ROWS, dimension, ld));
         for (int64_t i = 0; i < all && kind != SGD; i++)
             if (i % ld < dimension) same("moment", i, moment1[1][i], moment1[0][i]);
     }
@@ -355,9 +357,11 @@ void text_cases(void)
     gradients_case(2, 33, 31, 3, 1, 64);
     if (!op_cases_small) gradients_case(2, 97, CGSV_WORD_VALUES, 31, 5, 32);
     for (int kind = 0; kind < 3; kind++) {
-        word_steps_case((enum word_optimizer)kind, 2, 1, 1);
-        word_steps_case((enum word_optimizer)kind, 997, 31, 3);
-        if (!op_cases_small) word_steps_case((enum word_optimizer)kind, 211, CGSV_WORD_VALUES, 2);
+        word_steps_case((enum word_optimizer)kind, 2, 1, 1, 0, 0);
+        word_steps_case((enum word_optimizer)kind, 997, 31, 3, 0, 0);
+        word_steps_case((enum word_optimizer)kind, 97, 31, 3, 0.1, 0);
+        word_steps_case((enum word_optimizer)kind, 97, 31, 3, 0, 1);
+        if (!op_cases_small) word_steps_case((enum word_optimizer)kind, 211, CGSV_WORD_VALUES, 2, 0.1, 0);
     }
     dropout_case(1, 1, 1, 32, 0.5);
     dropout_case(31, 3, 2, 32, 0.25);

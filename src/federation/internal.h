@@ -90,6 +90,11 @@ static inline int fleet_twins(const cgsv_fleet *f) { return f->twin_sets * f->ag
 static inline int fleet_agents(const cgsv_fleet *f) { return f->federations * f->agents; }
 static inline int fleet_rows(const cgsv_fleet *f) { return fleet_agents(f) + fleet_twins(f); }
 
+static inline struct samples train_samples(const cgsv_fleet *f)
+{
+    return (struct samples){f->train_x, f->train_token, f->train_length, f->train_y};
+}
+
 /* Checks configs[count] and that a fleet may hold them all, and finds out which share splits
  * and twins. Errors leave it to be freed with members_free. */
 cgsv_status members_create(cgsv_fleet *fleet, const cgsv_config *configs, int count);

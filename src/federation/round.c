@@ -30,8 +30,7 @@ static cgsv_status training_step(cgsv_fleet *f, int epoch, int step)
                                                                .local_epochs = f->config.local_epochs,
                                                                .epoch = epoch, .step = step,
                                                                .bucket = model->text.vocabulary > 0 ? SENTENCE_BUCKET : 0}));
-    TRY(workspace_gather(model, device, ws, (struct samples){f->train_x, f->train_token, f->train_length, f->train_y},
-                         rows));
+    TRY(workspace_gather(model, device, ws, train_samples(f), rows));
     if (model->text.dropout > 0)
         ws->dropout = (struct dropout_step){.row = f->device_row, .round = f->round, .rate = model->text.dropout,
                                             .batch = f->config.batch, .local_epochs = f->config.local_epochs,

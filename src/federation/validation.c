@@ -11,8 +11,7 @@ cgsv_status evaluate_rows(cgsv_device *device, const struct model *model, struct
     for (int64_t first = 0; first < set.samples; first += batch) {
         const int n = (int)(set.samples - first < batch ? set.samples - first : batch);
         LAUNCHED(device, k->batch_range(device->stream, ws->sample, set.index, (int32_t)first, n, batch));
-        LAUNCHED(device, k->batch_gather(device->stream, ws->input, ws->label, set.x, set.y, ws->sample,
-                                         model->features, ws->blocks, ws->slots));
+        TRY(workspace_gather(model, device, ws, set.split, 1));
         TRY(model_forward(model, device, ws, w, stride, 0, rows));
         LAUNCHED(device, k->loss(device->stream, NULL, sums, ws->out[model->layers - 1], ws->label, NULL, n,
                                  model->classes, rows, ws->blocks, ws->slots));
@@ -82,7 +81,7 @@ struct sample_set validation_set(const cgsv_federation *m)
 {
     const cgsv_fleet *f = m->fleet;
     const struct split *split = &f->split[m->split];
-    return (struct sample_set){f->train_x, f->train_y,
+    return (struct sample_set){train_samples(f),
                                f->validation.index ? f->validation.index + split->validation_first : NULL,
                                split->partition.validation_samples};
 }
@@ -121,6 +120,7 @@ cgsv_status local_losses(cgsv_fleet *f, double *loss)
     struct loss_sums *sums = f->validation.sums;
     const int slots = ws->blocks * ws->slots;
     TRY(device->backend->clear(device, sums, (size_t)f->rows * sizeof *sums));
+    ws->dropout.row = NULL;
     int rows = f->rows; /* that have a batch left, a prefix as batches fall */
     for (int step = 0; step < f->steps[0]; step++) {
         while (f->steps[rows - 1] <= step) rows--;
@@ -130,8 +130,7 @@ cgsv_status local_losses(cgsv_fleet *f, double *loss)
                                                                            .slots = slots, .batch = f->config.batch,
                                                                            .local_epochs = f->config.local_epochs,
                                                                            .step = step}));
-        LAUNCHED(device, k->batch_gather(device->stream, ws->input, ws->label, f->train_x, f->train_y, ws->sample,
-                                         model->features, rows * ws->blocks, ws->slots));
+        TRY(workspace_gather(model, device, ws, train_samples(f), rows));
         TRY(model_forward(model, device, ws, f->work, model->row_stride, model->features * slots, rows));
         LAUNCHED(device, k->loss(device->stream, NULL, sums, ws->out[model->layers - 1], ws->label, ws->count, 0,
                                  model->classes, rows, ws->blocks, ws->slots));

@@ -117,7 +117,9 @@ cgsv_status model_create_for(struct model *model, cgsv_model kind, const cgsv_da
                          data->vocabulary > 0 ? "sentences" : "pictures", data->vocabulary > 0 ? "text_cnn" : "mlp");
     if (data->vocabulary == 0)
         return model_create(model, kind, data->channels, data->height, data->width, data->classes);
-    const int most_words[2] = {words_in(data, &data->test, evaluation_batch), words_in(data, &data->train, batch)};
+    /* Validation samples come from the training split. */
+    const int tested = words_in(data, &data->test, evaluation_batch), kept = words_in(data, &data->train, evaluation_batch);
+    const int most_words[2] = {tested > kept ? tested : kept, words_in(data, &data->train, batch)};
     return model_create_text(model, data->vocabulary, data->width, most_words, data->classes);
 }
 
