@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Downloads the original MNIST and CIFAR-10 files and checks them.
+# Downloads the original files of MNIST, CIFAR-10, Movie Reviews and the Stanford Sentiment
+# Treebank, and checks them.
 #
-#   data/download.sh [mnist|cifar10|all] [DIR]
+#   data/download.sh [mnist|cifar10|mr|sst|all] [DIR]
 #
-# DIR is this script's folder by default. Files go to DIR/mnist/ and
-# DIR/cifar-10-batches-bin/, where `cgsv --data DIR` finds them; what is there already
-# is left alone. Nothing gets its final name before its checksum was right.
+# DIR is this script's folder by default. Files go to DIR/mnist/, DIR/cifar-10-batches-bin/,
+# DIR/rt-polaritydata/ and DIR/trees/, where `cgsv --data DIR` finds them; what is there
+# already is left alone. Nothing gets its final name before its checksum was right.
 # CGSV_MIRROR=URL takes all files from URL/ instead of their homes.
 set -euo pipefail
 
@@ -20,9 +21,16 @@ md5_of() {
     else fail "neither md5sum nor md5 is installed"; fi
 }
 
-# fetch HOME_URL NAME MD5 TARGET
+# check_md5 FILE MD5 WHAT
+check_md5() {
+    local found
+    found=$(md5_of "$1")
+    [[ $found == "$2" ]] || fail "$3 has MD5 $found, expected $2; nothing was kept"
+}
+
+# fetch HOME_URL NAME MD5 TARGET; MD5 empty: what is in the archive is checked instead
 fetch() {
-    local url="${CGSV_MIRROR:-$1}" name=$2 md5=$3 target=$4 found
+    local url="${CGSV_MIRROR:-$1}" name=$2 md5=$3 target=$4
     url="${url%/}/$name"
     say "fetching $url"
     if command -v curl >/dev/null; then
@@ -33,8 +41,7 @@ fetch() {
     else
         fail "neither curl nor wget is installed"
     fi
-    found=$(md5_of "$target")
-    [[ $found == "$md5" ]] || fail "$name from $url has MD5 $found, expected $md5; nothing was kept"
+    [[ -z $md5 ]] || check_md5 "$target" "$md5" "$name from $url"
 }
 
 mnist() {
@@ -76,11 +83,61 @@ cifar10() {
     say "CIFAR-10 is in $directory/$folder"
 }
 
+unpack_zip() { # ARCHIVE FOLDER
+    if command -v unzip >/dev/null; then unzip -q "$1" -d "$2"
+    elif command -v python3 >/dev/null; then python3 -m zipfile -e "$1" "$2"
+    else fail "neither unzip nor python3 is installed"; fi
+}
+
+# sentences HOME_URL ARCHIVE FOLDER: standard input lists the files of FOLDER and their MD5 sums
+sentences() {
+    local home=$1 archive=$2 folder=$3 name md5 i missing=0
+    local -a names=() sums=()
+    while read -r name md5; do
+        names+=("$name")
+        sums+=("$md5")
+        [[ -e $directory/$folder/$name ]] || missing=1
+    done
+    if ((!missing)); then
+        say "$directory/$folder is already there"
+        return
+    fi
+    fetch "$home" "$archive" "" "$temporary/$archive"
+    case $archive in
+        *.zip) unpack_zip "$temporary/$archive" "$temporary" || fail "cannot unpack $archive" ;;
+        *) tar -xzf "$temporary/$archive" -C "$temporary" || fail "cannot unpack $archive" ;;
+    esac
+    for i in "${!names[@]}"; do
+        [[ -e $temporary/$folder/${names[i]} ]] || fail "$archive has no $folder/${names[i]}; nothing was kept"
+        check_md5 "$temporary/$folder/${names[i]}" "${sums[i]}" "$folder/${names[i]} in $archive"
+    done
+    mkdir -p "$directory/$folder"
+    for name in "${names[@]}"; do
+        [[ -e $directory/$folder/$name ]] || mv "$temporary/$folder/$name" "$directory/$folder/$name"
+    done
+    say "$folder is in $directory/$folder"
+}
+
+mr() {
+    sentences https://www.cs.cornell.edu/people/pabo/movie-review-data rt-polaritydata.tar.gz rt-polaritydata <<'LIST'
+rt-polarity.neg 1e35b7f7c5df24a135ca62b8eecded53
+rt-polarity.pos afcc7ff580b3b4df4bdb6528e6558ab5
+LIST
+}
+
+sst() {
+    sentences https://nlp.stanford.edu/sentiment trainDevTestTrees_PTB.zip trees <<'LIST'
+train.txt b12d531b1b913a3bb49719ba5cc1f67a
+dev.txt c405f1d724964e6f72314b5a51fea691
+test.txt 97b75f6ca1ae58b4d52fbf9381dc6f8c
+LIST
+}
+
 what=${1:-all}
 case $what in
-    mnist | cifar10 | all) ;;
+    mnist | cifar10 | mr | sst | all) ;;
     -h | --help) usage; exit 0 ;;
-    *) fail "unknown data set '$what'; known: mnist, cifar10, all" ;;
+    *) fail "unknown data set '$what'; known: mnist, cifar10, mr, sst, all" ;;
 esac
 (($# <= 2)) || fail "too many arguments; see data/download.sh --help"
 directory=${2:-$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)}
@@ -88,5 +145,6 @@ mkdir -p "$directory"
 temporary=$(mktemp -d "$directory/.download.XXXXXX") # in DIR, so that mv is a rename
 trap 'rm -rf "$temporary"' EXIT
 
-if [[ $what != cifar10 ]]; then mnist; fi
-if [[ $what != mnist ]]; then cifar10; fi
+for set in mnist cifar10 mr sst; do
+    if [[ $what == "$set" || $what == all ]]; then $set; fi
+done

@@ -32,16 +32,25 @@ DEVICE uint32_t permuted(uint32_t i, uint32_t n, uint32_t key0, uint32_t key1)
 KERNEL(batch_draw, struct batch_draw d)
 {
     const struct row row = d.row[BLOCK_X];
-    const int64_t first = (int64_t)d.step * d.batch;
+    const uint32_t epoch = (uint32_t)(*d.round * d.local_epochs + d.epoch);
+    const uint32_t batches = (uint32_t)((row.samples + d.batch - 1) / d.batch);
+    const philox4x32_ctr_t keys = random_words(row.seed, RANDOM_USE_SHUFFLE, epoch, (uint32_t)row.stream, 0);
+    int64_t batch = d.step, begin = 0, length = row.samples;
+    if (d.bucket > 0 && d.step < (int)batches) {
+        batch = permuted((uint32_t)d.step, batches, keys.v[2], keys.v[3]);
+        begin = batch / d.bucket * d.bucket * d.batch;
+        length = smaller((int64_t)d.bucket * d.batch, row.samples - begin);
+    }
+    const int64_t first = batch * d.batch;
     const int64_t left = row.samples - first;
     const int n = (int)(left < 0 ? 0 : left < d.batch ? left : d.batch);
-    const uint32_t epoch = (uint32_t)(*d.round * d.local_epochs + d.epoch);
-    const philox4x32_ctr_t keys = random_words(row.seed, RANDOM_USE_SHUFFLE, epoch, (uint32_t)row.stream, 0);
+    const uint32_t key1 = keys.v[1] ^ (uint32_t)begin << 3; /* `permuted` uses the low bits itself */
     BLOCK_FOR(slot, d.slots)
     {
         int32_t sample = -1;
         if (slot < n)
-            sample = d.index[row.first + permuted((uint32_t)(first + slot), (uint32_t)row.samples, keys.v[0], keys.v[1])];
+            sample = d.index[row.first + begin +
+                             permuted((uint32_t)(first - begin + slot), (uint32_t)length, keys.v[0], key1)];
         d.sample[BLOCK_X * d.slots + slot] = sample;
     }
     if (THREAD_INDEX == 0) d.count[BLOCK_X] = n;

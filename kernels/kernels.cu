@@ -5,6 +5,7 @@
 #include "kernels/dense.cu"
 #include "kernels/loss.cu"
 #include "kernels/optimizer.cu"
+#include "kernels/text.cu"
 
 #include "kernels/aggregate.cu"
 #include "kernels/contribution.cu"
@@ -32,8 +33,15 @@ extern "C" const struct kernels KERNELS_TABLE = {
     launch_activation_backward,
     launch_loss,
     launch_optimize,
+    launch_words_begin,
+    launch_words_make_up,
     launch_loss_means,
     launch_keep_alone,
+    launch_text_gather,
+    launch_word_gather,
+    launch_max_over_time,
+    launch_text_gradients,
+    launch_dropout,
     LOCAL_GROUPS,
     span_columns,
     launch_server_norms,

@@ -78,6 +78,49 @@ struct conv_gradients {
     struct conv_scratch scratch;
 };
 
+/* Samples of one step, drawn without replacement in an order that depends on (seed,
+ * agent, epoch) alone. With `bucket`, samples stay among those of that many neighbouring
+ * batches of the list, and an epoch takes the batches in an order of its own. */
+struct batch_draw {
+    int32_t *sample;       /* [R][B][S] out: index of a sample, -1 in an empty slot */
+    int32_t *count;        /* [R] out: samples in the batch */
+    const struct row *row; /* [R] */
+    const int32_t *index;  /* list of sample indices */
+    const int *round;
+    int rows, slots, batch, local_epochs, epoch, step;
+    int bucket; /* 0: the whole shard */
+};
+
+/* Sentences: words in a window of the convolutions; the most values of a word's vector, and
+ * filters, that the kernels have shared memory for. */
+enum { TEXT_KERNEL = 3, TEXT_MOST_VALUES = CGSV_WORD_VALUES, TEXT_MOST_FILTERS = 512 };
+
+/* The sentences of R batches, or of one that all rows share; text_gather fills it. */
+struct text_batch {
+    int32_t *word;   /* [R][most_words] the batch's different words, ascending */
+    int32_t *words;  /* [R] how many */
+    int32_t *place;  /* [R][B][S][longest] words of the sentences, as places in `word`; -1 in an empty slot */
+    int32_t *width;  /* [R] positions of the batch: its longest sentence, TEXT_KERNEL at least */
+    int32_t *mark;   /* [R][vocabulary] scratch */
+    int vocabulary;  /* V */
+    int row_words;   /* length of a data set's row of words */
+    int longest;     /* the same, but TEXT_KERNEL at least */
+    int most_words;  /* different words that a batch may have */
+    int one_batch;   /* all rows share the first */
+    int blocks, slots;
+};
+
+/* Words' vectors, in the first columns, of which a step touches those of its batch alone. What
+ * it would have done to others, whose gradients are zero, is made up for before a word is read
+ * again and at the end of a round; done NULL: every step touches all columns. */
+struct word_steps {
+    int32_t *done;       /* [R][vocabulary] steps of this round that a word went through; -1: never had a gradient */
+    float *rate, *scale; /* [R][most] of this round's steps so far */
+    int most;            /* steps of a round at most */
+    int values;
+    struct text_batch batch;
+};
+
 /* The updates of one SGD or Adam step. */
 struct optimizer_step {
     float *work;            /* [R][ld] the models in training */
@@ -94,17 +137,28 @@ struct optimizer_step {
     double momentum;
     int batch, local_epochs, epoch, step; /* for the number of Adam steps done */
     double *norm_partial;   /* [F N][⌈D / CHUNK_COLUMNS⌉][NORM_SUMS] or NULL: left by a row's last step of a round */
+    struct word_steps words;
 };
 
-/* Samples of one step, drawn without replacement in an order that depends on (seed,
- * agent, epoch) alone. */
-struct batch_draw {
-    int32_t *sample;       /* [R][B][S] out: index of a sample, -1 in an empty slot */
-    int32_t *count;        /* [R] out: samples in the batch */
+/* Gradients of the convolutions and of the words' vectors, E values each. */
+struct text_gradients {
+    float *weight_gradient;    /* [filters][TEXT_KERNEL][E] of row r at + r · w_stride */
+    float *embedding_gradient; /* [V][E], likewise; rows of words outside the batch are left as they are */
+    float *position;           /* [R][B][S][longest][E] scratch */
+    const float *delta;        /* [R][B][filters][S] before the activation */
+    const int32_t *winner;     /* [R][B][S][filters] */
+    const float *vector;       /* [R][most_words][E] as word_gather copied them */
+    const float *weight;       /* of row r at + r · w_stride */
+    int64_t w_stride;
+    int filters, values;
+};
+
+/* Which step of which row's training a mask of dropout is for. */
+struct dropout_step {
     const struct row *row; /* [R] */
-    const int32_t *index;  /* list of sample indices */
     const int *round;
-    int rows, slots, batch, local_epochs, epoch, step;
+    double rate;           /* in [0, 1) */
+    int batch, local_epochs, epoch, step;
 };
 
 /* Which entries of a parameter vector a block of a server kernel works on. */
@@ -353,6 +407,9 @@ struct kernels {
     const char *(*loss)(void *stream, float *gradient, struct loss_sums *sums, const float *logits, const int32_t *y,
                         const int32_t *count, int samples, int classes, int rows, int blocks, int slots);
     const char *(*optimize)(void *stream, struct optimizer_step step);
+    /* A round begins: n counts of `done`. Then before each forward pass: the step to come. */
+    const char *(*words_begin)(void *stream, int32_t *done, int64_t n);
+    const char *(*words_make_up)(void *stream, struct optimizer_step step);
     /* Accuracy and mean loss (either may be NULL) of the rows that are agents, at their number; without
      * `row`, of all rows. */
     const char *(*loss_means)(void *stream, double *accuracy, double *loss, const struct loss_sums *sums,
@@ -360,6 +417,21 @@ struct kernels {
     /* model ← work, for agents that train alone. */
     const char *(*keep_alone)(void *stream, float *model, const float *work, const struct row *row, int rows,
                               int64_t dimension, int64_t ld);
+
+    /* Sentences. Labels y: [R][B][S]. */
+    const char *(*text_gather)(void *stream, struct text_batch batch, int32_t *y, const int32_t *token,
+                               const int32_t *length, const int32_t *label, const int32_t *sample, int batches);
+    /* vector[R][most_words][values]; no batch has more than `words`. */
+    const char *(*word_gather)(void *stream, float *vector, const float *embedding, int64_t w_stride,
+                               struct text_batch batch, int values, int rows, int words);
+    /* out[R][B][filters][S] with ReLU, from part[R][TEXT_KERNEL][most_words][filters]; winner
+     * [R][B][S][filters], or NULL: the window that gave the maximum. */
+    const char *(*max_over_time)(void *stream, float *out, int32_t *winner, const float *part, const float *bias,
+                                 int64_t w_stride, struct text_batch batch, int filters, int rows);
+    const char *(*text_gradients)(void *stream, struct text_gradients gradients, struct text_batch batch, int rows);
+    /* x[R][B][units][S], in place. */
+    const char *(*dropout)(void *stream, float *x, struct dropout_step step, int units, int rows, int blocks,
+                           int slots);
 
     int local_groups; /* groups of ranks that one reading of a span counts for */
     /* Columns of a span, by D; the kernels want the same spans that a step's tables hold. */

@@ -72,15 +72,189 @@ DEVICE void follow_model(BLOCK_PARAM float *u, const float *w, const float *befo
     SIMD BLOCK_FOR(i, width) { u[i] = w[i] - before[i]; }
 }
 
+/* A run of a row's columns. */
+struct span {
+    float *w, *u;        /* u NULL: a twin, which has no update and no model to start from */
+    const float *before; /* the model that the round began with */
+    const float *m;      /* the same; NULL: the model goes on by itself */
+    float *first;        /* velocity or first moment; NULL: plain SGD */
+    float *second;       /* NULL: SGD */
+};
+
+DEVICE struct span span_of(struct optimizer_step o, int64_t r, struct row row, int64_t column)
+{
+    const int64_t at = r * o.ld + column;
+    struct span x = {o.work + at, NULL, NULL, NULL, o.moment1 ? o.moment1 + at : NULL,
+                     o.moment2 ? o.moment2 + at : NULL};
+    if (row.agent >= 0) {
+        x.u = o.update + row.agent * o.ld + column;
+        x.before = o.model + row.model * o.ld + column;
+        x.m = row.alone ? NULL : x.before;
+    }
+    return x;
+}
+
+/* What a step's change depends on beside gradient and moments: Adam's bias corrections, or
+ * SGD's learning rate. */
+struct rates {
+    float rate, scale;
+};
+
 /* Batches of the row in an epoch. */
 DEVICE int steps_of(struct optimizer_step o, struct row row) { return (row.samples + o.batch - 1) / o.batch; }
+
+DEVICE struct rates rates_of(struct optimizer_step o, int64_t r, struct row row)
+{
+    struct rates rates = {(float)o.lr[r], 0.0f};
+    if (!o.moment2) return rates;
+    const double t = ((double)*o.round * o.local_epochs + o.epoch) * steps_of(o, row) + o.step + 1;
+    rates.rate = (float)(o.lr[r] / (1 - pow(adam_beta1, t)));
+    rates.scale = (float)(1 / sqrt(1 - pow(adam_beta2, t)));
+    return rates;
+}
+
+/* A gradient, or where g is NULL what add_proximal makes of zero. */
+#define GRADIENT(i) (g ? g[i] : mu != 0.0f ? mu * u[i] : 0.0f)
+
+/* One step over n columns; mu 0 for a twin. */
+DEVICE void sgd_span(BLOCK_PARAM struct span x, const float *g, int64_t n, float lr, float momentum, float mu)
+{
+    float *w = x.w, *u = x.u, *velocity = x.first;
+    const float *m = x.m;
+    if (velocity) {
+        SIMD BLOCK_FOR(i, n)
+        {
+            velocity[i] = momentum * velocity[i] + GRADIENT(i);
+            APPLY_STEP(-lr * velocity[i])
+        }
+    } else {
+        SIMD BLOCK_FOR(i, n) { APPLY_STEP(-lr * GRADIENT(i)) }
+    }
+}
+
+/* Adam (Kingma and Ba, 2015, algorithm 1), as PyTorch's: the moments persist over rounds. */
+DEVICE void adam_span(BLOCK_PARAM struct span x, const float *g, int64_t n, struct rates rates, float mu)
+{
+    float *w = x.w, *u = x.u, *first = x.first, *second = x.second;
+    const float *m = x.m;
+    const float b2 = (float)adam_beta2, epsilon = (float)adam_epsilon, rate = rates.rate, scale = rates.scale;
+    SIMD BLOCK_FOR(i, n)
+    {
+        const float gradient = GRADIENT(i);
+        first[i] += (float)(1 - adam_beta1) * (gradient - first[i]);
+        second[i] = b2 * second[i] + (float)(1 - adam_beta2) * gradient * gradient;
+        APPLY_STEP(-rate * first[i] / (sqrtf(second[i]) * scale + epsilon))
+    }
+}
+
+/* g NULL: the gradient is zero. */
+DEVICE void step_span(BLOCK_PARAM struct optimizer_step o, struct row row, struct span x, float *g, int64_t n,
+                      struct rates rates)
+{
+    const float mu = x.u ? (float)row.mu : 0.0f;
+    if (g) add_proximal(BLOCK_PASS g, x.u, row.mu, n);
+    if (x.second)
+        adam_span(BLOCK_PASS x, g, n, rates, mu);
+    else
+        sgd_span(BLOCK_PASS x, g, n, rates.rate, (float)o.momentum, mu);
+    if (row.alone) follow_model(BLOCK_PASS x.u, x.w, x.before, n);
+}
+
+/* ---- words' vectors ---- */
+
+/* Steps of this round that a row has made before this one. */
+DEVICE int steps_before(struct optimizer_step o, struct row row) { return o.epoch * steps_of(o, row) + o.step; }
+
+/* n columns of a word's vector go through the steps up to `until` that it was left out of,
+ * whose gradients are zero. So every entry meets the same operations in the same order as if
+ * each step had touched it. */
+DEVICE void make_up(BLOCK_PARAM struct optimizer_step o, int64_t r, struct row row, int64_t word, int64_t column,
+                    int64_t n, int until)
+{
+    const int done = o.words.done[r * o.words.batch.vocabulary + word];
+    const struct span x = span_of(o, r, row, column);
+    if (done < 0) return; /* its moments and its update are zero: it stays where it is */
+    if (!x.first && (!x.u || row.mu == 0)) return;
+    for (int s = done; s < until; s++) {
+        const struct rates rates = {o.words.rate[r * o.words.most + s], o.words.scale[r * o.words.most + s]};
+        step_span(BLOCK_PASS o, row, x, NULL, n, rates);
+    }
+}
+
+enum { WORD_PARTS = 64 }; /* blocks that share a batch's words */
+
+/* Block: every WORD_PARTS-th of the batch's words, a row. Before the forward pass. */
+KERNEL(words_make_up, struct optimizer_step o)
+{
+    const struct text_batch t = o.words.batch;
+    const struct row row = o.row[BLOCK_Z];
+    for (int64_t i = BLOCK_X; i < t.words[BLOCK_Z]; i += WORD_PARTS) {
+        const int64_t word = t.word[BLOCK_Z * t.most_words + i];
+        make_up(BLOCK_PASS o, BLOCK_Z, row, word, word * o.words.values, o.words.values, steps_before(o, row));
+    }
+}
+
+static const char *launch_words_make_up(void *stream, struct optimizer_step step)
+{
+    return LAUNCH(stream, grid_of(WORD_PARTS, 1, step.rows), words_make_up, step);
+}
+
+/* Block: likewise. The batch's words take the step; the step's rates are kept for the others. */
+KERNEL(words_step, struct optimizer_step o)
+{
+    const struct text_batch t = o.words.batch;
+    const struct row row = o.row[BLOCK_Z];
+    const struct rates rates = rates_of(o, BLOCK_Z, row);
+    const int before = steps_before(o, row);
+    for (int64_t i = BLOCK_X; i < t.words[BLOCK_Z]; i += WORD_PARTS) {
+        const int64_t word = t.word[BLOCK_Z * t.most_words + i], column = word * o.words.values;
+        step_span(BLOCK_PASS o, row, span_of(o, BLOCK_Z, row, column), o.gradient + BLOCK_Z * o.ld + column,
+                  o.words.values, rates);
+        if (THREAD_INDEX == 0) o.words.done[BLOCK_Z * t.vocabulary + word] = before + 1;
+    }
+    if (BLOCK_X == 0 && THREAD_INDEX == 0) {
+        o.words.rate[BLOCK_Z * o.words.most + before] = rates.rate;
+        o.words.scale[BLOCK_Z * o.words.most + before] = rates.scale;
+    }
+}
+
+/* A new round counts its steps from 0. */
+KERNEL(words_begin, int32_t *done, int64_t n)
+{
+    GRID_FOR(i, n)
+    {
+        if (done[i] > 0) done[i] = 0;
+    }
+}
+
+static const char *launch_words_begin(void *stream, int32_t *done, int64_t n)
+{
+    return LAUNCH(stream, grid_for(n), words_begin, done, n);
+}
+
+/* Columns begin .. end - 1, all of words' vectors, after a row's last step of the round. */
+DEVICE void make_up_columns(BLOCK_PARAM struct optimizer_step o, struct row row, int64_t begin, int64_t end)
+{
+    while (begin < end) {
+        const int64_t word = begin / o.words.values, stop = smaller((word + 1) * o.words.values, end);
+        make_up(BLOCK_PASS o, BLOCK_Z, row, word, begin, stop - begin, steps_before(o, row) + 1);
+        begin = stop;
+    }
+}
+
+/* ---- all columns ---- */
+
+DEVICE int is_last_step(struct optimizer_step o, struct row row)
+{
+    return o.epoch == o.local_epochs - 1 && o.step == steps_of(o, row) - 1;
+}
 
 /* After a row's last step of the round, while its columns are in cache: the sums that the
  * server takes norms from. Each thread reads the entries that it wrote. */
 DEVICE void leave_norms(BLOCK_PARAM struct optimizer_step o, struct row row, const float *u, const float *w,
                         const float *m, int64_t width)
 {
-    if (!o.norm_partial || !u || o.epoch != o.local_epochs - 1 || o.step != steps_of(o, row) - 1) return;
+    if (!o.norm_partial || !u || !is_last_step(o, row)) return;
     double square = 0, moved_dot = 0, moved_square = 0;
     SIMD_SUM(square, moved_dot, moved_square)
     BLOCK_FOR(i, width)
@@ -101,53 +275,29 @@ DEVICE void leave_norms(BLOCK_PARAM struct optimizer_step o, struct row row, con
     }
 }
 
-KERNEL(sgd, struct optimizer_step o)
+/* Block: CHUNK_COLUMNS entries, a row. Words' vectors come only at the end of a round. */
+KERNEL(optimize, struct optimizer_step o)
 {
     const struct row row = o.row[BLOCK_Z];
-    const int64_t begin = BLOCK_X * CHUNK_COLUMNS, at = BLOCK_Z * o.ld + begin;
-    const int64_t width = piece_width(o.dimension, BLOCK_X);
-    const float lr = (float)o.lr[BLOCK_Z], momentum = (float)o.momentum;
-    float *w = o.work + at, *velocity = o.moment1 ? o.moment1 + at : NULL;
-    float *u = row.agent >= 0 ? o.update + row.agent * o.ld + begin : NULL;
-    const float *before = row.agent >= 0 ? o.model + row.model * o.ld + begin : NULL, *m = row.alone ? NULL : before;
-    float *g = o.gradient + at;
-    add_proximal(BLOCK_PASS g, u, row.mu, width);
-    if (velocity) {
-        SIMD BLOCK_FOR(i, width)
-        {
-            velocity[i] = momentum * velocity[i] + g[i];
-            APPLY_STEP(-lr * velocity[i])
-        }
-    } else {
-        SIMD BLOCK_FOR(i, width) { APPLY_STEP(-lr * g[i]) }
+    const int64_t begin = BLOCK_X * CHUNK_COLUMNS, width = piece_width(o.dimension, BLOCK_X);
+    const struct span x = span_of(o, BLOCK_Z, row, begin);
+    int64_t words = 0;
+    if (o.words.done) {
+        words = smaller((int64_t)o.words.batch.vocabulary * o.words.values - begin, width);
+        words = words < 0 ? 0 : words;
+        if (is_last_step(o, row)) make_up_columns(BLOCK_PASS o, row, begin, begin + words);
     }
-    if (row.alone) follow_model(BLOCK_PASS u, w, before, width);
-    leave_norms(BLOCK_PASS o, row, u, w, before, width);
+    step_span(BLOCK_PASS o, row, span_of(o, BLOCK_Z, row, begin + words),
+              o.gradient + BLOCK_Z * o.ld + begin + words, width - words, rates_of(o, BLOCK_Z, row));
+    if (words > 0) block_sync(); /* threads wrote other entries than they will read */
+    leave_norms(BLOCK_PASS o, row, x.u, x.w, x.before, width);
 }
 
-/* Adam (Kingma and Ba, 2015, algorithm 1), as PyTorch's: the moments persist over rounds. */
-KERNEL(adam, struct optimizer_step o)
+static const char *launch_optimize(void *stream, struct optimizer_step step)
 {
-    const struct row row = o.row[BLOCK_Z];
-    const int64_t begin = BLOCK_X * CHUNK_COLUMNS, at = BLOCK_Z * o.ld + begin;
-    const int64_t width = piece_width(o.dimension, BLOCK_X);
-    float *w = o.work + at, *first = o.moment1 + at, *second = o.moment2 + at;
-    float *u = row.agent >= 0 ? o.update + row.agent * o.ld + begin : NULL;
-    const float *before = row.agent >= 0 ? o.model + row.model * o.ld + begin : NULL, *m = row.alone ? NULL : before;
-    float *g = o.gradient + at;
-    add_proximal(BLOCK_PASS g, u, row.mu, width);
-    const double t = ((double)*o.round * o.local_epochs + o.epoch) * steps_of(o, row) + o.step + 1;
-    const float rate = (float)(o.lr[BLOCK_Z] / (1 - pow(adam_beta1, t)));
-    const float scale = (float)(1 / sqrt(1 - pow(adam_beta2, t)));
-    const float b2 = (float)adam_beta2, epsilon = (float)adam_epsilon;
-    SIMD BLOCK_FOR(i, width)
-    {
-        first[i] += (float)(1 - adam_beta1) * (g[i] - first[i]);
-        second[i] = b2 * second[i] + (float)(1 - adam_beta2) * g[i] * g[i];
-        APPLY_STEP(-rate * first[i] / (sqrtf(second[i]) * scale + epsilon))
-    }
-    if (row.alone) follow_model(BLOCK_PASS u, w, before, width);
-    leave_norms(BLOCK_PASS o, row, u, w, before, width);
+    const char *error = NULL;
+    if (step.words.done) error = LAUNCH(stream, grid_of(WORD_PARTS, 1, step.rows), words_step, step);
+    return error ? error : LAUNCH(stream, grid_of(column_pieces(step.dimension), 1, step.rows), optimize, step);
 }
 
 /* Block: CHUNK_COLUMNS entries, a row. */
@@ -165,11 +315,4 @@ static const char *launch_keep_alone(void *stream, float *model, const float *wo
                                      int64_t dimension, int64_t ld)
 {
     return LAUNCH(stream, grid_of(column_pieces(dimension), 1, rows), keep_alone, model, work, row, dimension, ld);
-}
-
-static const char *launch_optimize(void *stream, struct optimizer_step step)
-{
-    const struct grid grid = grid_of(column_pieces(step.dimension), 1, step.rows);
-    if (step.moment2) return LAUNCH(stream, grid, adam, step);
-    return LAUNCH(stream, grid, sgd, step);
 }

@@ -125,6 +125,9 @@ typedef float lanes;
 typedef int lanes_int;
 DEVICE lanes lanes_load(const float *p) { return p[threadIdx.x & 31]; }
 DEVICE void lanes_store(float *p, lanes v) { p[threadIdx.x & 31] = v; }
+DEVICE void lanes_store_int(int32_t *p, lanes_int v) { p[threadIdx.x & 31] = v; }
+/* Lane i to p[i · stride]. */
+DEVICE void lanes_store_apart(float *p, int64_t stride, lanes v) { p[(threadIdx.x & 31) * stride] = v; }
 DEVICE lanes_int lanes_load_byte(const uint8_t *p) { return p[threadIdx.x & 31]; }
 DEVICE void lanes_store_byte(uint8_t *p, lanes_int v) { p[threadIdx.x & 31] = (uint8_t)v; }
 /* The first `count` lanes, the others zero. */
@@ -267,6 +270,11 @@ DEVICE lanes lanes_load_part(const float *p, int64_t count)
     return v;
 }
 DEVICE void lanes_store(float *p, lanes v) { memcpy(p, &v, sizeof v); }
+DEVICE void lanes_store_int(int32_t *p, lanes_int v) { memcpy(p, &v, sizeof v); }
+DEVICE void lanes_store_apart(float *p, int64_t stride, lanes v)
+{
+    UNROLL for (int i = 0; i < LANES; i++) p[i * stride] = v[i];
+}
 /* GCC 12 converts bytes one by one where it is left to it; hence the intrinsics. */
 DEVICE lanes_int lanes_load_byte(const uint8_t *p)
 {

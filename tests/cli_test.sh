@@ -225,4 +225,31 @@ check "and in summary.json" python3 -c '
 import json
 assert [a["faulty_rounds"]["zero"] for a in json.load(open("faulty/summary.json"))["agents"]] == [2, 2, 2]'
 
+# Sentences: files made here, an own vocabulary, vectors to begin with
+mkdir sentences
+for i in $(seq 12); do echo "film $i is bad , the story too"; done >sentences/rt-polarity.neg
+for i in $(seq 12); do echo "film $i is good , the story too"; done >sentences/rt-polarity.pos
+text=(--data-set mr --data sentences --agents 2 --rounds 1 --local-epochs 1 --device cpu --quiet)
+(echo "2 300"; for word in good bad unheard; do echo "$word$(printf ' 0.5%.0s' $(seq 300))"; done) >vectors.txt
+expect 0 'server accuracy' run "${text[@]}" --word-vectors vectors.txt --out text
+check "config.json names split, vocabulary and vectors" python3 -c '
+import json
+data = json.load(open("text/config.json"))["data"]
+assert data["mr_split"] == "shuffled" and data["vocabulary"] == 2 + 20 and data["words_with_vectors"] == 2, data'
+check "the vocabulary lies beside the models" test "$(wc -l <text/models/words.txt)" -eq 22
+expect 0 'server accuracy' run "${text[@]}" --out text --force
+check "no vectors, none named" test -z "$(grep word_vectors text/config.json)"
+expect 0 'mr-split  *published' run "${text[@]}" --mr-split published --dry-run
+refuse 2 "text_cnn takes sentences; the data set synthetic has pictures" run --model text_cnn --quiet
+refuse 2 "mlp takes pictures; the data set mr has sentences. Take text_cnn" run "${text[@]}" --model mlp
+refuse 2 "mr-split is for --data-set mr, not synthetic" run --mr-split published
+refuse 2 "word vectors are for sentences" run --word-vectors vectors.txt --quiet
+sed 's/ 0.5$//' vectors.txt >short.txt
+refuse 1 "'short.txt', line 2: 299 values; expected a word and 300 numbers" run "${text[@]}" --word-vectors short.txt
+sed 's/good/superb/; s/bad/awful/' vectors.txt >others.txt
+refuse 1 "has a vector for none of the 20 words of mr" run "${text[@]}" --word-vectors others.txt
+echo >>sentences/rt-polarity.neg
+refuse 1 "rt-polarity.neg', line 13: empty" run "${text[@]}"
+refuse 1 "no file 'trees/train.txt' in 'sentences'" run --data-set sst --data sentences --quiet
+
 finish

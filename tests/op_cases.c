@@ -376,7 +376,7 @@ static void optimizer_case(enum optimizer_kind kind, int all, int active, int64_
         memcpy(g_old, gradient, (size_t)(all * ld) * sizeof *work);
         struct optimizer_step o = {work, update, model, gradient, kind == PLAIN ? NULL : moment1,
                                    kind == ADAM ? moment2 : NULL, row, lr, round, dimension, ld, active, momentum,
-                                   batch, epochs, epoch, number, norm_partial};
+                                   batch, epochs, epoch, number, norm_partial, {0}};
         error_free(k->optimize(stream, o));
         for (int r = 0; r < all; r++) {
             const int agent = row[r].agent;
@@ -459,7 +459,7 @@ static void draw_epoch(int32_t *order, const struct row *row, int rows, const in
         while (active < rows && row[active].samples > step * batch) active++;
         if (active == 0) active = rows;
         memset(sample, 0x77, (size_t)(rows * slots) * sizeof *sample);
-        struct batch_draw d = {sample, count, row, index, round_cell, active, slots, batch, epochs, epoch, step};
+        struct batch_draw d = {sample, count, row, index, round_cell, active, slots, batch, epochs, epoch, step, 0};
         error_free(k->batch_draw(stream, d));
         for (int r = 0; r < rows; r++) {
             const int rest = row[r].samples - step * batch, want = rest < 0 ? 0 : rest < batch ? rest : batch;
@@ -930,6 +930,7 @@ int op_cases_run(const struct kernels *kernels, void *on, void (*to)(const char 
     loss_cases();
     optimizer_cases();
     batch_cases();
+    text_cases();
     server_cases();
     valuation_cases();
     coalition_cases();
@@ -966,5 +967,5 @@ uint64_t op_cases_digest(const struct kernels *kernels, void *on)
     hash = hashed(hash, v.s.model, (size_t)(2 * v.s.model_block) * sizeof(float));
     hash = hashed(hash, v.s.record, (size_t)(2 * 2 * 7) * sizeof *v.s.record);
     case_end();
-    return valuation_digest(hash);
+    return valuation_digest(text_digest(hash));
 }

@@ -9,7 +9,7 @@
 
 #include "op_cases.h"
 
-enum { GUARD = 128, GUARD_BYTE = 0xA5, MAX_BUFFERS = 96 };
+enum { GUARD = 128, GUARD_BYTE = 0xA5, MAX_BUFFERS = 192 };
 
 const struct kernels *k;
 void *stream;

@@ -47,4 +47,8 @@ void coalition_cases(void);
 /* The server step of schemes other than CGSV: tests/op_cases_schemes.c. */
 void scheme_cases(void);
 
+/* The kernels of sentences: tests/op_cases_text.c. */
+void text_cases(void);
+uint64_t text_digest(uint64_t hash);
+
 #endif

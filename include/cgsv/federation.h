@@ -21,7 +21,8 @@ extern "C" {
 typedef enum cgsv_model {
     CGSV_MODEL_MLP,       /* any input, fc1 64 tanh, fc2 */
     CGSV_MODEL_MNIST_CNN, /* 1×32×32, D = 104,242 at 10 classes */
-    CGSV_MODEL_CIFAR_CNN  /* 3×32×32, D = 121,182 at 10 classes */
+    CGSV_MODEL_CIFAR_CNN, /* 3×32×32, D = 121,182 at 10 classes */
+    CGSV_MODEL_TEXT_CNN   /* sentences, D = 300 V + 345,984 + 385 classes */
 } cgsv_model;
 
 typedef enum cgsv_partition {
@@ -62,7 +63,7 @@ typedef struct cgsv_config {
     uint64_t seed;
 } cgsv_config;
 
-/* The published settings for "mnist", "cifar10"; "synthetic" takes mnist's with
+/* The published settings for "mnist", "cifar10", "mr", "sst"; "synthetic" takes mnist's with
  * learning rate 0.15. Any other name takes the MLP.
  * Source: the paper's published code; see the README. */
 CGSV_API void cgsv_config_defaults(cgsv_config *config, const char *data_set);

@@ -45,7 +45,7 @@ cgsv_status recorder_add(struct recorder *r, int done, int stop, bool evaluated,
 cgsv_status recorder_finish(struct recorder *r, bool save_models)
 {
     if (!r->folder.path) return CGSV_OK;
-    if (save_models) TRY(run_folder_save_models(&r->folder, r->federation, r->setup.config));
+    if (save_models) TRY(run_folder_save_models(&r->folder, r->federation, &r->setup));
     return run_folder_finish(&r->folder, &r->results);
 }
 

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cgsv/cgsv.h"
 #include "cli/commands.h"
@@ -17,6 +18,7 @@
 struct run {
     struct run_options options;
     cgsv_dataset *dataset;
+    int vectors; /* words with a vector from a file */
     cgsv_device *device;
     cgsv_memory_plan plan;
     cgsv_federation *federation;
@@ -35,6 +37,18 @@ static void run_release(struct run *run)
     free(run->updates);
 }
 
+static cgsv_status load_data(struct run *run)
+{
+    const struct run_options *options = &run->options;
+    const cgsv_dataset_options with = {options->mr_split, options->config.seed};
+    TRY(cgsv_dataset_load_with(&run->dataset, run_data_set(options), options->data, &with));
+    if (!options->word_vectors) return CGSV_OK;
+    TRY(cgsv_dataset_read_vectors(run->dataset, options->word_vectors, &run->vectors));
+    if (run->vectors > 0) return CGSV_OK;
+    return error_set(CGSV_ERROR_DATA, "'%s' has a vector for none of the %d words of %s", options->word_vectors,
+                     run->dataset->vocabulary - 2, run->dataset->name);
+}
+
 static void print_start(FILE *stream, const struct run *run)
 {
     const cgsv_config *config = &run->options.config;
@@ -45,6 +59,14 @@ static void print_start(FILE *stream, const struct run *run)
             format_count(parameters, plan->parameters), config->agents, run->dataset->name,
             cgsv_partition_name(config->partition));
     fprintf(stream, "scheme  %s: %s\n", run->setup.scheme, cgsv_scheme_help(run->options.scheme));
+    if (run->dataset->vocabulary > 0) {
+        char words[FORMAT_SIZE], vectors[FORMAT_SIZE];
+        fprintf(stream, "words   V = %s", format_count(words, run->dataset->vocabulary));
+        if (run->options.word_vectors)
+            fprintf(stream, ", %s of them with a vector from %s", format_count(vectors, run->vectors),
+                    run->options.word_vectors);
+        fputc('\n', stream);
+    }
     fprintf(stream, "memory  needs %s", format_bytes(total, plan->total));
     if (plan->available > 0) fprintf(stream, " of %s free", format_bytes(available, plan->available));
     fputc('\n', stream);
@@ -80,7 +102,7 @@ static void print_plan(FILE *stream, const struct run_setup *setup)
 static cgsv_status open_inputs(struct run *run, int argc, char **argv)
 {
     struct run_options *options = &run->options;
-    TRY(cgsv_dataset_load(&run->dataset, run_data_set(options), options->data));
+    TRY(load_data(run));
     TRY(cgsv_device_open(&run->device, options->device, options->threads));
     TRY(cgsv_federation_plan(&run->plan, run->device, &options->config, run->dataset));
     run->setup = (struct run_setup){
@@ -88,6 +110,9 @@ static cgsv_status open_inputs(struct run *run, int argc, char **argv)
         .scheme = cgsv_scheme_name(options->scheme),
         .data_directory = run_data_directory(options),
         .dataset = run->dataset,
+        .mr_split = strcmp(run->dataset->name, "mr") == 0 ? cgsv_mr_split_name(options->mr_split) : NULL,
+        .word_vectors = options->word_vectors,
+        .vectors = run->vectors,
         .device = cgsv_device_describe(run->device),
         .threads = options->threads,
         .record_every = options->record_every,

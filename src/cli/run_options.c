@@ -21,6 +21,7 @@ static cgsv_status parse_data_set(void *v, const char *text)
     return name_parse(v, "data set", text, names, count);
 }
 static cgsv_status parse_format(void *v, const char *text) { return name_parse(v, "format", text, formats, FORMATS); }
+static cgsv_status parse_mr_split(void *v, const char *text) { return cgsv_mr_split_parse(v, text); }
 static cgsv_status parse_model(void *v, const char *text) { return cgsv_model_parse(v, text); }
 static cgsv_status parse_partition(void *v, const char *text) { return cgsv_partition_parse(v, text); }
 static cgsv_status parse_optimizer(void *v, const char *text) { return cgsv_optimizer_parse(v, text); }
@@ -33,6 +34,7 @@ static const char *show_data_set(const void *v)
     return names[*(const int *)v];
 }
 static const char *show_format(const void *v) { return formats[*(const int *)v]; }
+static const char *show_mr_split(const void *v) { return cgsv_mr_split_name(*(const cgsv_mr_split *)v); }
 static const char *show_model(const void *v) { return cgsv_model_name(*(const cgsv_model *)v); }
 static const char *show_partition(const void *v) { return cgsv_partition_name(*(const cgsv_partition *)v); }
 static const char *show_optimizer(const void *v) { return cgsv_optimizer_name(*(const cgsv_optimizer *)v); }
@@ -50,10 +52,15 @@ int run_options_table(struct option *table, struct run_options *o)
 
     const struct option options[] = {
         {"data-set", "dataset", OPTION_CHOICE, &o->data_set, "NAME", data,
-         .help = "synthetic (built in), mnist or cifar10",
+         .help = "synthetic (built in), mnist, cifar10, mr or sst",
          .parse = parse_data_set, .show = show_data_set},
         {"data", NULL, OPTION_STRING, &o->data, "DIR", data,
          .help = "where its files are; else $CGSV_DATA, then data/"},
+        {"mr-split", NULL, OPTION_CHOICE, &o->mr_split, "NAME", data,
+         .help = "of mr: shuffled by the seed, or published, which tests on positive sentences alone",
+         .parse = parse_mr_split, .show = show_mr_split},
+        {"word-vectors", NULL, OPTION_STRING, &o->word_vectors, "FILE", data,
+         .help = "300 values a word to begin with, in GloVe's or word2vec's text format"},
 
         {"agents", NULL, OPTION_INT, &c->agents, "N", agents, .help = "number of agents", .range = from_1},
         {"partition", NULL, OPTION_CHOICE, &c->partition, "NAME", agents,
@@ -68,7 +75,7 @@ int run_options_table(struct option *table, struct run_options *o)
         {"validation-samples", NULL, OPTION_INT, &c->validation_samples, "N", agents,
          .help = "how many of these at most are evaluated on, for speed; 0 for all", .range = from_0},
 
-        {"model", NULL, OPTION_CHOICE, &c->model, "NAME", training, .help = "mlp, mnist_cnn or cifar_cnn",
+        {"model", NULL, OPTION_CHOICE, &c->model, "NAME", training, .help = "mlp, mnist_cnn, cifar_cnn or text_cnn",
          .parse = parse_model, .show = show_model},
         {"rounds", NULL, OPTION_INT, &c->rounds, "T", training, .help = "exchanges with the server", .range = from_1},
         {"local-epochs", NULL, OPTION_INT, &c->local_epochs, "E", training,
@@ -150,6 +157,8 @@ cgsv_status run_options_parse(struct run_options *options, int argc, char **argv
     }
     TRY(options_parse(table, count, argc, argv, &help));
 
+    if (options_given(table, count, "mr-split") && strcmp(run_data_set(options), "mr") != 0)
+        return error_set(CGSV_ERROR_ARGUMENT, "--mr-split is for --data-set mr, not %s", run_data_set(options));
     if (!options->out && options->force) return error_set(CGSV_ERROR_ARGUMENT, "--force needs --out DIR");
     if (!options->out && options->save_models && options_given(table, count, "save-models"))
         return error_set(CGSV_ERROR_ARGUMENT, "--save-models needs --out DIR");

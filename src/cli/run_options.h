@@ -13,6 +13,8 @@ enum run_format { FORMAT_TEXT, FORMAT_JSON };
 struct run_options {
     int data_set;     /* see run_data_set */
     const char *data; /* NULL for the usual places */
+    cgsv_mr_split mr_split;
+    const char *word_vectors; /* a file; NULL: none */
     int scheme; /* number of the named scheme that its stages begin with */
     cgsv_config config;
     const char *device;

@@ -10,6 +10,9 @@
  * seed never meet. kernels/random.h goes on from RANDOM_SHUFFLE. */
 enum random_use { RANDOM_INIT = 1, RANDOM_PARTITION, RANDOM_SYNTHETIC, RANDOM_SHUFFLE };
 
+/* Streams of RANDOM_PARTITION. */
+enum { RANDOM_PARTITION_POOL, RANDOM_PARTITION_CLASSES, RANDOM_PARTITION_DIRICHLET, RANDOM_PARTITION_MR };
+
 /* A sequence of numbers keyed by (seed, use, stream). */
 struct random_stream {
     philox4x32_key_t key;
@@ -50,6 +53,18 @@ static inline uint32_t random_below(struct random_stream *s, uint32_t bound)
     do bits = random_bits(s);
     while (bits < reject);
     return bits % bound;
+}
+
+/* The numbers 0..n-1 in a random order (Fisher and Yates). */
+static inline void random_order(struct random_stream *s, int32_t *order, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) order[i] = (int32_t)i;
+    for (int64_t i = n - 1; i > 0; i--) {
+        const uint32_t j = random_below(s, (uint32_t)i + 1);
+        const int32_t other = order[j];
+        order[j] = order[i];
+        order[i] = other;
+    }
 }
 
 #endif

@@ -97,6 +97,19 @@ cgsv_status data_file_read(struct data_file *file, void *bytes, int64_t count)
     return CGSV_OK;
 }
 
+cgsv_status data_file_read_some(struct data_file *file, void *bytes, int64_t count, int64_t *got)
+{
+    *got = 0;
+    while (*got < count) {
+        const int64_t left = count - *got;
+        const int read = gzread(file->stream, (char *)bytes + *got, (unsigned)(left < READ_STEP ? left : READ_STEP));
+        if (read <= 0) break;
+        *got += read;
+        file->position += read;
+    }
+    return *got == count ? CGSV_OK : stream_status(file);
+}
+
 cgsv_status data_file_end(struct data_file *file)
 {
     char extra;
@@ -174,8 +187,24 @@ static cgsv_status finish(cgsv_dataset **dataset, cgsv_dataset *filled, cgsv_sta
     return status;
 }
 
-enum { SYNTHETIC, MNIST, CIFAR10, SETS };
-static const char *const set_names[SETS] = {"synthetic", "mnist", "cifar10"};
+enum { SYNTHETIC, MNIST, CIFAR10, MR, SST, SETS };
+static const char *const set_names[SETS] = {"synthetic", "mnist", "cifar10", "mr", "sst"};
+
+static const char *const mr_splits[] = {"shuffled", "published"};
+enum { MR_SPLITS = sizeof mr_splits / sizeof *mr_splits };
+
+const char *cgsv_mr_split_name(cgsv_mr_split split)
+{
+    return (int)split >= 0 && (int)split < MR_SPLITS ? mr_splits[split] : "unknown";
+}
+
+cgsv_status cgsv_mr_split_parse(cgsv_mr_split *split, const char *name)
+{
+    int index;
+    TRY(name_parse(&index, "split of mr", name, mr_splits, MR_SPLITS));
+    *split = (cgsv_mr_split)index;
+    return CGSV_OK;
+}
 
 int cgsv_dataset_names(const char *const **names)
 {
@@ -185,6 +214,13 @@ int cgsv_dataset_names(const char *const **names)
 
 cgsv_status cgsv_dataset_load(cgsv_dataset **dataset, const char *name, const char *directory)
 {
+    return cgsv_dataset_load_with(dataset, name, directory, NULL);
+}
+
+cgsv_status cgsv_dataset_load_with(cgsv_dataset **dataset, const char *name, const char *directory,
+                                   const cgsv_dataset_options *options)
+{
+    static const cgsv_dataset_options usual = {CGSV_MR_SHUFFLED, 1};
     if (!dataset || !name) return error_set(CGSV_ERROR_ARGUMENT, "cgsv_dataset_load: dataset or name is NULL");
     *dataset = NULL;
     int set;
@@ -196,7 +232,9 @@ cgsv_status cgsv_dataset_load(cgsv_dataset **dataset, const char *name, const ch
     TRY(new_dataset(&filled, name));
     cgsv_status status = set == SYNTHETIC ? synthetic_load(filled)
                          : set == MNIST   ? mnist_load(filled, directory)
-                                          : cifar_load(filled, directory, CIFAR_RECORDS);
+                         : set == CIFAR10 ? cifar_load(filled, directory, CIFAR_RECORDS)
+                         : set == MR      ? rt_polarity_load(filled, directory, options ? options : &usual)
+                                          : trees_load(filled, directory);
     return finish(dataset, filled, status);
 }
 
@@ -252,9 +290,16 @@ cgsv_status cgsv_dataset_create(cgsv_dataset **dataset, const char *name, int ch
 void cgsv_dataset_free(cgsv_dataset *dataset)
 {
     if (!dataset) return;
-    free(dataset->train.x);
-    free(dataset->train.y);
-    free(dataset->test.x);
-    free(dataset->test.y);
+    const cgsv_split *const splits[] = {&dataset->train, &dataset->test, &dataset->validation};
+    for (size_t i = 0; i < sizeof splits / sizeof *splits; i++) {
+        free(splits[i]->x);
+        free(splits[i]->token);
+        free(splits[i]->length);
+        free(splits[i]->y);
+    }
+    for (int i = 0; dataset->word && i < dataset->vocabulary; i++) free(dataset->word[i]);
+    free(dataset->word);
+    free(dataset->word_vector);
+    free(dataset->has_vector);
     free(dataset);
 }

@@ -16,9 +16,6 @@
 /* Exponent of the power-law distribution whose quantiles size the shards. */
 static const double powerlaw_exponent = 1.65911332899;
 
-/* Streams of RANDOM_PARTITION. */
-enum { STREAM_POOL, STREAM_CLASSES, STREAM_DIRICHLET };
-
 enum { DIRICHLET_ATTEMPTS = 1000 };
 
 /* Samples in the order in which they are dealt out; also sorted by class, order kept:
@@ -81,14 +78,8 @@ static cgsv_status pool_create(struct pool *pool, const cgsv_config *config, con
     if (!pool->order || !pool->by_class || !pool->class_first) return no_memory(samples);
 
     struct random_stream s;
-    random_start(&s, config->seed, RANDOM_PARTITION, STREAM_POOL);
-    for (int64_t i = 0; i < samples; i++) pool->order[i] = (int32_t)i;
-    for (int64_t i = samples - 1; i > 0; i--) { /* Fisher and Yates */
-        const uint32_t j = random_below(&s, (uint32_t)i + 1);
-        const int32_t other = pool->order[j];
-        pool->order[j] = pool->order[i];
-        pool->order[i] = other;
-    }
+    random_start(&s, config->seed, RANDOM_PARTITION, RANDOM_PARTITION_POOL);
+    random_order(&s, pool->order, samples);
 
     /* A counting sort; two ahead, so that the write positions end as the first ones. */
     int64_t *first = pool->class_first;
@@ -173,7 +164,7 @@ static cgsv_status class_imbalance(struct partition *p, const struct pool *pool,
                                c, (long long)pool->samples);
 
     struct random_stream s;
-    random_start(&s, seed, RANDOM_PARTITION, STREAM_CLASSES);
+    random_start(&s, seed, RANDOM_PARTITION, RANDOM_PARTITION_CLASSES);
     const int64_t size = pool->samples / p->agents;
     for (int i = 0; i < p->agents && status == CGSV_OK; i++) {
         int32_t *at = p->index + p->first[i], *end = at + size;
@@ -266,7 +257,7 @@ static cgsv_status dirichlet(struct partition *p, const struct pool *pool, int c
     cgsv_status status = counts && share ? CGSV_OK : no_memory(pool->samples);
 
     struct random_stream s;
-    random_start(&s, seed, RANDOM_PARTITION, STREAM_DIRICHLET);
+    random_start(&s, seed, RANDOM_PARTITION, RANDOM_PARTITION_DIRICHLET);
     int attempts = 0;
     while (status == CGSV_OK && !dirichlet_attempt(p, pool, classes, concentration, &s, counts, share))
         if (++attempts == DIRICHLET_ATTEMPTS)

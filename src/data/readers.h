@@ -16,6 +16,10 @@ cgsv_status mnist_load(cgsv_dataset *dataset, const char *directory);
 /* records: pictures per file; 10,000 in the published files, fewer in tests. */
 cgsv_status cifar_load(cgsv_dataset *dataset, const char *directory, int64_t records);
 
+/* Sentences: files as in include/cgsv/dataset.h. */
+cgsv_status rt_polarity_load(cgsv_dataset *dataset, const char *directory, const cgsv_dataset_options *options);
+cgsv_status trees_load(cgsv_dataset *dataset, const char *directory);
+
 /* Finds the first of names[] (ended by NULL) in `directory` or in its folder named
  * after the data set. The path is the caller's to free. */
 cgsv_status data_file_find(char **path, const char *set, const char *directory, const char *const *names);
@@ -35,6 +39,9 @@ struct data_file {
 cgsv_status data_file_open(struct data_file *file, const char *path, const char *set);
 cgsv_status data_file_read(struct data_file *file, void *bytes, int64_t count);
 cgsv_status data_file_end(struct data_file *file);
+
+/* Up to `count` bytes, fewer only at the end of the file: *got. */
+cgsv_status data_file_read_some(struct data_file *file, void *bytes, int64_t count, int64_t *got);
 
 /* CGSV_ERROR_DATA when `count` more bytes cannot be in a file of this size, which is to
  * be asked before a damaged header makes its reader allocate them. */

@@ -7,7 +7,7 @@
 #include "core/error.h"
 #include "core/names.h"
 
-static const char *const models[] = {"mlp", "mnist_cnn", "cifar_cnn"};
+static const char *const models[] = {"mlp", "mnist_cnn", "cifar_cnn", "text_cnn"};
 static const char *const partitions[] = {"uniform", "powerlaw", "classimbalance", "dirichlet"};
 static const char *const optimizers[] = {"sgd", "adam"};
 static const char *const decays[] = {"round", "epoch"};
@@ -50,6 +50,18 @@ void cgsv_config_defaults(cgsv_config *config, const char *data_set)
         config->lr = 0.015;
         config->lr_decay = 0.977;
         config->gamma = 0.15;
+        return;
+    }
+    const bool mr = strcmp(data_set, "mr") == 0;
+    if (mr || strcmp(data_set, "sst") == 0) {
+        config->model = CGSV_MODEL_TEXT_CNN;
+        config->samples_per_agent = 0;
+        config->validation_fraction = 0; /* a split of its own */
+        config->optimizer = CGSV_OPTIMIZER_ADAM;
+        config->batch = mr ? 128 : 256;
+        config->lr = mr ? 5e-5 : 1e-4;
+        config->lr_decay = 0.977;
+        config->gamma = 1;
         return;
     }
     config->lr = 0.15;

@@ -28,7 +28,7 @@ static cgsv_status gather_agents(cgsv_fleet *f)
 cgsv_status cgsv_fleet_evaluate(cgsv_fleet *f)
 {
     const struct device_backend *backend = f->device->backend;
-    const struct sample_set test = {f->test_x, f->test_y, NULL, f->test_samples};
+    const struct sample_set test = {{f->test_x, f->test_token, f->test_length, f->test_y}, NULL, f->test_samples};
     TRY(backend->phase(f->device, PHASE_EVALUATION));
     TRY(evaluate_models(f, f->test_sums, f->models, fleet_models(f), test));
     TRY(gather_twins(f));

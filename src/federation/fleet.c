@@ -5,6 +5,7 @@
 #include "federation/config.h"
 #include "federation/internal.h"
 #include "federation/scheme.h"
+#include "federation/sentences.h"
 
 static struct server_sizes server_sizes_of(const cgsv_fleet *f, int64_t *tensor_begin)
 {
@@ -18,6 +19,20 @@ static struct server_sizes server_sizes_of(const cgsv_fleet *f, int64_t *tensor_
 }
 
 static int moments_of(const cgsv_config *c) { return c->optimizer == CGSV_OPTIMIZER_ADAM ? 2 : c->momentum > 0; }
+
+/* Steps of a round at most: of an agent that has all samples. */
+static size_t round_steps(const cgsv_fleet *f, int64_t samples)
+{
+    return (size_t)f->config.local_epochs * (size_t)((samples + f->config.batch - 1) / f->config.batch);
+}
+
+/* Which steps every word has been through. */
+static size_t word_bytes(const cgsv_fleet *f, const cgsv_dataset *data)
+{
+    const size_t V = (size_t)f->model.text.vocabulary;
+    if (V == 0) return 0;
+    return (size_t)fleet_rows(f) * (V * sizeof *f->words.done + 2 * round_steps(f, data->train.samples) * sizeof *f->words.rate);
+}
 
 static int64_t index_bytes(const cgsv_fleet *f, const cgsv_dataset *data)
 {
@@ -35,12 +50,13 @@ static cgsv_status plan_for(cgsv_memory_plan *plan, cgsv_fleet *f, const cgsv_co
     const struct model *model = &f->model;
     int64_t tensor_begin[MAX_TENSORS + 1];
     TRY(members_create(f, configs, count));
-    TRY(model_create(&f->model, c->model, data->channels, data->height, data->width, data->classes));
+    TRY(model_create_for(&f->model, c->model, data, EVALUATION_BATCH, c->batch));
     const int models = fleet_models(f), twins = fleet_twins(f), most = models > twins ? models : twins;
     f->evaluation_rows = most < EVALUATION_ROWS ? most : EVALUATION_ROWS;
     const struct server_sizes sizes = server_sizes_of(f, tensor_begin);
     const size_t row = (size_t)model->row_stride * sizeof(float), R = (size_t)fleet_rows(f);
-    const size_t sample = (size_t)model->features * sizeof(float) + sizeof(int32_t);
+    const size_t sentence = model->text.vocabulary > 0 ? ((size_t)data->width + 1) * sizeof(int32_t) : 0;
+    const size_t sample = (size_t)model->features * sizeof(float) + sentence + sizeof(int32_t);
     memset(plan, 0, sizeof *plan);
     plan->parameters = model->parameters;
     plan->row_stride = model->row_stride;
@@ -48,7 +64,7 @@ static cgsv_status plan_for(cgsv_memory_plan *plan, cgsv_fleet *f, const cgsv_co
     plan->models = (size_t)models * row;
     plan->updates = (size_t)(f->federations * f->agents) * row;
     plan->training = 2 * R * row;
-    plan->optimizer = (size_t)moments_of(c) * R * row;
+    plan->optimizer = (size_t)moments_of(c) * R * row + word_bytes(f, data);
     plan->activations = groups_bytes(f) +
                         workspace_bytes(f->device, model, f->evaluation_rows, 1, EVALUATION_BATCH, false);
     plan->data = (size_t)(data->train.samples + data->test.samples) * sample + (size_t)index_bytes(f, data) +
@@ -104,12 +120,14 @@ static cgsv_status upload_index(cgsv_fleet *f)
     return CGSV_OK;
 }
 
-static cgsv_status allocate(cgsv_fleet *f, const cgsv_dataset *data)
+/* `tested`: the test split in the order in which it is evaluated. */
+static cgsv_status allocate(cgsv_fleet *f, const cgsv_dataset *data, const cgsv_split *tested)
 {
     const size_t FN = (size_t)f->federations * (size_t)f->agents, R = (size_t)f->rows;
     const size_t models = (size_t)fleet_models(f), twins = (size_t)fleet_twins(f);
     const size_t row = (size_t)f->model.row_stride * sizeof(float), picture = (size_t)f->model.features * sizeof(float);
     const size_t train = (size_t)data->train.samples, test = (size_t)data->test.samples;
+    const size_t words = f->model.text.vocabulary > 0 ? sizeof(int32_t) : 0;
     const int moments = moments_of(&f->config);
     const struct {
         void **memory;
@@ -130,14 +148,46 @@ static cgsv_status allocate(cgsv_fleet *f, const cgsv_dataset *data)
         {(void **)&f->test_sums, NULL, (models + twins + FN) * sizeof *f->test_sums},
         {(void **)&f->train_x, data->train.x, train * picture},
         {(void **)&f->train_y, data->train.y, train * sizeof *f->train_y},
-        {(void **)&f->test_x, data->test.x, test * picture},
-        {(void **)&f->test_y, data->test.y, test * sizeof *f->test_y},
+        {(void **)&f->test_x, tested->x, test * picture},
+        {(void **)&f->test_y, tested->y, test * sizeof *f->test_y},
+        {(void **)&f->train_token, data->train.token, train * words * (size_t)data->width},
+        {(void **)&f->train_length, data->train.length, train * words},
+        {(void **)&f->test_token, tested->token, test * words * (size_t)data->width},
+        {(void **)&f->test_length, tested->length, test * words},
     };
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         if (arrays[i].bytes) TRY(allocate_and_fill(f, arrays[i].memory, arrays[i].from, arrays[i].bytes));
     TRY(upload_index(f));
     TRY(groups_create(f));
     return workspace_create(&f->evaluation, f->device, &f->model, f->evaluation_rows, 1, EVALUATION_BATCH, false);
+}
+
+/* No word has had a gradient yet. */
+static cgsv_status allocate_words(cgsv_fleet *f, const cgsv_dataset *data)
+{
+    const struct device_backend *backend = f->device->backend;
+    const size_t counts = (size_t)f->rows * (size_t)f->model.text.vocabulary, steps = round_steps(f, data->train.samples);
+    const size_t rates = (size_t)f->rows * steps * sizeof *f->words.rate;
+    int32_t *none = malloc(counts * sizeof *none);
+    if (!none) return error_set(CGSV_ERROR_MEMORY, "no memory for %zu counts of steps", counts);
+    memset(none, 0xff, counts * sizeof *none); /* -1 */
+    f->words.most = (int)steps;
+    f->words.values = CGSV_WORD_VALUES;
+    cgsv_status status = allocate_and_fill(f, (void **)&f->words.done, none, counts * sizeof *none);
+    free(none);
+    TRY(status);
+    TRY(backend->allocate(f->device, (void **)&f->words.rate, rates));
+    return backend->allocate(f->device, (void **)&f->words.scale, rates);
+}
+
+static cgsv_status allocate_sentences(cgsv_fleet *f, const cgsv_dataset *data)
+{
+    cgsv_split sorted;
+    TRY(allocate_words(f, data));
+    cgsv_status status = sentences_sort(&sorted, &data->test, data->width);
+    if (status == CGSV_OK) status = allocate(f, data, &sorted);
+    sentences_free(&sorted);
+    return status;
 }
 
 static void fill_tables(const cgsv_fleet *f, struct mechanism *mechanism, double *share)
@@ -176,7 +226,7 @@ static cgsv_status make_server(cgsv_fleet *f)
 }
 
 /* The same start for a federation's server, agents and twins: it depends on the seed alone. */
-static cgsv_status start_models(cgsv_fleet *f)
+static cgsv_status start_models(cgsv_fleet *f, const cgsv_dataset *data)
 {
     const int64_t ld = f->model.row_stride;
     const size_t bytes = (size_t)f->model.parameters * sizeof(float);
@@ -186,8 +236,10 @@ static cgsv_status start_models(cgsv_fleet *f)
     for (int m = 0; m < f->federations; m++) {
         const cgsv_federation *member = &f->federation[m];
         const struct twin_set *twins = member->twins >= 0 ? &f->twins[member->twins] : NULL;
-        if (m == 0 || member->config.seed != member[-1].config.seed)
+        if (m == 0 || member->config.seed != member[-1].config.seed) {
             model_initialise(&f->model, w, member->config.seed);
+            model_set_vectors(&f->model, w, data);
+        }
         for (int i = 0; i <= f->agents && status == CGSV_OK; i++)
             status = f->device->backend->upload(f->device, f->models + (m * (f->agents + 1) + i) * ld, w, bytes);
         for (int i = 0; i < f->agents && twins && twins->member == m && status == CGSV_OK; i++)
@@ -210,11 +262,11 @@ static cgsv_status build(cgsv_fleet *f, const cgsv_config *configs, int count, c
     memcpy(f->train_labels, data->train.y, labels);
     TRY(members_split(f, data));
     TRY(members_make_rows(f));
-    TRY(allocate(f, data));
+    TRY(f->model.text.vocabulary > 0 ? allocate_sentences(f, data) : allocate(f, data, &data->test));
     TRY(validation_create(f));
     TRY(make_server(f));
     TRY(scores_create(f));
-    TRY(start_models(f));
+    TRY(start_models(f, data));
     return f->device->backend->phase(f->device, PHASE_IDLE);
 }
 
@@ -242,7 +294,9 @@ void cgsv_fleet_free(cgsv_fleet *f)
     backend->sync(f->device);
     void *all[] = {f->device_row, f->models, f->updates,    f->work,      f->gradient, f->moment1,
                    f->moment2,    f->lr,     f->train_loss, f->round,     f->train_sums, f->test_sums,
-                   f->train_x,    f->test_x, f->train_y,    f->test_y,    f->index};
+                   f->train_x,    f->test_x, f->train_y,    f->test_y,    f->index,
+                   f->train_token, f->train_length, f->test_token, f->test_length,
+                   f->words.done, f->words.rate, f->words.scale};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) backend->release(f->device, all[i]);
     groups_free(f);
     workspace_free(&f->evaluation, f->device);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "federation/internal.h"
+#include "federation/sentences.h"
 
 /* Rows are most samples first, so these are the longest. */
 static int rows_together(const cgsv_fleet *f)
@@ -78,16 +79,14 @@ int group_active(const cgsv_fleet *f, const struct group *g, int step)
 
 cgsv_status group_batches(cgsv_fleet *f, const struct group *g, int epoch, int step, int rows)
 {
-    const struct kernels *k = g->device->kernels;
-    const struct workspace *ws = g->workspace;
-    LAUNCHED(g->device, k->batch_draw(g->device->stream,
-                                      (struct batch_draw){.sample = ws->sample, .count = ws->count,
-                                                          .row = f->device_row + g->first, .index = f->index,
-                                                          .round = f->round, .rows = rows,
-                                                          .slots = ws->blocks * ws->slots, .batch = f->config.batch,
-                                                          .local_epochs = f->config.local_epochs,
-                                                          .epoch = epoch, .step = step}));
-    LAUNCHED(g->device, k->batch_gather(g->device->stream, ws->input, ws->label, f->train_x, f->train_y, ws->sample,
-                                        f->model.features, rows * ws->blocks, ws->slots));
-    return CGSV_OK;
+    struct workspace *ws = g->workspace;
+    const int bucket = f->model.text.vocabulary > 0 ? SENTENCE_BUCKET : 0;
+    LAUNCHED(g->device, g->device->kernels->batch_draw(
+                            g->device->stream,
+                            (struct batch_draw){.sample = ws->sample, .count = ws->count, .row = f->device_row + g->first,
+                                                .index = f->index, .round = f->round, .rows = rows,
+                                                .slots = ws->blocks * ws->slots, .batch = f->config.batch,
+                                                .local_epochs = f->config.local_epochs, .epoch = epoch, .step = step,
+                                                .bucket = bucket}));
+    return workspace_gather(&f->model, g->device, ws, train_samples(f), rows);
 }

@@ -59,12 +59,14 @@ struct cgsv_fleet {
     float *work;           /* [R][ld] */
     float *gradient;       /* [R][ld]; between rounds, scratch */
     float *moment1, *moment2;
+    struct word_steps words; /* of sentences; its batch is the training's */
     double *lr;            /* [R] */
     double *train_loss;    /* [F N] */
     int *round;            /* rounds done, on the device */
     struct loss_sums *train_sums; /* [R] */
 
     float *train_x, *test_x;
+    int32_t *train_token, *train_length, *test_token, *test_length; /* sentences, in place of x */
     int32_t *train_y, *test_y;
     int32_t *index; /* of all splits, one after the other */
     int64_t test_samples;
@@ -90,6 +92,11 @@ static inline int fleet_models(const cgsv_fleet *f) { return f->federations * (f
 static inline int fleet_twins(const cgsv_fleet *f) { return f->twin_sets * f->agents; }
 static inline int fleet_agents(const cgsv_fleet *f) { return f->federations * f->agents; }
 static inline int fleet_rows(const cgsv_fleet *f) { return fleet_agents(f) + fleet_twins(f); }
+
+static inline struct samples train_samples(const cgsv_fleet *f)
+{
+    return (struct samples){f->train_x, f->train_token, f->train_length, f->train_y};
+}
 
 /* Checks configs[count] and that a fleet may hold them all, and finds out which share splits
  * and twins. Errors leave it to be freed with members_free. */

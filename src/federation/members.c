@@ -7,6 +7,7 @@
 #include "federation/config.h"
 #include "federation/internal.h"
 #include "federation/scheme.h"
+#include "federation/sentences.h"
 
 enum { MOST_FEDERATIONS = 10000 };
 
@@ -108,6 +109,7 @@ cgsv_status members_split(cgsv_fleet *f, const cgsv_dataset *data)
         struct split *split = &f->split[s];
         TRY(partition_create(&split->partition, &f->federation[split->member].config, data->train.y,
                              data->train.samples, data->classes));
+        if (data->vocabulary > 0) TRY(sentences_sort_shards(&split->partition, data->train.length));
         split->first = first;
         first += split->partition.first[f->agents];
     }

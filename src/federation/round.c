@@ -3,6 +3,18 @@
  * so that a GPU records the round once and replays it. */
 #include "federation/internal.h"
 #include "federation/scheme.h"
+#include "federation/sentences.h"
+
+static struct word_steps words_of(const cgsv_fleet *f, const struct group *g)
+{
+    struct word_steps words = f->words;
+    if (!words.done) return words;
+    words.done += (int64_t)g->first * f->model.text.vocabulary;
+    words.rate += (int64_t)g->first * words.most;
+    words.scale += (int64_t)g->first * words.most;
+    words.batch = g->workspace->text;
+    return words;
+}
 
 static cgsv_status training_step(cgsv_fleet *f, const struct group *g, int epoch, int step)
 {
@@ -10,26 +22,30 @@ static cgsv_status training_step(cgsv_fleet *f, const struct group *g, int epoch
     const struct kernels *k = device->kernels;
     struct workspace *ws = g->workspace;
     const struct model *model = &f->model;
+    const struct row *row = f->device_row + g->first;
     const int rows = group_active(f, g, step);
     const int64_t ld = model->row_stride, input_stride = model->features * ws->blocks * ws->slots;
-    float *work = group_part(g, f->work, ld), *gradient = group_part(g, f->gradient, ld);
+    const struct optimizer_step optimizer = {.work = group_part(g, f->work, ld), .update = f->updates,
+                                             .model = f->models, .gradient = group_part(g, f->gradient, ld),
+                                             .moment1 = group_part(g, f->moment1, ld),
+                                             .moment2 = group_part(g, f->moment2, ld), .row = row,
+                                             .lr = f->lr + g->first, .round = f->round,
+                                             .dimension = model->parameters, .ld = ld, .rows = rows,
+                                             .momentum = f->config.momentum, .batch = f->config.batch,
+                                             .local_epochs = f->config.local_epochs, .epoch = epoch, .step = step,
+                                             .norm_partial = f->server.norm_partial, .words = words_of(f, g)};
 
     TRY(group_batches(f, g, epoch, step, rows));
-    TRY(model_forward(model, device, ws, work, ld, input_stride, rows));
+    if (model->text.dropout > 0)
+        ws->dropout = (struct dropout_step){.row = row, .round = f->round, .rate = model->text.dropout,
+                                            .batch = f->config.batch, .local_epochs = f->config.local_epochs,
+                                            .epoch = epoch, .step = step};
+    if (optimizer.words.done) LAUNCHED(device, k->words_make_up(device->stream, optimizer));
+    TRY(model_forward(model, device, ws, optimizer.work, ld, input_stride, rows));
     LAUNCHED(device, k->loss(device->stream, ws->delta[0], f->train_sums + g->first, ws->out[model->layers - 1],
                              ws->label, ws->count, 0, model->classes, rows, ws->blocks, ws->slots));
-    TRY(model_backward(model, device, ws, gradient, work, ld, input_stride, rows));
-    LAUNCHED(device, k->optimize(device->stream,
-                                 (struct optimizer_step){.work = work, .update = f->updates, .model = f->models,
-                                                         .gradient = gradient,
-                                                         .moment1 = group_part(g, f->moment1, ld),
-                                                         .moment2 = group_part(g, f->moment2, ld),
-                                                         .row = f->device_row + g->first, .lr = f->lr + g->first,
-                                                         .round = f->round, .dimension = model->parameters,
-                                                         .ld = ld, .rows = rows, .momentum = f->config.momentum,
-                                                         .batch = f->config.batch,
-                                                         .local_epochs = f->config.local_epochs, .epoch = epoch,
-                                                         .step = step, .norm_partial = f->server.norm_partial}));
+    TRY(model_backward(model, device, ws, optimizer.gradient, optimizer.work, ld, input_stride, rows));
+    LAUNCHED(device, k->optimize(device->stream, optimizer));
     return CGSV_OK;
 }
 
@@ -52,6 +68,8 @@ static cgsv_status local_training(cgsv_fleet *f)
     LAUNCHED(device, k->round_begin(device->stream, f->work, f->updates, f->models, f->train_sums, f->device_row,
                                     f->rows, f->model.parameters, f->model.row_stride));
     TRY(scores_losses(f));
+    if (f->model.text.vocabulary > 0)
+        LAUNCHED(device, k->words_begin(device->stream, f->words.done, (int64_t)f->rows * f->model.text.vocabulary));
     TRY(groups_run(f, train_group));
     LAUNCHED(device, k->loss_means(device->stream, NULL, f->train_loss, f->train_sums, f->device_row, f->rows));
     if (f->needs & NEEDS_ALONE)

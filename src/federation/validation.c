@@ -11,8 +11,7 @@ cgsv_status evaluate_rows(cgsv_device *device, const struct model *model, struct
     for (int64_t first = 0; first < set.samples; first += batch) {
         const int n = (int)(set.samples - first < batch ? set.samples - first : batch);
         LAUNCHED(device, k->batch_range(device->stream, ws->sample, set.index, (int32_t)first, n, batch));
-        LAUNCHED(device, k->batch_gather(device->stream, ws->input, ws->label, set.x, set.y, ws->sample,
-                                         model->features, ws->blocks, ws->slots));
+        TRY(workspace_gather(model, device, ws, set.split, 1));
         TRY(model_forward(model, device, ws, w, stride, 0, rows));
         LAUNCHED(device, k->loss(device->stream, NULL, sums, ws->out[model->layers - 1], ws->label, NULL, n,
                                  model->classes, rows, ws->blocks, ws->slots));
@@ -82,7 +81,7 @@ struct sample_set validation_set(const cgsv_federation *m)
 {
     const cgsv_fleet *f = m->fleet;
     const struct split *split = &f->split[m->split];
-    return (struct sample_set){f->train_x, f->train_y,
+    return (struct sample_set){train_samples(f),
                                f->validation.index ? f->validation.index + split->validation_first : NULL,
                                split->partition.validation_samples};
 }
@@ -116,6 +115,7 @@ static cgsv_status group_losses(cgsv_fleet *f, const struct group *g)
 {
     const struct model *model = &f->model;
     struct workspace *ws = g->workspace;
+    ws->dropout.row = NULL;
     for (int step = 0; step < f->steps[g->first]; step++) {
         const int rows = group_active(f, g, step);
         TRY(group_batches(f, g, 0, step, rows));

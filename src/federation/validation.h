@@ -9,8 +9,7 @@
 
 /* Samples of a split, all on the device. */
 struct sample_set {
-    const float *x;       /* [split][features] */
-    const int32_t *y;     /* [split] */
+    struct samples split;
     const int32_t *index; /* [samples] numbers of samples in the split; NULL: the split's first */
     int64_t samples;
 };

@@ -16,11 +16,11 @@ static const char rounds_header[] =
     "distance_last_layer,server_norm,train_loss,test_loss,test_accuracy,standalone_loss,standalone_accuracy,fault,"
     "local_loss,local_accuracy";
 
-/* "server.safetensors", "agent_007.safetensors", "standalone_1234.safetensors" */
+/* "server.safetensors", "agent_007.safetensors", "standalone_1234.safetensors", "words.txt" */
 static bool is_model_name(const char *name)
 {
-    return strcmp(name, "server.safetensors") == 0 || output_is_numbered(name, "agent_") ||
-           output_is_numbered(name, "standalone_");
+    return strcmp(name, "server.safetensors") == 0 || strcmp(name, "words.txt") == 0 ||
+           output_is_numbered(name, "agent_") || output_is_numbered(name, "standalone_");
 }
 
 static bool is_updates_name(const char *name) { return output_is_numbered(name, "round_"); }
@@ -150,9 +150,24 @@ static cgsv_status save_model(const char *models, const char *name, cgsv_federat
     return status;
 }
 
-cgsv_status run_folder_save_models(const struct run_folder *folder, cgsv_federation *federation,
-                                   const cgsv_config *config)
+static cgsv_status save_words(const char *models, const cgsv_dataset *dataset)
 {
+    struct file_writer file;
+    char *path;
+    TRY(file_join(&path, models, "words.txt"));
+    cgsv_status status = file_begin(&file, path);
+    free(path);
+    for (int i = 0; i < dataset->vocabulary && status == CGSV_OK; i++) {
+        status = file_write(&file, dataset->word[i], strlen(dataset->word[i]));
+        if (status == CGSV_OK) status = file_write(&file, "\n", 1);
+    }
+    return status == CGSV_OK ? file_commit(&file) : status;
+}
+
+cgsv_status run_folder_save_models(const struct run_folder *folder, cgsv_federation *federation,
+                                   const struct run_setup *setup)
+{
+    const cgsv_config *config = setup->config;
     char *models, name[64];
     TRY(file_join(&models, folder->path, "models"));
     cgsv_status status = file_make_folder(models);
@@ -164,6 +179,7 @@ cgsv_status run_folder_save_models(const struct run_folder *folder, cgsv_federat
         if (status == CGSV_OK && config->standalone)
             status = save_model(models, name, federation, CGSV_STANDALONE, i);
     }
+    if (status == CGSV_OK && setup->dataset->vocabulary > 0) status = save_words(models, setup->dataset);
     free(models);
     return status;
 }

@@ -6,7 +6,8 @@
  *   server.csv     one row per evaluation: round, loss, accuracy
  *   summary.json   results per agent, fairness, seconds
  *   models/        agent_000.safetensors …, standalone_000.safetensors …,
- *                  server.safetensors
+ *                  server.safetensors; words.txt beside models of sentences: the vocabulary,
+ *                  a word a line, the first is number 0
  *   updates/       round_0001.safetensors …, of recorded rounds: "updates", agents x parameters */
 #ifndef IO_RUN_FOLDER_H
 #define IO_RUN_FOLDER_H
@@ -53,7 +54,7 @@ cgsv_status run_folder_save_updates(const struct run_folder *folder, int round, 
                                     const float *updates);
 
 cgsv_status run_folder_save_models(const struct run_folder *folder, cgsv_federation *federation,
-                                   const cgsv_config *config);
+                                   const struct run_setup *setup);
 
 /* Closes the tables and writes summary.json, whose presence means that the run is
  * complete. */

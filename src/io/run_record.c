@@ -68,6 +68,11 @@ static bool add_data(cJSON *root, const struct run_setup *setup)
     const cgsv_dataset *dataset = setup->dataset;
     const int64_t shape[] = {dataset->channels, dataset->height, dataset->width};
     cJSON *to = cJSON_AddObjectToObject(root, "data");
+    if (setup->mr_split && !json_add_text(to, "mr_split", setup->mr_split)) return false;
+    if (dataset->vocabulary > 0 && !cJSON_AddNumberToObject(to, "vocabulary", dataset->vocabulary)) return false;
+    if (setup->word_vectors && !(json_add_text(to, "word_vectors", setup->word_vectors) &&
+                                 cJSON_AddNumberToObject(to, "words_with_vectors", setup->vectors)))
+        return false;
     return json_add_text(to, "set", dataset->name) && json_add_text(to, "directory", setup->data_directory) &&
            cJSON_AddNumberToObject(to, "train_samples", (double)dataset->train.samples) &&
            cJSON_AddNumberToObject(to, "test_samples", (double)dataset->test.samples) &&

@@ -10,6 +10,9 @@ struct run_setup {
     const char *scheme;         /* that its stages began with */
     const char *data_directory; /* NULL for the built-in set */
     const cgsv_dataset *dataset;
+    const char *mr_split;       /* NULL for other sets */
+    const char *word_vectors;   /* the file that words' vectors began with; NULL: none */
+    int vectors;                /* words that had one */
     const cgsv_device_info *device;
     int threads; /* as asked for: 0 for all */
     int record_every; /* rounds between two whose updates are recorded; 0: none */

@@ -40,6 +40,31 @@ static void place(struct layout *layout, void **memory, int64_t count, size_t si
         layout->status = layout->device->backend->allocate(layout->device, memory, bytes);
 }
 
+static void place_text(struct layout *layout, struct workspace *ws, const struct model *model, int rows,
+                       int input_rows, bool training)
+{
+    const struct text_shape *t = &model->text;
+    const int64_t all = rows * slots_of(ws), filters = model->layer[0].units;
+    ws->text.vocabulary = t->vocabulary;
+    ws->text.row_words = t->row_words;
+    ws->text.longest = (int)larger(t->row_words, TEXT_KERNEL);
+    ws->text.most_words = t->most_words[training];
+    ws->text.one_batch = input_rows == 1;
+    ws->text.blocks = ws->blocks;
+    ws->text.slots = ws->slots;
+    const int64_t words = (int64_t)rows * ws->text.most_words;
+    place(layout, (void **)&ws->text.word, (int64_t)input_rows * ws->text.most_words, sizeof(int32_t));
+    place(layout, (void **)&ws->text.words, input_rows, sizeof(int32_t));
+    place(layout, (void **)&ws->text.place, input_rows * slots_of(ws) * ws->text.longest, sizeof(int32_t));
+    place(layout, (void **)&ws->text.width, input_rows, sizeof(int32_t));
+    place(layout, (void **)&ws->text.mark, (int64_t)input_rows * t->vocabulary, sizeof(int32_t));
+    place(layout, (void **)&ws->scratch.vector, words * CGSV_WORD_VALUES, sizeof(float));
+    place(layout, (void **)&ws->scratch.part, words * TEXT_KERNEL * filters, sizeof(float));
+    if (!training) return;
+    place(layout, (void **)&ws->scratch.winner, all * filters, sizeof(int32_t));
+    place(layout, (void **)&ws->scratch.position, all * ws->text.longest * CGSV_WORD_VALUES, sizeof(float));
+}
+
 static void walk(struct layout *layout, struct workspace *ws, const struct model *model, int rows, int input_rows,
                  bool training)
 {
@@ -49,6 +74,7 @@ static void walk(struct layout *layout, struct workspace *ws, const struct model
     place(layout, (void **)&ws->label, inputs, sizeof(int32_t));
     place(layout, (void **)&ws->sample, inputs, sizeof(int32_t));
     place(layout, (void **)&ws->count, input_rows, sizeof(int32_t));
+    if (model->text.vocabulary > 0) place_text(layout, ws, model, rows, input_rows, training);
     for (int i = 0; i < model->layers; i++) {
         const struct layer *layer = &model->layer[i];
         const int64_t size = output_size(layer);
@@ -98,7 +124,9 @@ cgsv_status workspace_create(struct workspace *workspace, cgsv_device *device, c
 void workspace_free(struct workspace *ws, cgsv_device *device)
 {
     void *all[] = {ws->input,        ws->label,     ws->sample,     ws->count,      ws->delta[0],  ws->delta[1],
-                   ws->conv.samples, ws->conv.taps, ws->conv.value, ws->conv.patch, ws->conv.count};
+                   ws->conv.samples, ws->conv.taps, ws->conv.value, ws->conv.patch, ws->conv.count,
+                   ws->text.word,    ws->text.words, ws->text.place, ws->text.width, ws->text.mark,
+                   ws->scratch.vector, ws->scratch.part, ws->scratch.winner, ws->scratch.position};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) device->backend->release(device, all[i]);
     for (int i = 0; i < MAX_LAYERS; i++) {
         device->backend->release(device, ws->out[i]);
@@ -115,6 +143,50 @@ static const float *input_of(const struct model *model, const struct workspace *
     return i == 0 ? ws->input : ws->out[i - 1];
 }
 
+cgsv_status workspace_gather(const struct model *model, cgsv_device *device, struct workspace *ws,
+                             struct samples from, int batches)
+{
+    const struct kernels *k = device->kernels;
+    if (model->text.vocabulary > 0)
+        return device_launched(device, k->text_gather(device->stream, ws->text, ws->label, from.token, from.length,
+                                                      from.label, ws->sample, batches));
+    return device_launched(device, k->batch_gather(device->stream, ws->input, ws->label, from.x, from.label,
+                                                   ws->sample, model->features, batches * ws->blocks, ws->slots));
+}
+
+/* Different words in the largest of the batches, or a bound where the host cannot see them. */
+static int words_of(const cgsv_device *device, const struct workspace *ws, int batches)
+{
+    if (!device->backend->shares_memory) return ws->text.most_words;
+    int most = 1;
+    for (int i = 0; i < batches; i++) most = (int)larger(most, ws->text.words[i]);
+    return most;
+}
+
+/* See kernels/text.cu. */
+static cgsv_status forward_text(const struct model *model, cgsv_device *device, struct workspace *ws, const float *w,
+                                int64_t w_stride, int rows)
+{
+    const struct kernels *k = device->kernels;
+    const struct layer *layer = &model->layer[0];
+    const int E = layer->channels, words = words_of(device, ws, ws->text.one_batch ? 1 : rows);
+    const int64_t tap = (int64_t)ws->text.most_words * layer->units;
+    LAUNCHED(device, k->word_gather(device->stream, ws->scratch.vector, w + model->text.embedding, w_stride, ws->text,
+                                    E, rows, words));
+    for (int i = 0; i < layer->kernel; i++)
+        TRY(device->backend->multiply(
+            device, &(struct product){.c = ws->scratch.part + i * tap, .a = ws->scratch.vector,
+                                      .b = w + layer->weight + i * E, .transpose_b = true, .m = words,
+                                      .n = layer->units, .k = E, .lda = E, .ldb = layer->kernel * E,
+                                      .ldc = layer->units, .stride_a = (int64_t)ws->text.most_words * E,
+                                      .stride_b = w_stride, .stride_c = layer->kernel * tap, .batch = rows}));
+    LAUNCHED(device, k->max_over_time(device->stream, ws->out[0], ws->scratch.winner, ws->scratch.part,
+                                      w + layer->bias, w_stride, ws->text, layer->units, rows));
+    if (!ws->dropout.row) return CGSV_OK;
+    return device_launched(device, k->dropout(device->stream, ws->out[0], ws->dropout, layer->units, rows, ws->blocks,
+                                              ws->slots));
+}
+
 cgsv_status model_forward(const struct model *model, cgsv_device *device, struct workspace *ws, const float *w,
                           int64_t w_stride, int64_t input_stride, int rows)
 {
@@ -124,6 +196,10 @@ cgsv_status model_forward(const struct model *model, cgsv_device *device, struct
         const struct layer *layer = &model->layer[i];
         int64_t stride;
         const float *x = input_of(model, ws, i, &stride, input_stride);
+        if (layer->kind == LAYER_TEXT) {
+            TRY(forward_text(model, device, ws, w, w_stride, rows));
+            continue;
+        }
         if (layer->kind == LAYER_CONV_POOL) {
             LAUNCHED(device, k->conv_pool_forward(device->stream, ws->out[i], ws->winner[i], x, stride,
                                                   w + layer->weight, w + layer->bias, w_stride,
@@ -143,6 +219,20 @@ cgsv_status model_forward(const struct model *model, cgsv_device *device, struct
     return CGSV_OK;
 }
 
+/* Gradients of the words' vectors and the convolutions over them. */
+static cgsv_status backward_text(const struct model *model, cgsv_device *device, struct workspace *ws,
+                                 float *gradient, const float *w, int64_t w_stride, int rows, const float *delta)
+{
+    const struct layer *layer = &model->layer[0];
+    const struct text_gradients gradients = {.weight_gradient = gradient + layer->weight,
+                                             .embedding_gradient = gradient + model->text.embedding,
+                                             .position = ws->scratch.position, .delta = delta,
+                                             .winner = ws->scratch.winner, .vector = ws->scratch.vector,
+                                             .weight = w + layer->weight, .w_stride = w_stride,
+                                             .filters = layer->units, .values = layer->channels};
+    return device_launched(device, device->kernels->text_gradients(device->stream, gradients, ws->text, rows));
+}
+
 /* Weight gradient of layer i from `delta`, the gradient before its activation; and, for
  * all but the first layer, the gradient of its input in `next`. */
 static cgsv_status backward_layer(const struct model *model, cgsv_device *device, struct workspace *ws,
@@ -154,6 +244,7 @@ static cgsv_status backward_layer(const struct model *model, cgsv_device *device
     const int S = ws->slots;
     int64_t stride;
     const float *x = input_of(model, ws, i, &stride, input_stride);
+    if (layer->kind == LAYER_TEXT) return backward_text(model, device, ws, gradient, w, w_stride, rows, delta);
     if (layer->kind == LAYER_CONV_POOL) {
         const struct conv_gradients gradients = {.weight_gradient = gradient + layer->weight,
                                                  .x_gradient = i == 0 ? NULL : next,
@@ -188,6 +279,9 @@ cgsv_status model_backward(const struct model *model, cgsv_device *device, struc
     float *delta = ws->delta[0], *next = ws->delta[1];
     for (int i = model->layers - 1; i >= 0; i--) {
         const struct layer *layer = &model->layer[i];
+        if (layer->kind == LAYER_TEXT && ws->dropout.row)
+            LAUNCHED(device, device->kernels->dropout(device->stream, delta, ws->dropout, layer->units, rows,
+                                                      ws->blocks, ws->slots));
         LAUNCHED(device, device->kernels->activation_backward(device->stream, delta, gradient + layer->bias, w_stride,
                                                               ws->out[i], layer->activation, layer->units,
                                                               layer->pixels, rows, ws->blocks, ws->slots));
