@@ -5,6 +5,7 @@
 #include "kernels/dense.cu"
 #include "kernels/loss.cu"
 #include "kernels/optimizer.cu"
+#include "kernels/adversary.cu"
 
 #include "kernels/aggregate.cu"
 #include "kernels/contribution.cu"
@@ -34,6 +35,8 @@ extern "C" const struct kernels KERNELS_TABLE = {
     launch_optimize,
     launch_loss_means,
     launch_keep_alone,
+    launch_flip_labels,
+    launch_rewrite_updates,
     LOCAL_GROUPS,
     span_columns,
     launch_server_norms,

@@ -107,6 +107,27 @@ struct batch_draw {
     int rows, slots, batch, local_epochs, epoch, step;
 };
 
+/* An agent whose update is not what its training gives. */
+struct adversary {
+    enum cgsv_adversary kind;
+    int32_t agent;  /* row of U */
+    int32_t model;  /* row of W */
+    int32_t stream; /* agent's number in its federation, key of its random updates */
+    uint64_t seed;
+    float factor;   /* of a rescaled update */
+};
+
+/* Rewrites the updates of adversaries after local training. */
+struct adversary_step {
+    float *update;         /* [F N][ld] U */
+    double *norm_partial;  /* [F N][⌈D / CHUNK_COLUMNS⌉][NORM_SUMS] */
+    const float *model;    /* [F (N+1)][ld] W */
+    const struct adversary *adversary; /* [adversaries] */
+    const int *round;      /* rounds done */
+    int adversaries;
+    int64_t dimension, ld;
+};
+
 /* Which entries of a parameter vector a block of a server kernel works on. */
 struct chunk {
     int64_t begin, end;
@@ -360,6 +381,10 @@ struct kernels {
     /* model ← work, for agents that train alone. */
     const char *(*keep_alone)(void *stream, float *model, const float *work, const struct row *row, int rows,
                               int64_t dimension, int64_t ld);
+    /* Of the first count[r] slots of each row r of a list: y → classes − 1 − y. */
+    const char *(*flip_labels)(void *stream, int32_t *label, const int32_t *count, const int32_t *row, int rows,
+                               int classes, int slots);
+    const char *(*rewrite_updates)(void *stream, struct adversary_step step);
 
     int local_groups; /* groups of ranks that one reading of a span counts for */
     /* Columns of a span, by D; the kernels want the same spans that a step's tables hold. */

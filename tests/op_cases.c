@@ -930,6 +930,7 @@ int op_cases_run(const struct kernels *kernels, void *on, void (*to)(const char 
     loss_cases();
     optimizer_cases();
     batch_cases();
+    adversary_cases();
     server_cases();
     valuation_cases();
     coalition_cases();

@@ -5,6 +5,7 @@
 #include "cgsv/fleet.h"
 #include "data/partition.h"
 #include "device/device.h"
+#include "federation/adversary.h"
 #include "federation/scores.h"
 #include "federation/server_step.h"
 #include "model/model.h"
@@ -69,6 +70,7 @@ struct cgsv_fleet {
     int32_t *index; /* of all splits, one after the other */
     int64_t test_samples;
 
+    struct adversaries adversaries;
     struct workspace training, evaluation;
     int evaluation_rows; /* models that are evaluated at a time */
     struct server_step server;

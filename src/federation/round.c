@@ -31,6 +31,7 @@ static cgsv_status training_step(cgsv_fleet *f, int epoch, int step)
                                                                .epoch = epoch, .step = step}));
     LAUNCHED(device, k->batch_gather(stream, ws->input, ws->label, f->train_x, f->train_y, ws->sample,
                                      model->features, rows * ws->blocks, ws->slots));
+    TRY(adversaries_flip(f, rows));
     TRY(model_forward(model, device, ws, f->work, ld, input_stride, rows));
     LAUNCHED(device, k->loss(stream, ws->delta[0], f->train_sums, ws->out[model->layers - 1], ws->label, ws->count, 0,
                              model->classes, rows, ws->blocks, ws->slots));
@@ -61,6 +62,7 @@ static cgsv_status local_training(cgsv_fleet *f)
                                         c->decay_per == CGSV_DECAY_EPOCH, c->local_epochs, epoch));
         for (int step = 0; step < f->steps[0]; step++) TRY(training_step(f, epoch, step));
     }
+    TRY(adversaries_rewrite(f));
     LAUNCHED(device, k->loss_means(device->stream, NULL, f->train_loss, f->train_sums, f->device_row, f->rows));
     if (f->needs & NEEDS_ALONE)
         LAUNCHED(device, k->keep_alone(device->stream, f->models, f->work, f->device_row, f->rows,
