@@ -192,7 +192,7 @@ check "standard output that is full" test $? -eq 1
 
 # A full disk: rounds.csv keeps whole rows, the message says why
 whole_rows() {
-    awk -F, 'NF != 21 { bad = 1 } END { exit bad || NR < 2 }' "$1/rounds.csv" &&
+    awk -F, 'NF != 22 { bad = 1 } END { exit bad || NR < 2 }' "$1/rounds.csv" &&
         [ -z "$(tail -c 1 "$1/rounds.csv")" ]
 }
 long=(--model mlp --agents 10 --samples-per-agent 20 --rounds 60 --local-epochs 1 --eval-every 5 --no-standalone

@@ -46,7 +46,8 @@ static struct attack attack_make(int64_t dimension, enum cgsv_adversary kind)
     }
     int *round = TAKE(int, 1);
     *round = 3;
-    a.s = (struct adversary_step){.update = TAKE(float, agents * ld), .norm_partial = TAKE(double, agents * pieces * NORM_SUMS),
+    a.s = (struct adversary_step){.update = TAKE(float, agents * ld),
+                                  .norm_partial = TAKE(double, agents * pieces * NORM_SUMS),
                                   .model = take_random((agents + 2) * ld, 1), .adversary = adversary, .round = round,
                                   .adversaries = 3, .dimension = dimension, .ld = ld};
     for (int64_t i = 0; i < agents; i++)
@@ -96,7 +97,8 @@ static void check_agent(const struct attack *a, int64_t agent, int rewritten)
     untouched("update", u + a->dimension, a->ld - a->dimension);
     if (!rewritten) untouched("norm sums", partial, 2 * a->pieces * NORM_SUMS);
     for (int64_t p = 0; p < a->pieces && rewritten; p++) {
-        const int64_t begin = p * CHUNK_COLUMNS, left = a->dimension - begin, n = left < CHUNK_COLUMNS ? left : CHUNK_COLUMNS;
+        const int64_t begin = p * CHUNK_COLUMNS, left = a->dimension - begin;
+        const int64_t n = left < CHUNK_COLUMNS ? left : CHUNK_COLUMNS;
         double want[NORM_SUMS], size[NORM_SUMS];
         reference_norm_sums(want, size, u + begin, model + begin, n);
         for (int i = 0; i < NORM_SUMS; i++) near("norm sums", i, partial[p * NORM_SUMS + i], want[i], 1e-12 * size[i]);
@@ -105,10 +107,12 @@ static void check_agent(const struct attack *a, int64_t agent, int rewritten)
 
 static void rewrite_case(int64_t dimension, enum cgsv_adversary kind)
 {
-    case_begin("rewrite_updates %s D%lld", cgsv_adversary_name(kind), (long long)dimension);
+    static const char *const names[] = {"", "", "random-update", "zero-update", "sign-flip", "rescaled"};
+    case_begin("rewrite_updates %s D%lld", names[kind], (long long)dimension);
     struct attack a = attack_make(dimension, kind);
     error_free(k->rewrite_updates(stream, a.s));
-    for (int64_t agent = 0; agent < 2 * AGENTS; agent++) check_agent(&a, agent, agent == 0 || agent == 2 || agent == AGENTS + 1);
+    for (int64_t agent = 0; agent < 2 * AGENTS; agent++)
+        check_agent(&a, agent, agent == 0 || agent == 2 || agent == AGENTS + 1);
     case_end();
 }
 

@@ -76,9 +76,9 @@ int run_options_table(struct option *table, struct run_options *o)
         {"validation-samples", NULL, OPTION_INT, &c->validation_samples, "N", agents,
          .help = "how many of these at most are evaluated on, for speed; 0 for all", .range = from_0},
         {"adversary", NULL, OPTION_CHOICE, &c->adversaries, "KIND:COUNT[,...]", agents,
-         .help = "turns the first agents, from 0 on and in the order given, into adversaries: label-flip (classes - 1 - "
-                 "label), random-update, zero-update, sign-flip, rescaled, replicated (the samples of the first honest "
-                 "agent)",
+         .help = "turns the first agents, from 0 on and in the order given, into adversaries: label-flip (trains on "
+                 "classes - 1 - label), random-update, zero-update, sign-flip, rescaled, replicated (holds the "
+                 "samples of the first honest agent)",
          .parse = parse_adversaries, .show = show_adversaries},
         {"adversary-factor", NULL, OPTION_DOUBLE, &c->adversaries.factor, "F", agents,
          .help = "times which rescaled adversaries upload their update", .range = positive},
