@@ -5,7 +5,8 @@
  * studied by Xu and Lyu, "A Reputation Mechanism Is All You Need: Collaborative Fairness
  * and Adversarial Robustness in Federated Learning" (2021); "RFFL" below is its published
  * code. All train like honest agents, and have standalone twins that train on the same
- * data; what differs is said here. */
+ * data; what differs is said here. Where a scheme keeps an agent's own update, an adversary
+ * keeps the one that it uploads. */
 #ifndef CGSV_ADVERSARY_H
 #define CGSV_ADVERSARY_H
 
