@@ -6,6 +6,7 @@
 #include "kernels/loss.cu"
 #include "kernels/optimizer.cu"
 #include "kernels/text.cu"
+#include "kernels/adversary.cu"
 
 #include "kernels/aggregate.cu"
 #include "kernels/contribution.cu"
@@ -37,6 +38,8 @@ extern "C" const struct kernels KERNELS_TABLE = {
     launch_words_make_up,
     launch_loss_means,
     launch_keep_alone,
+    launch_flip_labels,
+    launch_rewrite_updates,
     launch_text_gather,
     launch_word_gather,
     launch_max_over_time,

@@ -161,6 +161,27 @@ struct dropout_step {
     int batch, local_epochs, epoch, step;
 };
 
+/* An agent whose update is not what its training gives. */
+struct adversary {
+    enum cgsv_adversary kind;
+    int32_t agent;  /* row of U */
+    int32_t model;  /* row of W */
+    int32_t stream; /* agent's number in its federation, key of its random updates */
+    uint64_t seed;
+    float factor;   /* of a rescaled update */
+};
+
+/* Rewrites the updates of adversaries after local training. */
+struct adversary_step {
+    float *update;         /* [F N][ld] U */
+    double *norm_partial;  /* [F N][⌈D / CHUNK_COLUMNS⌉][NORM_SUMS] */
+    const float *model;    /* [F (N+1)][ld] W */
+    const struct adversary *adversary; /* [adversaries] */
+    const int *round;      /* rounds done */
+    int adversaries;
+    int64_t dimension, ld;
+};
+
 /* Which entries of a parameter vector a block of a server kernel works on. */
 struct chunk {
     int64_t begin, end;
@@ -417,6 +438,11 @@ struct kernels {
     /* model ← work, for agents that train alone. */
     const char *(*keep_alone)(void *stream, float *model, const float *work, const struct row *row, int rows,
                               int64_t dimension, int64_t ld);
+    /* Of the first count[r − first] slots of each row r of a list, in batches of the rows from `first` on:
+     * y → classes − 1 − y. */
+    const char *(*flip_labels)(void *stream, int32_t *label, const int32_t *count, const int32_t *row, int rows,
+                               int first, int classes, int slots);
+    const char *(*rewrite_updates)(void *stream, struct adversary_step step);
 
     /* Sentences. Labels y: [R][B][S]. */
     const char *(*text_gather)(void *stream, struct text_batch batch, int32_t *y, const int32_t *token,

@@ -1,5 +1,6 @@
 /* SGD and Adam. The optimizer accumulates an agent's update Δw itself and writes the
  * model in training as w_before + Δw, so Δw stays exact however small it is beside w. */
+#include "kernels/norms.h"
 #include "kernels/server.h"
 
 static const double adam_beta1 = 0.9, adam_beta2 = 0.999, adam_epsilon = 1e-8;
@@ -22,8 +23,6 @@ KERNEL(round_begin, float *work, float *update, const float *model, struct loss_
     }
     if (BLOCK_X == 0 && THREAD_INDEX == 0) sums[BLOCK_Z].loss = sums[BLOCK_Z].correct = sums[BLOCK_Z].samples = 0;
 }
-
-static int64_t column_pieces(int64_t dimension) { return (dimension + CHUNK_COLUMNS - 1) / CHUNK_COLUMNS; }
 
 static const char *launch_round_begin(void *stream, float *work, float *update, const float *model,
                                       struct loss_sums *sums, const struct row *row, int rows, int64_t dimension,
@@ -250,29 +249,12 @@ DEVICE int is_last_step(struct optimizer_step o, struct row row)
 }
 
 /* After a row's last step of the round, while its columns are in cache: the sums that the
- * server takes norms from. Each thread reads the entries that it wrote. */
+ * server takes norms from. */
 DEVICE void leave_norms(BLOCK_PARAM struct optimizer_step o, struct row row, const float *u, const float *w,
                         const float *m, int64_t width)
 {
     if (!o.norm_partial || !u || !is_last_step(o, row)) return;
-    double square = 0, moved_dot = 0, moved_square = 0;
-    SIMD_SUM(square, moved_dot, moved_square)
-    BLOCK_FOR(i, width)
-    {
-        const float moved = w[i] - m[i];
-        square += (double)u[i] * u[i];
-        moved_dot += (double)moved * u[i];
-        moved_square += (double)moved * moved;
-    }
-    square = block_sum(square);
-    moved_dot = block_sum(moved_dot);
-    moved_square = block_sum(moved_square);
-    double *partial = o.norm_partial + (row.agent * GRID_X + BLOCK_X) * NORM_SUMS;
-    if (THREAD_INDEX == 0) {
-        partial[NORM_SQUARE] = square;
-        partial[NORM_MOVED_DOT] = moved_dot;
-        partial[NORM_MOVED_SQUARE] = moved_square;
-    }
+    write_norm_sums(BLOCK_PASS o.norm_partial + (row.agent * GRID_X + BLOCK_X) * NORM_SUMS, u, w, m, width);
 }
 
 /* Block: CHUNK_COLUMNS entries, a row. Words' vectors come only at the end of a round. */

@@ -35,6 +35,7 @@ DEVICE struct cgsv_round_record *round_record(struct server_step s, int64_t fede
     return s.record + ((int64_t)(*s.round % s.rounds) * s.federations + federation) * s.agents;
 }
 
+static inline int64_t column_pieces(int64_t dimension) { return (dimension + CHUNK_COLUMNS - 1) / CHUNK_COLUMNS; }
 
 /* Columns of piece number `piece`. */
 DEVICE int64_t piece_width(int64_t dimension, int64_t piece)

@@ -46,6 +46,11 @@ refuse 2 "gamma.*finite" run --gamma nan
 refuse 2 "lr.*finite" run --lr inf
 refuse 2 "lr.*above 0" run --lr 0
 refuse 2 "lr-decay.*at most 1" run --lr-decay 1.1
+refuse 2 "adversary: unknown adversary 'sing-flip'; did you mean 'sign-flip'?" run --adversary sing-flip:1
+refuse 2 "adversary: sign-flip: '0' is no number of agents; expected a whole number from 1" run --adversary sign-flip:0
+refuse 2 "6 adversaries among 5 agents" run --adversary sign-flip:4,rescaled:2 --dry-run
+refuse 2 "replicated needs an honest agent" run --adversary replicated:5 --dry-run
+refuse 2 "adversary-factor.*above 0" run --adversary-factor 0
 refuse 2 "seed.*whole number" run --seed -1
 refuse 2 "out.*empty" run --out ""
 refuse 2 "force needs --out" run --force
@@ -80,7 +85,7 @@ summary = json.load(open(folder + "/summary.json"))
 rows = list(csv.DictReader(open(folder + "/rounds.csv")))
 columns = ("round agent samples update_norm psi importance keep_ratio kept reward_cos reward_error distance "
            "distance_last_layer server_norm train_loss test_loss test_accuracy standalone_loss "
-           "standalone_accuracy fault local_loss local_accuracy").split()
+           "standalone_accuracy fault local_loss local_accuracy adversary").split()
 agents = config["config"]["agents"]
 assert list(rows[0]) == columns, list(rows[0])
 assert [(int(r["round"]), int(r["agent"])) for r in rows] == [
@@ -187,7 +192,7 @@ check "standard output that is full" test $? -eq 1
 
 # A full disk: rounds.csv keeps whole rows, the message says why
 whole_rows() {
-    awk -F, 'NF != 21 { bad = 1 } END { exit bad || NR < 2 }' "$1/rounds.csv" &&
+    awk -F, 'NF != 22 { bad = 1 } END { exit bad || NR < 2 }' "$1/rounds.csv" &&
         [ -z "$(tail -c 1 "$1/rounds.csv")" ]
 }
 long=(--model mlp --agents 10 --samples-per-agent 20 --rounds 60 --local-epochs 1 --eval-every 5 --no-standalone
@@ -251,5 +256,20 @@ refuse 1 "has a vector for none of the 20 words of mr" run "${text[@]}" --word-v
 echo >>sentences/rt-polarity.neg
 refuse 1 "rt-polarity.neg', line 13: empty" run "${text[@]}"
 refuse 1 "no file 'trees/train.txt' in 'sentences'" run --data-set sst --data sentences --quiet
+
+# Adversaries: named in every file and in the table; a free rider's zeros are no fault to be warned of
+expect 0 'importance .*gain  adversary$' run "${tiny[@]}" --adversary zero-update:1,label-flip:1 --out attacked
+check "adversaries in the table" test "$(grep -cE '^    (0 .*  zero-update|1 .*  label-flip|2 .*[0-9])$' out)" -eq 3
+check "no warning of a free rider" bash -c '! grep -q warning err'
+check "shape of its files" python3 shape.py attacked 1,2
+check "adversaries in its files" python3 -c '
+import csv, json
+kinds = ["zero-update", "label-flip", ""]
+assert [r["adversary"] for r in csv.DictReader(open("attacked/rounds.csv"))] == 2 * kinds
+assert [a["adversary"] or "" for a in json.load(open("attacked/summary.json"))["agents"]] == kinds
+config = json.load(open("attacked/config.json"))["config"]
+assert config["adversaries"] == [{"kind": k, "count": 1} for k in kinds[:2]] and config["adversary_factor"] == 10'
+expect 0 'adversary  *sign-flip:2' run --dry-run --adversary sign-flip:2
+expect 0 'importance .*gain$' run "${tiny[@]}" --adversary sign-flip:1 --adversary none
 
 finish

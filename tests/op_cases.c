@@ -931,6 +931,7 @@ int op_cases_run(const struct kernels *kernels, void *on, void (*to)(const char 
     optimizer_cases();
     batch_cases();
     text_cases();
+    adversary_cases();
     server_cases();
     valuation_cases();
     coalition_cases();

@@ -137,6 +137,22 @@ Test(fleet, same_bits_as_alone)
     check_same_bits(configs, count, 4 + 4);
 }
 
+/* Each has its own adversaries; twins are shared where these leave the data as they are. */
+Test(fleet, same_bits_as_alone_with_adversaries)
+{
+    static const char *const adversaries[] = {"none",          "label-flip:2",    "random-update:1,zero-update:1",
+                                              "sign-flip:3",   "replicated:2",    "label-flip:1,replicated:1",
+                                              "label-flip:2"};
+    enum { COUNT = sizeof adversaries / sizeof *adversaries };
+    cgsv_config configs[COUNT];
+    for (int f = 0; f < COUNT; f++) {
+        configs[f] = small_config(CGSV_MODEL_MLP);
+        configs[f].beta = f + 1;
+        check(cgsv_adversaries_parse(&configs[f].adversaries, adversaries[f]));
+    }
+    check_same_bits(configs, COUNT, 4);
+}
+
 Test(fleet, same_bits_as_alone_adam_global)
 {
     cgsv_config configs[3];

@@ -2,6 +2,7 @@
 #ifndef CGSV_H
 #define CGSV_H
 
+#include "cgsv/adversary.h"
 #include "cgsv/dataset.h"
 #include "cgsv/device.h"
 #include "cgsv/federation.h"

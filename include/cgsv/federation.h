@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cgsv/adversary.h"
 #include "cgsv/dataset.h"
 #include "cgsv/device.h"
 #include "cgsv/scheme.h"
@@ -45,6 +46,7 @@ typedef struct cgsv_config {
     int samples_per_agent;          /* the pool is capped at N times this; 0: no cap */
     double validation_fraction;     /* share of the training split kept aside, in [0, 1) */
     int validation_samples;         /* how many of these at most are evaluated on, for speed; 0: all */
+    cgsv_adversaries adversaries;   /* the first agents */
     int rounds;                     /* T >= 1 */
     int local_epochs;               /* E >= 1 */
     int batch;                      /* B >= 1 */
@@ -179,7 +181,7 @@ CGSV_API double cgsv_pearson(const double *x, const double *y, int n);
 /* Jain's index (Σx)² / (n Σx²); NaN for n = 0 or all zero. */
 CGSV_API double cgsv_jain_index(const double *x, int n);
 
-/* Samples of agent i, and how many of each class: counts[classes] (may be NULL). */
+/* Samples of agent i, and how many of each class, flipped or not: counts[classes] (may be NULL). */
 CGSV_API int64_t cgsv_federation_samples(const cgsv_federation *federation, int agent, int64_t *counts);
 
 /* Number of model parameters D, and the table of parameter tensors. */

@@ -27,6 +27,7 @@ cgsv_status results_begin(struct run_results *results, const cgsv_federation *fe
     }
     for (int i = 0; i < config->agents; i++) {
         struct agent_result *agent = &results->agent[i];
+        agent->adversary = cgsv_adversary_of(&config->adversaries, i);
         agent->class_counts = counts + (size_t)i * (size_t)classes;
         agent->samples = cgsv_federation_samples(federation, i, agent->class_counts);
         for (int k = 0; k < classes; k++) agent->classes += agent->class_counts[k] > 0;
@@ -41,6 +42,12 @@ void results_free(struct run_results *results)
     *results = (struct run_results){0};
 }
 
+/* A free rider's zero updates are its setting, not a fault to be warned of. */
+static bool is_intended(const struct agent_result *agent, int kind)
+{
+    return agent->adversary == CGSV_ZERO_UPDATE && fault_bits[kind] == CGSV_FAULT_ZERO;
+}
+
 void results_note_faults(struct run_results *results, int round, const cgsv_round_record *records,
                          struct progress *progress)
 {
@@ -49,7 +56,7 @@ void results_note_faults(struct run_results *results, int round, const cgsv_roun
             if (!((int)records[i].fault & fault_bits[kind])) continue;
             if (results->agent[i].faults[kind].rounds++ > 0) continue;
             results->agent[i].faults[kind].first_round = round;
-            if (!progress) continue;
+            if (!progress || is_intended(&results->agent[i], kind)) continue;
             progress_end(progress);
             fprintf(stderr, "cgsv: warning: round %d: agent %d had %s\n", round, i, fault_texts[kind]);
         }
@@ -60,7 +67,7 @@ void results_report_faults(const struct run_results *results)
 {
     for (int i = 0; i < results->agents; i++)
         for (int kind = 0; kind < FAULT_KINDS; kind++)
-            if (results->agent[i].faults[kind].rounds > 0)
+            if (results->agent[i].faults[kind].rounds > 0 && !is_intended(&results->agent[i], kind))
                 fprintf(stderr, "cgsv: warning: agent %d had %s; in %d of %d rounds, first in round %d\n", i,
                         fault_texts[kind], results->agent[i].faults[kind].rounds, results->rounds,
                         results->agent[i].faults[kind].first_round);
@@ -147,12 +154,15 @@ static void print_agents(FILE *stream, const struct run_results *results, bool s
 {
     char samples[FORMAT_SIZE];
     fprintf(stream, "%5s %9s %7s %10s %7s %8s", "agent", "samples", "classes", "importance", "q", "accuracy");
-    fprintf(stream, standalone ? " %10s %7s\n" : "\n", "standalone", "gain");
+    if (standalone) fprintf(stream, " %10s %7s", "standalone", "gain");
+    fprintf(stream, results->agent[0].adversary ? "  adversary\n" : "\n");
     for (int i = 0; i < results->agents; i++) {
         const struct agent_result *agent = &results->agent[i];
         fprintf(stream, "%5d %9s %7d %10.4f %7.4f %8.4f", i, format_count(samples, agent->samples), agent->classes,
                 agent->importance, agent->keep_ratio, agent->federated.accuracy);
-        fprintf(stream, standalone ? " %10.4f %+7.4f\n" : "\n", agent->standalone.accuracy, agent->gain);
+        if (standalone) fprintf(stream, " %10.4f %+7.4f", agent->standalone.accuracy, agent->gain);
+        if (agent->adversary) fprintf(stream, "  %s", cgsv_adversary_name(agent->adversary));
+        fputc('\n', stream);
     }
 }
 

@@ -27,6 +27,14 @@ static cgsv_status parse_partition(void *v, const char *text) { return cgsv_part
 static cgsv_status parse_optimizer(void *v, const char *text) { return cgsv_optimizer_parse(v, text); }
 static cgsv_status parse_decay(void *v, const char *text) { return cgsv_decay_parse(v, text); }
 
+static cgsv_status parse_adversaries(void *v, const char *text) { return cgsv_adversaries_parse(v, text); }
+
+static const char *show_adversaries(const void *v)
+{
+    static _Thread_local char text[160];
+    cgsv_adversaries_text(text, sizeof text, v);
+    return text;
+}
 static const char *show_data_set(const void *v)
 {
     const char *const *names;
@@ -74,6 +82,13 @@ int run_options_table(struct option *table, struct run_options *o)
          .help = "share of the training samples kept aside", .range = below_1},
         {"validation-samples", NULL, OPTION_INT, &c->validation_samples, "N", agents,
          .help = "how many of these at most are evaluated on, for speed; 0 for all", .range = from_0},
+        {"adversary", NULL, OPTION_CHOICE, &c->adversaries, "KIND:COUNT[,...]", agents,
+         .help = "turns the first agents, from 0 on and in the order given, into adversaries: label-flip (trains on "
+                 "classes - 1 - label), random-update, zero-update, sign-flip, rescaled, replicated (holds the "
+                 "samples of the first honest agent)",
+         .parse = parse_adversaries, .show = show_adversaries},
+        {"adversary-factor", NULL, OPTION_DOUBLE, &c->adversaries.factor, "F", agents,
+         .help = "times which rescaled adversaries upload their update", .range = positive},
 
         {"model", NULL, OPTION_CHOICE, &c->model, "NAME", training, .help = "mlp, mnist_cnn, cifar_cnn or text_cnn",
          .parse = parse_model, .show = show_model},

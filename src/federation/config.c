@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/names.h"
+#include "federation/adversary.h"
 
 static const char *const models[] = {"mlp", "mnist_cnn", "cifar_cnn", "text_cnn"};
 static const char *const partitions[] = {"uniform", "powerlaw", "classimbalance", "dirichlet"};
@@ -26,6 +27,7 @@ void cgsv_config_defaults(cgsv_config *config, const char *data_set)
         .agents = 5,
         .samples_per_agent = 600,
         .validation_fraction = 0.1,
+        .adversaries = {.factor = 10},
         .rounds = 200,
         .local_epochs = 3,
         .batch = 32,
@@ -97,6 +99,7 @@ cgsv_status config_check(const cgsv_config *c)
     TRY(check_integer("optimizer", c->optimizer, 0, NAMES(optimizers) - 1));
     TRY(check_integer("decay-per", c->decay_per, 0, NAMES(decays) - 1));
     TRY(check_integer("agents", c->agents, 1, MOST_AGENTS));
+    TRY(adversaries_check(&c->adversaries, c->agents));
     TRY(check_integer("samples-per-agent", c->samples_per_agent, 0, 1 << 30));
     TRY(check_integer("validation-samples", c->validation_samples, 0, 1 << 30));
     TRY(check_integer("rounds", c->rounds, 1, 1000000));

@@ -117,7 +117,8 @@ int64_t cgsv_federation_samples(const cgsv_federation *m, int agent, int64_t *co
 {
     const cgsv_fleet *f = m->fleet;
     const struct partition *p = &f->split[m->split].partition;
-    const int64_t begin = p->first[agent], end = p->first[agent + 1];
+    const int holder = adversary_holds(&m->config.adversaries, agent);
+    const int64_t begin = p->first[holder], end = p->first[holder + 1];
     if (counts) {
         memset(counts, 0, (size_t)f->classes * sizeof *counts);
         for (int64_t i = begin; i < end; i++) counts[f->train_labels[p->index[i]]]++;

@@ -63,7 +63,7 @@ static cgsv_status plan_for(cgsv_memory_plan *plan, cgsv_fleet *f, const cgsv_co
     plan->rows = (int)R;
     plan->models = (size_t)models * row;
     plan->updates = (size_t)(f->federations * f->agents) * row;
-    plan->training = 2 * R * row;
+    plan->training = 2 * R * row + adversaries_bytes(f);
     plan->optimizer = (size_t)moments_of(c) * R * row + word_bytes(f, data);
     plan->activations = groups_bytes(f) +
                         workspace_bytes(f->device, model, f->evaluation_rows, 1, EVALUATION_BATCH, false);
@@ -195,9 +195,13 @@ static void fill_tables(const cgsv_fleet *f, struct mechanism *mechanism, double
     for (int m = 0; m < f->federations; m++) {
         const cgsv_config *c = &f->federation[m].config;
         const int64_t *first = f->split[f->federation[m].split].partition.first;
+        double samples = 0, *own = share + m * f->agents;
         mechanism[m] = mechanism_of(c);
-        for (int i = 0; i < f->agents; i++)
-            share[m * f->agents + i] = (double)(first[i + 1] - first[i]) / (double)first[f->agents];
+        for (int i = 0; i < f->agents; i++) {
+            const int holder = adversary_holds(&c->adversaries, i);
+            samples += own[i] = (double)(first[holder + 1] - first[holder]);
+        }
+        for (int i = 0; i < f->agents; i++) own[i] /= samples;
     }
 }
 
@@ -264,6 +268,7 @@ static cgsv_status build(cgsv_fleet *f, const cgsv_config *configs, int count, c
     TRY(members_make_rows(f));
     TRY(f->model.text.vocabulary > 0 ? allocate_sentences(f, data) : allocate(f, data, &data->test));
     TRY(validation_create(f));
+    TRY(adversaries_create(f));
     TRY(make_server(f));
     TRY(scores_create(f));
     TRY(start_models(f, data));
@@ -305,6 +310,7 @@ void cgsv_fleet_free(cgsv_fleet *f)
     server_step_free(&f->server, f->device);
     if (f->training_graph) backend->graph_free(f->training_graph);
     if (f->server_graph) backend->graph_free(f->server_graph);
+    adversaries_free(f);
     members_free(f);
     free(f->train_labels);
     free(f);

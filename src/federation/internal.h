@@ -5,6 +5,7 @@
 #include "cgsv/fleet.h"
 #include "data/partition.h"
 #include "device/device.h"
+#include "federation/adversary.h"
 #include "federation/scores.h"
 #include "federation/server_step.h"
 #include "model/model.h"
@@ -71,6 +72,7 @@ struct cgsv_fleet {
     int32_t *index; /* of all splits, one after the other */
     int64_t test_samples;
 
+    struct adversaries adversaries;
     int together;                 /* rows that share launches; each later one has a core of its own */
     struct workspace training;    /* of those */
     struct workspace *core;       /* [cores] of the others */

@@ -59,7 +59,9 @@ static void find_shared(cgsv_fleet *f, cgsv_federation *m)
     }
     for (int t = 0; t < f->twin_sets && m->twins < 0 && c->standalone; t++) {
         const cgsv_federation *other = &f->federation[f->twins[t].member];
-        if (other->split == m->split && twin_lr(&other->config) == twin_lr(c)) m->twins = t;
+        if (other->split == m->split && twin_lr(&other->config) == twin_lr(c) &&
+            adversaries_same_data(&other->config.adversaries, &c->adversaries, f->agents))
+            m->twins = t;
     }
     if (m->twins < 0 && c->standalone) {
         m->twins = f->twin_sets++;
@@ -137,16 +139,18 @@ static int add_rows(struct candidate *candidate, int count, const cgsv_fleet *f,
 {
     const struct split *split = &f->split[m->split];
     const int64_t *first = split->partition.first;
-    for (int i = 0; i < f->agents; i++, count++)
+    for (int i = 0; i < f->agents; i++, count++) {
+        const int64_t *own = first + adversary_holds(&m->config.adversaries, i);
         candidate[count] = (struct candidate){
             .row = {.agent = twins < 0 ? m->number * f->agents + i : -1,
                     .model = twins < 0 ? m->number * (f->agents + 1) + i : -1,
-                    .samples = (int32_t)(first[i + 1] - first[i]), .stream = i, .first = split->first + first[i],
+                    .samples = (int32_t)(own[1] - own[0]), .stream = i, .first = split->first + own[0],
                     .seed = m->config.seed, .lr = twins < 0 ? m->config.lr : twin_lr(&m->config),
                     .mu = twins < 0 ? m->config.scheme.mu : 0,
                     .alone = twins < 0 && scheme_trains_alone(&m->config.scheme)},
             .number = count,
             .twins = twins};
+    }
     return count;
 }
 

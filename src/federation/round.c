@@ -36,6 +36,7 @@ static cgsv_status training_step(cgsv_fleet *f, const struct group *g, int epoch
                                              .norm_partial = f->server.norm_partial, .words = words_of(f, g)};
 
     TRY(group_batches(f, g, epoch, step, rows));
+    TRY(adversaries_flip(f, g, rows));
     if (model->text.dropout > 0)
         ws->dropout = (struct dropout_step){.row = row, .round = f->round, .rate = model->text.dropout,
                                             .batch = f->config.batch, .local_epochs = f->config.local_epochs,
@@ -71,6 +72,7 @@ static cgsv_status local_training(cgsv_fleet *f)
     if (f->model.text.vocabulary > 0)
         LAUNCHED(device, k->words_begin(device->stream, f->words.done, (int64_t)f->rows * f->model.text.vocabulary));
     TRY(groups_run(f, train_group));
+    TRY(adversaries_rewrite(f));
     LAUNCHED(device, k->loss_means(device->stream, NULL, f->train_loss, f->train_sums, f->device_row, f->rows));
     if (f->needs & NEEDS_ALONE)
         LAUNCHED(device, k->keep_alone(device->stream, f->models, f->work, f->device_row, f->rows,

@@ -14,7 +14,7 @@
 static const char rounds_header[] =
     "round,agent,samples,update_norm,psi,importance,keep_ratio,kept,reward_cos,reward_error,distance,"
     "distance_last_layer,server_norm,train_loss,test_loss,test_accuracy,standalone_loss,standalone_accuracy,fault,"
-    "local_loss,local_accuracy";
+    "local_loss,local_accuracy,adversary";
 
 /* "server.safetensors", "agent_007.safetensors", "standalone_1234.safetensors", "words.txt" */
 static bool is_model_name(const char *name)
@@ -83,6 +83,7 @@ void run_folder_add_round(struct run_folder *folder, int round, const struct run
     struct csv *csv = &folder->rounds;
     for (int i = 0; i < setup->config->agents; i++) {
         const cgsv_round_record *record = &records[i];
+        const cgsv_adversary kind = cgsv_adversary_of(&setup->config->adversaries, i);
         csv_integer(csv, round);
         csv_integer(csv, i);
         csv_integer(csv, setup->samples[i]);
@@ -101,6 +102,7 @@ void run_folder_add_round(struct run_folder *folder, int round, const struct run
         add_evaluation(csv, evaluations.standalone, i);
         csv_number(csv, record->fault);
         add_evaluation(csv, evaluations.local, i);
+        csv_text(csv, kind == CGSV_HONEST ? "" : cgsv_adversary_name(kind));
         csv_end_row(csv);
     }
 }

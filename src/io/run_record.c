@@ -17,6 +17,19 @@ size_t run_recorded_bytes(const struct run_setup *setup)
            sizeof(float);
 }
 
+static bool add_adversaries(cJSON *root, const cgsv_adversaries *adversaries)
+{
+    cJSON *to = cJSON_AddArrayToObject(root, "adversaries");
+    for (int g = 0; g < adversaries->groups; g++) {
+        cJSON *group = cJSON_CreateObject();
+        if (!cJSON_AddItemToArray(to, group) ||
+            !json_add_text(group, "kind", cgsv_adversary_name(adversaries->group[g].kind)) ||
+            !cJSON_AddNumberToObject(group, "count", adversaries->group[g].count))
+            return false;
+    }
+    return cJSON_AddNumberToObject(root, "adversary_factor", adversaries->factor);
+}
+
 static bool add_scheme(cJSON *to, const char *name, const cgsv_scheme *s)
 {
     return json_add_text(to, "scheme", name) && json_add_text(to, "normalise", cgsv_normalise_name(s->normalise)) &&
@@ -47,6 +60,7 @@ static bool add_config(cJSON *root, const cgsv_config *config, const char *schem
            cJSON_AddNumberToObject(to, "samples_per_agent", config->samples_per_agent) &&
            cJSON_AddNumberToObject(to, "validation_fraction", config->validation_fraction) &&
            cJSON_AddNumberToObject(to, "validation_samples", config->validation_samples) &&
+           add_adversaries(to, &config->adversaries) &&
            cJSON_AddNumberToObject(to, "rounds", config->rounds) &&
            cJSON_AddNumberToObject(to, "local_epochs", config->local_epochs) &&
            cJSON_AddNumberToObject(to, "batch", config->batch) &&
@@ -118,6 +132,7 @@ static bool add_agent(cJSON *agents, int index, const struct agent_result *agent
     cJSON *to = cJSON_CreateObject();
     if (!cJSON_AddItemToArray(agents, to)) return false;
     bool complete = cJSON_AddNumberToObject(to, "agent", index) &&
+                    json_add_text(to, "adversary", agent->adversary ? cgsv_adversary_name(agent->adversary) : NULL) &&
                     cJSON_AddNumberToObject(to, "samples", (double)agent->samples) &&
                     cJSON_AddNumberToObject(to, "classes", agent->classes) &&
                     json_add_integers(to, "class_counts", agent->class_counts, classes) &&

@@ -27,6 +27,7 @@ extern const int fault_bits[FAULT_KINDS];          /* CGSV_FAULT_… */
 extern const char *const fault_names[FAULT_KINDS]; /* "zero", … */
 
 struct agent_result {
+    cgsv_adversary adversary;
     int64_t samples;
     int64_t *class_counts; /* [classes] */
     int classes;           /* of which it has samples */
