@@ -194,8 +194,8 @@ DEVICE void cumulate(BLOCK_PARAM struct server_step s, int64_t federation)
     int left = 0;
     BLOCK_FOR(i, s.agents)
     {
-        importance[i] = removed[i] ? 0.0
-                                   : moved_importance(m, *s.round == 0 ? 0.0 : importance[i], contribution[i], *s.round);
+        const double old = *s.round == 0 ? 0.0 : importance[i];
+        importance[i] = removed[i] ? 0.0 : moved_importance(m, old, contribution[i], *s.round);
     }
     block_sync();
     scale_importance(BLOCK_PASS importance, removed, s.agents);

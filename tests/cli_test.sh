@@ -29,6 +29,11 @@ refuse 2 "unknown data set 'minst'; did you mean 'mnist'?" run --data-set minst
 refuse 2 "did you mean 'powerlaw'?" run --partition powerlow
 refuse 2 "did you mean 'mnist_cnn'?" run --model mnist_cn
 refuse 2 "did you mean 'global'?" run --reward globl
+refuse 2 "--scheme: unknown scheme 'rfll'; did you mean 'rffl'?" run --scheme rfll
+refuse 2 "did you mean 'leave-one-out'?" run --contribution leave-one-ou
+refuse 2 "upload.*at most 1" run --upload 1.5
+refuse 2 "at most 20 agents" run --quiet --scheme cgsv-exact --agents 21
+refuse 2 "validation-fraction" run --quiet --scheme cffl --validation-fraction 0
 refuse 2 "did you mean 'adam'?" run --optimizer adm
 refuse 2 "did you mean 'round'?" run --decay-per rounds
 refuse 2 "did you mean 'json'?" run --format jsn
@@ -67,6 +72,19 @@ check "the dry run shows the settings" grep -q '^  agents  *3$' out
 expect 0 '"total"' run --dry-run --format json --seed 18446744073709551615 "${tiny[@]}" --out dry
 check "dry run's JSON" python3 -c 'import json; d = json.load(open("out")); assert d["config"]["seed"] == 2**64 - 1'
 check "a dry run writes nothing" test ! -e dry
+
+# A scheme sets all stages; an option that is given wins, wherever it stands
+expect 0 '^rffl ' schemes
+expect 0 '"total"' run --dry-run --format json --quota tanh --alpha 0.7 --scheme cffl --reward layer "${tiny[@]}"
+check "stages of a scheme in config.json" python3 -c '
+import json
+c = json.load(open("out"))["config"]
+assert (c["scheme"], c["normalise"], c["weights"], c["contribution"]) == ("cffl", "clip-entries", "sum", "validation")
+assert (c["importance"], c["own_update"], c["sinh_scale"]) == ("sinh", "minus-share", 5)
+assert (c["quota"], c["reward"], c["alpha"]) == ("tanh", "layer", 0.7)'
+expect 0 '^fairness rho  *undefined' run "${tiny[@]}" --scheme fedavg
+check "fairness before the download" grep -q '^rho before download  *[+-]0' out
+expect 0 'uniform (default 1)' run --scheme qffl --help
 
 # A run and its files
 expect 0 'server accuracy' run "${tiny[@]}" --out a

@@ -107,11 +107,13 @@ static void check_models(const struct scheme_server *x, int f)
             const double own = r->scheme.own_update == CGSV_OWN_DROPPED || r->faulty[i]
                                    ? 0 : reference_clipped(&r->scheme, raw[d]) - r->own_share[i] * r->upload[i * D + d];
             int ahead = 0;
-            for (int64_t e = 0; e < D; e++) ahead += fabsf(key[e]) > fabsf(key[d]) || (fabsf(key[e]) == fabsf(key[d]) && e < d);
+            for (int64_t e = 0; e < D; e++)
+                ahead += fabsf(key[e]) > fabsf(key[d]) || (fabsf(key[e]) == fabsf(key[d]) && e < d);
             const int gets = s.reward == CGSV_REWARD_FULL ? r->keep_ratio[i] > 0
                                                           : ahead < (int64_t)floor(r->keep_ratio[i] * (double)D + 1e-9);
             const double want = before[d] + own + (gets ? g[d] : 0);
-            near("model", d, w[d], want, 3 * FLT_EPSILON * (fabs(want) + fabs(own) + fabs((double)g[d]) + fabs((double)before[d])));
+            const double size = fabs(want) + fabs(own) + fabs((double)g[d]) + fabs((double)before[d]);
+            near("model", d, w[d], want, 3 * FLT_EPSILON * size);
             kept += gets;
         }
         same("kept", i, s.record[((int64_t)r->round * F + f) * N + i].kept, kept);

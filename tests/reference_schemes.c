@@ -43,8 +43,8 @@ static void make_upload(struct scheme_round *r, int i)
 static double scale_of(const struct scheme_round *r, int i)
 {
     if (r->scheme.normalise == CGSV_NORMALISE_RESCALE) return r->gamma / (r->norm[i] + 1e-7);
-    if (r->scheme.normalise == CGSV_NORMALISE_CLIP && r->norm[i] + 1e-7 > r->gamma) return r->gamma / (r->norm[i] + 1e-7);
-    return 1;
+    const double length = r->norm[i] + 1e-7;
+    return r->scheme.normalise == CGSV_NORMALISE_CLIP && length > r->gamma ? r->gamma / length : 1;
 }
 
 /* ---- aggregate ---- */
@@ -122,7 +122,8 @@ static void value_exactly(struct scheme_round *r)
             if (S >> i & 1) continue;
             int size = 0;
             for (int j = 0; j < N; j++) size += S >> j & 1;
-            r->contribution[i] += factorial[size] * factorial[N - size - 1] / factorial[N] * (value[S | 1 << i] - value[S]);
+            const double orders = factorial[size] * factorial[N - size - 1];
+            r->contribution[i] += orders / factorial[N] * (value[S | 1 << i] - value[S]);
         }
     }
     free(value);

@@ -296,3 +296,25 @@ Test(scheme_federations, bad_settings_are_named)
     cgsv_device_close(device);
     cgsv_dataset_free(data);
 }
+
+Test(scheme_federations, names)
+{
+    cgsv_scheme scheme;
+    cgsv_config config;
+    cgsv_reward reward;
+    refused(cgsv_scheme_named(&scheme, "rfll"), "rffl");
+    cgsv_config_defaults(&config, "mnist");
+    cr_assert_eq(config.alpha, 0.95);
+    check(cgsv_config_set_scheme(&config, "cffl"));
+    cr_assert_eq(config.alpha, 0.8);
+    cr_assert_eq(config.gamma, 0.5, "gamma is the data set's");
+    refused(cgsv_config_set_scheme(&config, "nothing of the kind"), "cgsv");
+    refused(cgsv_reward_parse(&reward, "random"), "layer, global");
+    check(cgsv_realise_parse(&reward, "random"));
+    cr_assert_eq(reward, CGSV_REWARD_RANDOM);
+    cr_assert_str_eq(cgsv_quota_name((cgsv_quota)42), "unknown");
+    for (int i = 0; i < cgsv_scheme_count(); i++) {
+        check(cgsv_scheme_named(&scheme, cgsv_scheme_name(i)));
+        cr_assert(strlen(cgsv_scheme_help(i)) > 0 && strlen(cgsv_scheme_source(i)) > 0);
+    }
+}

@@ -1,4 +1,4 @@
-/* Reward schemes: the server step of every one against the float64 oracle, one round of two schemes, names. */
+/* Reward schemes: the server step of every one against the float64 oracle, one round of two schemes, memory. */
 #include <criterion/criterion.h>
 #include <float.h>
 #include <math.h>
@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "cgsv/cgsv.h"
+#include "federation/scheme.h"
+#include "federation/server_step.h"
 #include "reference.h"
 #include "reference_schemes.h"
 
@@ -63,16 +65,18 @@ static void fill_round(struct trial *t, int round)
 {
     for (int d = 0; d < D; d++) {
         const double common = uniform();
-        for (int i = 0; i < N; i++)
-            t->update[i * D + d] = (float)(0.05 * (i == 5 ? -0.3 * common + 0.2 * uniform() : common + 0.3 * i * uniform()));
+        for (int i = 0; i < N; i++) {
+            const double own = i == 5 ? -0.3 * common + 0.2 * uniform() : common + 0.3 * i * uniform();
+            t->update[i * D + d] = (float)(0.05 * own);
+        }
     }
     if (t->variant->faulty) {
         memset(t->update + (round + 1) % N * D, 0, D * sizeof(float));
         t->update[(round + 3) % N * D + 17] = round % 2 ? INFINITY : NAN;
     }
     for (int i = 0; i < N; i++) {
-        t->score[i] = t->variant->scheme.contribution == CGSV_CONTRIBUTION_VALIDATION ? 0.1 + 0.15 * i + 0.05 * uniform()
-                                                                                      : 0.2 + 0.8 * uniform();
+        const bool accuracy = t->variant->scheme.contribution == CGSV_CONTRIBUTION_VALIDATION;
+        t->score[i] = accuracy ? 0.1 + 0.15 * i + 0.05 * uniform() : 0.2 + 0.8 * uniform();
         t->loss[i] = 1.2 + uniform();
     }
     t->score[2] = t->score[3]; /* equal ranks */
@@ -127,8 +131,9 @@ static void check_models(struct trial *t)
                                     ? 0 : raw - t->r.own_share[i] * t->upload[i * D + d];
             const double expected = (double)t->before[i * D + d] + kept + told[d];
             const double size = fabs(expected) + fabs(kept) + fabs(told[d]) + fabs(t->before[i * D + d]);
-            cr_assert(fabs(t->model[i * D + d] - expected) <= 2 * FLT_EPSILON * size, "%s %s: w[%d][%d] %g, expected %g",
-                      t->variant->name, t->variant->change, i, d, (double)t->model[i * D + d], expected);
+            cr_assert(fabs(t->model[i * D + d] - expected) <= 2 * FLT_EPSILON * size,
+                      "%s %s: w[%d][%d] %g, expected %g", t->variant->name, t->variant->change, i, d,
+                      (double)t->model[i * D + d], expected);
         }
     }
 }
@@ -351,24 +356,34 @@ Test(schemes, server_names_what_is_missing)
     cgsv_device_close(device);
 }
 
-Test(schemes, names)
+/* What is planned is what is taken, whatever a scheme needs. */
+static size_t taken;
+static cgsv_status (*allocate)(cgsv_device *, void **, size_t);
+static cgsv_status counted_allocate(cgsv_device *device, void **memory, size_t bytes)
 {
-    cgsv_scheme scheme;
-    cgsv_config config;
-    cgsv_reward reward;
-    refused(cgsv_scheme_named(&scheme, "rfll"), "rffl");
-    cgsv_config_defaults(&config, "mnist");
-    cr_assert_eq(config.alpha, 0.95);
-    check(cgsv_config_set_scheme(&config, "cffl"));
-    cr_assert_eq(config.alpha, 0.8);
-    cr_assert_eq(config.gamma, 0.5, "gamma is the data set's");
-    refused(cgsv_config_set_scheme(&config, "nothing of the kind"), "cgsv");
-    refused(cgsv_reward_parse(&reward, "random"), "layer, global");
-    check(cgsv_realise_parse(&reward, "random"));
-    cr_assert_eq(reward, CGSV_REWARD_RANDOM);
-    cr_assert_str_eq(cgsv_quota_name((cgsv_quota)42), "unknown");
-    for (int i = 0; i < cgsv_scheme_count(); i++) {
-        check(cgsv_scheme_named(&scheme, cgsv_scheme_name(i)));
-        cr_assert(strlen(cgsv_scheme_help(i)) > 0 && strlen(cgsv_scheme_source(i)) > 0);
+    taken += bytes;
+    return allocate(device, memory, bytes);
+}
+
+Test(schemes, memory)
+{
+    cgsv_device *device = open_cpu(1);
+    struct device_backend counting = *device->backend;
+    const struct device_backend *uncounted = device->backend;
+    struct mechanism mechanism[2] = {{.gamma = 1}, {.gamma = 1}};
+    const double share[2 * N] = {1};
+    allocate = counting.allocate;
+    counting.allocate = counted_allocate;
+    device->backend = &counting;
+    for (unsigned needs = 0; needs <= (NEEDS_EXACT | NEEDS_UPLOAD | NEEDS_OWN | NEEDS_KEYS); needs++) {
+        const struct server_sizes sizes = {.federations = 2, .agents = N, .rounds = 3, .dimension = D, .ld = D + 1,
+                                           .tensors = TENSORS, .tensor_begin = tensor_begin, .needs = needs};
+        struct server_step step;
+        taken = 0;
+        check(server_step_create(&step, device, &sizes, mechanism, share));
+        cr_expect_eq(taken, server_step_bytes(device->kernels, &sizes), "needs %u: %zu bytes", needs, taken);
+        server_step_free(&step, device);
     }
+    device->backend = uncounted;
+    cgsv_device_close(device);
 }

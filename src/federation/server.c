@@ -248,14 +248,14 @@ cgsv_status cgsv_server_aggregate(cgsv_server *s, float *aggregate)
 /* The host's copies of what rewards are made from. */
 static cgsv_status copy_selection(cgsv_server *s)
 {
-    const size_t N = (size_t)s->step.agents;
+    const size_t N = (size_t)s->step.agents, D = (size_t)s->step.dimension;
     const struct {
         void **to;
         const void *from;
         size_t bytes;
     } arrays[] = {
-        {(void **)&s->aggregate, s->step.aggregate, (size_t)s->step.dimension * sizeof *s->aggregate},
-        {(void **)&s->key, s->step.key, s->step.key == s->step.aggregate ? 0 : (size_t)s->step.dimension * sizeof *s->key},
+        {(void **)&s->aggregate, s->step.aggregate, D * sizeof *s->aggregate},
+        {(void **)&s->key, s->step.key, s->step.key == s->step.aggregate ? 0 : D * sizeof *s->key},
         {(void **)&s->rank, s->step.rank, (size_t)s->step.segments * N * sizeof *s->rank},
         {(void **)&s->order, s->step.order, N * sizeof *s->order},
     };

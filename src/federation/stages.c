@@ -10,7 +10,7 @@ struct server_stages {
     unsigned needs;
     struct valuation exact;    /* a game for each federation */
     struct gram gram;          /* partial and not_finite are its own */
-    struct server_step upload; /* the selection of an upload: each a federation of one agent; its aggregate is the upload */
+    struct server_step upload; /* the uploads' selections: each a federation of one agent, whose aggregate it is */
     bool masked;               /* some agents upload a part only */
     float *key;                /* [F][ld] */
 };
@@ -41,10 +41,11 @@ size_t stages_bytes(const struct kernels *kernels, const struct server_sizes *z)
 {
     const int64_t F = z->federations, N = z->agents;
     size_t bytes = 0;
-    if (z->needs & NEEDS_EXACT)
-        bytes += gram_partial_bytes(z) + BYTES_OF(int, F, N) + 2 * BYTES_OF(double, F, N, N) +
-                 BYTES_OF(double, F, N + 4) + BYTES_OF(double, F, INT64_C(1) << N >> SHAPLEY_TILE_BITS, N) +
-                 BYTES_OF(double, N, 1 << SHAPLEY_TILE_BITS);
+    if (z->needs & NEEDS_EXACT) {
+        cgsv_valuation_options options;
+        exact_options(&options);
+        bytes += gram_partial_bytes(z) + BYTES_OF(int, F, N) + valuation_bytes(z->federations, z->agents, &options);
+    }
     if (z->needs & NEEDS_UPLOAD) {
         const struct server_sizes u = upload_sizes(z);
         bytes += server_step_bytes(kernels, &u);

@@ -40,6 +40,9 @@ cgsv_status valuation_create(struct valuation *valuation, cgsv_device *device, i
                              const cgsv_valuation_options *options);
 void valuation_free(struct valuation *valuation);
 
+/* Bytes that valuation_create will take; 0 for what it refuses. */
+size_t valuation_bytes(int games, int agents, const cgsv_valuation_options *options);
+
 /* Enqueues the computation of v->value and v->error from v->gram and v->weight. */
 cgsv_status valuation_run(struct valuation *valuation);
 

@@ -188,8 +188,9 @@ static cgsv_status create(struct valuation *v)
     return v->method == CGSV_METHOD_EXACT ? upload_shapley_weights(v) : CGSV_OK;
 }
 
-cgsv_status valuation_create(struct valuation *v, cgsv_device *device, int games, int agents,
-                             const cgsv_valuation_options *options)
+/* All but the memory. */
+static cgsv_status plan(struct valuation *v, cgsv_device *device, int games, int agents,
+                        const cgsv_valuation_options *options)
 {
     int64_t permutations = 0;
     memset(v, 0, sizeof *v);
@@ -210,6 +211,21 @@ cgsv_status valuation_create(struct valuation *v, cgsv_device *device, int games
     v->sampling.first_game = options->first_game;
     v->sampling.total = units_of(v->method, permutations, agents);
     v->units = units_of_launch(v);
+    return CGSV_OK;
+}
+
+size_t valuation_bytes(int games, int agents, const cgsv_valuation_options *options)
+{
+    struct valuation v;
+    size_t bytes = 0;
+    if (plan(&v, NULL, games, agents, options) == CGSV_OK) walk(&v, false, &bytes);
+    return bytes;
+}
+
+cgsv_status valuation_create(struct valuation *v, cgsv_device *device, int games, int agents,
+                             const cgsv_valuation_options *options)
+{
+    TRY(plan(v, device, games, agents, options));
     cgsv_status status = create(v);
     if (status != CGSV_OK) valuation_free(v);
     return status;
