@@ -7,7 +7,7 @@
 # in DEBS (default: .carry/; Criterion, OpenBLAS, Random123, cJSON and what they need) are
 # unpacked into a folder of their own, outside the system. Then it builds into build-gpu,
 # runs the tests, runs the kernels' test op_cuda under compute-sanitizer (memcheck, then
-# racecheck), trains three rounds on cuda:0, times parts of the library with `cgsv bench`
+# racecheck), trains three rounds on cuda:0, holds a sweep in a fleet against one by one, times parts of the library with `cgsv bench`
 # and measures the speed with bench/run.sh. A step that fails does not keep the later ones
 # from running, as time on such a machine is short; the last lines name the failed ones, and
 # the exit code is then 1. The log gpu_check.log, the lines of gpu_bench.json and the
@@ -86,6 +86,7 @@ check() {
         step memcheck sanitize memcheck
         step racecheck sanitize racecheck
         step "cgsv run" "$build/cgsv" run --device cuda:0 --rounds 3
+        step "fleet, and one by one" bench/sweep.sh --device cuda:0
         rm -f "$out/gpu_bench.json"
         step "bench server" bench server --agents 10,100 --dimension 62006,1M,10M
         step "bench select" bench select --agents 10,100 --dimension 1M,10M --reward global

@@ -43,7 +43,8 @@ assert [(r["cell"], r["beta"], r["scheme"], r["status"]) for r in rows] == [
     ("0", "0.5", "cgsv", "done"), ("1", "0.5", "fedavg", "done"),
     ("2", "10000000", "cgsv", "done"), ("3", "10000000", "fedavg", "done")], rows
 sweep = json.load(open("a/sweep.json"))
-assert sweep["axes"] == [{"name": "beta", "values": ["0.5", "10000000"]}, {"name": "scheme", "values": ["cgsv", "fedavg"]}]
+assert sweep["axes"] == [{"name": "beta", "values": ["0.5", "10000000"]},
+                         {"name": "scheme", "values": ["cgsv", "fedavg"]}]
 assert sweep["settings"]["weights"] == "by scheme" and sweep["cells"] == 4
 for row in rows:
     folder = "a/cells/%03d" % int(row["cell"])

@@ -81,8 +81,8 @@ static cgsv_status open_folder(struct sweep *s, int argc, char **argv)
     const struct run_options *run = &s->options.run;
     TRY(list_settings(s));
     const struct sweep_setup setup = {.setting = s->setting, .settings = s->settings, .cells = s->options.cells,
-                                      .dataset = s->dataset, .device = cgsv_device_describe(s->device),
-                                      .threads = run->threads, .argc = argc, .argv = argv};
+                                      .device = cgsv_device_describe(s->device), .threads = run->threads,
+                                      .argc = argc, .argv = argv};
     return sweep_folder_open(&s->folder, run->out, &setup, run->force, s->options.retry);
 }
 
@@ -209,7 +209,8 @@ static cgsv_status fit_to_memory(cgsv_memory_plan *plan, const struct sweep *s, 
 static cgsv_status report_too_large(struct sweep *s, const cgsv_memory_plan *plan)
 {
     char needed[FORMAT_SIZE], allowed[FORMAT_SIZE];
-    error_set(CGSV_ERROR_MEMORY, "%s: the cell needs %s of memory and may take %s; raise --memory, or take fewer agents",
+    error_set(CGSV_ERROR_MEMORY,
+              "%s: the cell needs %s of memory and may take %s; raise --memory, or take fewer agents",
               cgsv_device_describe(s->device)->name, format_bytes(needed, plan->total),
               format_bytes(allowed, s->budget));
     return report_failure(s, s->cell[0]);

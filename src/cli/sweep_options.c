@@ -287,11 +287,12 @@ void sweep_options_print_help(FILE *stream, struct sweep_options *o)
     char *text = options_help(table, build_table(table, o));
     fprintf(stream, "usage: cgsv sweep [options]\n\n"
                     "Trains federations for all combinations of settings, the cells, many at once: a fleet. Every\n"
-                    "setting marked with ',...' takes a list, '0.5,1,2', and whole numbers also ranges, '1..5'. A cell\n"
-                    "gives the same bits as cgsv run does. Defaults below are those of the data set '%s'.\n\n%s\n"
+                    "setting marked with ',...' takes a list, '0.5,1,2', and whole numbers also ranges, '1..5'.\n"
+                    "A cell gives the same bits as cgsv run does. Defaults below are those of the data set '%s'\n"
+                    "and the scheme '%s'.\n\n%s\n"
                     "The table goes to standard output, progress and warnings go to standard error.\n"
                     "Exit codes: 0 done, 1 failed or some cells failed, 2 wrong usage\n",
-            run_data_set(&o->run), text ? text : "");
+            run_data_set(&o->run), cgsv_scheme_name(o->run.scheme), text ? text : "");
     free(text);
 }
 

@@ -92,7 +92,10 @@ static cgsv_status find_sweep(bool *found, const char *path, const struct sweep_
 
 /* ---- sweep.csv ---- */
 
-static cgsv_status table_path(char **path, const struct sweep_folder *f) { return file_join(path, f->path, "sweep.csv"); }
+static cgsv_status table_path(char **path, const struct sweep_folder *f)
+{
+    return file_join(path, f->path, "sweep.csv");
+}
 
 static void forget_lines(struct sweep_folder *f)
 {

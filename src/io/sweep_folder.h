@@ -20,7 +20,6 @@ struct sweep_setting {
 struct sweep_setup {
     const struct sweep_setting *setting; /* a sweep goes on only with the same ones */
     int settings, cells;
-    const cgsv_dataset *dataset;
     const cgsv_device_info *device;
     int threads;
     int argc; /* what followed "cgsv sweep" */
