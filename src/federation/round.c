@@ -20,7 +20,7 @@ static cgsv_status training_step(cgsv_fleet *f, int epoch, int step)
     void *stream = device->stream;
     struct workspace *ws = &f->training;
     const struct model *model = &f->model;
-    const int rows = active_rows(f, step);
+    const int rows = active_rows(f, step), bucket = model->text.vocabulary > 0 ? SENTENCE_BUCKET : 0;
     const int64_t ld = model->row_stride, slots = (int64_t)ws->blocks * ws->slots, input_stride = model->features * slots;
 
     LAUNCHED(device, k->batch_draw(stream, (struct batch_draw){.sample = ws->sample, .count = ws->count,
@@ -29,7 +29,7 @@ static cgsv_status training_step(cgsv_fleet *f, int epoch, int step)
                                                                .batch = f->config.batch,
                                                                .local_epochs = f->config.local_epochs,
                                                                .epoch = epoch, .step = step,
-                                                               .bucket = model->text.vocabulary > 0 ? SENTENCE_BUCKET : 0}));
+                                                               .bucket = bucket}));
     TRY(workspace_gather(model, device, ws, train_samples(f), rows));
     if (model->text.dropout > 0)
         ws->dropout = (struct dropout_step){.row = f->device_row, .round = f->round, .rate = model->text.dropout,
