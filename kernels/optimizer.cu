@@ -50,9 +50,9 @@ static const char *launch_epoch_begin(void *stream, double *lr, const struct row
                   epoch);
 }
 
-/* Writes one entry's step: onto the update and the model, or a twin's model alone. */
+/* Writes one entry's step: onto the update and the model, or a model that goes on by itself. */
 #define APPLY_STEP(change)                       \
-    if (m) {                                     \
+    if (onto_update) {                           \
         u[i] += (change);                        \
         w[i] = m[i] + u[i];                      \
     } else {                                     \
@@ -114,12 +114,12 @@ DEVICE struct rates rates_of(struct optimizer_step o, int64_t r, struct row row)
 }
 
 /* Where a step's gradient comes from: from memory; it is zero; or what add_proximal makes of
- * zero. A constant of each loop, so that it vectorises. */
+ * zero. A constant of each loop, as is whether it steps onto the update, so that it vectorises. */
 enum gradient_kind { GRADIENT_GIVEN, GRADIENT_ZERO, GRADIENT_PROXIMAL };
 #define GRADIENT(i) (kind == GRADIENT_GIVEN ? g[i] : kind == GRADIENT_ZERO ? 0.0f : mu * u[i])
 
 /* One step over n columns. */
-template <int kind>
+template <int kind, bool onto_update>
 DEVICE void sgd_span(BLOCK_PARAM struct span x, const float *g, int64_t n, float lr, float momentum, float mu)
 {
     float *w = x.w, *u = x.u, *velocity = x.first;
@@ -136,7 +136,7 @@ DEVICE void sgd_span(BLOCK_PARAM struct span x, const float *g, int64_t n, float
 }
 
 /* Adam (Kingma and Ba, 2015, algorithm 1), as PyTorch's: the moments persist over rounds. */
-template <int kind>
+template <int kind, bool onto_update>
 DEVICE void adam_span(BLOCK_PARAM struct span x, const float *g, int64_t n, struct rates rates, float mu)
 {
     float *w = x.w, *u = x.u, *first = x.first, *second = x.second;
@@ -151,14 +151,24 @@ DEVICE void adam_span(BLOCK_PARAM struct span x, const float *g, int64_t n, stru
     }
 }
 
+template <int kind, bool onto_update>
+DEVICE void either_span(BLOCK_PARAM struct optimizer_step o, struct row row, struct span x, const float *g, int64_t n,
+                        struct rates rates)
+{
+    if (x.second)
+        adam_span<kind, onto_update>(BLOCK_PASS x, g, n, rates, (float)row.mu);
+    else
+        sgd_span<kind, onto_update>(BLOCK_PASS x, g, n, rates.rate, (float)o.momentum, (float)row.mu);
+}
+
 template <int kind>
 DEVICE void kind_span(BLOCK_PARAM struct optimizer_step o, struct row row, struct span x, const float *g, int64_t n,
                       struct rates rates)
 {
-    if (x.second)
-        adam_span<kind>(BLOCK_PASS x, g, n, rates, (float)row.mu);
+    if (x.m)
+        either_span<kind, true>(BLOCK_PASS o, row, x, g, n, rates);
     else
-        sgd_span<kind>(BLOCK_PASS x, g, n, rates.rate, (float)o.momentum, (float)row.mu);
+        either_span<kind, false>(BLOCK_PASS o, row, x, g, n, rates);
 }
 
 /* g NULL: the gradient is zero. */
