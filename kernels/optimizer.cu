@@ -49,9 +49,9 @@ static const char *launch_epoch_begin(void *stream, double *lr, const struct row
                   epoch);
 }
 
-/* Writes one entry's step: onto the update and the model, or a twin's model alone. */
+/* Writes one entry's step: onto the update and the model, or a model that goes on by itself. */
 #define APPLY_STEP(change)                       \
-    if (m) {                                     \
+    if (onto_update) {                           \
         u[i] += (change);                        \
         w[i] = m[i] + u[i];                      \
     } else {                                     \
@@ -112,10 +112,13 @@ DEVICE struct rates rates_of(struct optimizer_step o, int64_t r, struct row row)
     return rates;
 }
 
-/* A gradient, or where g is NULL what add_proximal makes of zero. */
-#define GRADIENT(i) (g ? g[i] : mu != 0.0f ? mu * u[i] : 0.0f)
+/* Where a step's gradient comes from: from memory; it is zero; or what add_proximal makes of
+ * zero. A constant of each loop, as is whether it steps onto the update, so that it vectorises. */
+enum gradient_kind { GRADIENT_GIVEN, GRADIENT_ZERO, GRADIENT_PROXIMAL };
+#define GRADIENT(i) (kind == GRADIENT_GIVEN ? g[i] : kind == GRADIENT_ZERO ? 0.0f : mu * u[i])
 
-/* One step over n columns; mu 0 for a twin. */
+/* One step over n columns. */
+template <int kind, bool onto_update>
 DEVICE void sgd_span(BLOCK_PARAM struct span x, const float *g, int64_t n, float lr, float momentum, float mu)
 {
     float *w = x.w, *u = x.u, *velocity = x.first;
@@ -132,6 +135,7 @@ DEVICE void sgd_span(BLOCK_PARAM struct span x, const float *g, int64_t n, float
 }
 
 /* Adam (Kingma and Ba, 2015, algorithm 1), as PyTorch's: the moments persist over rounds. */
+template <int kind, bool onto_update>
 DEVICE void adam_span(BLOCK_PARAM struct span x, const float *g, int64_t n, struct rates rates, float mu)
 {
     float *w = x.w, *u = x.u, *first = x.first, *second = x.second;
@@ -146,16 +150,38 @@ DEVICE void adam_span(BLOCK_PARAM struct span x, const float *g, int64_t n, stru
     }
 }
 
+template <int kind, bool onto_update>
+DEVICE void either_span(BLOCK_PARAM struct optimizer_step o, struct row row, struct span x, const float *g, int64_t n,
+                        struct rates rates)
+{
+    if (x.second)
+        adam_span<kind, onto_update>(BLOCK_PASS x, g, n, rates, (float)row.mu);
+    else
+        sgd_span<kind, onto_update>(BLOCK_PASS x, g, n, rates.rate, (float)o.momentum, (float)row.mu);
+}
+
+template <int kind>
+DEVICE void kind_span(BLOCK_PARAM struct optimizer_step o, struct row row, struct span x, const float *g, int64_t n,
+                      struct rates rates)
+{
+    if (x.m)
+        either_span<kind, true>(BLOCK_PASS o, row, x, g, n, rates);
+    else
+        either_span<kind, false>(BLOCK_PASS o, row, x, g, n, rates);
+}
+
 /* g NULL: the gradient is zero. */
 DEVICE void step_span(BLOCK_PARAM struct optimizer_step o, struct row row, struct span x, float *g, int64_t n,
                       struct rates rates)
 {
-    const float mu = x.u ? (float)row.mu : 0.0f;
-    if (g) add_proximal(BLOCK_PASS g, x.u, row.mu, n);
-    if (x.second)
-        adam_span(BLOCK_PASS x, g, n, rates, mu);
-    else
-        sgd_span(BLOCK_PASS x, g, n, rates.rate, (float)o.momentum, mu);
+    if (g) {
+        add_proximal(BLOCK_PASS g, x.u, row.mu, n);
+        kind_span<GRADIENT_GIVEN>(BLOCK_PASS o, row, x, g, n, rates);
+    } else if (x.u && row.mu != 0) {
+        kind_span<GRADIENT_PROXIMAL>(BLOCK_PASS o, row, x, g, n, rates);
+    } else {
+        kind_span<GRADIENT_ZERO>(BLOCK_PASS o, row, x, g, n, rates);
+    }
     if (row.alone) follow_model(BLOCK_PASS x.u, x.w, x.before, n);
 }
 

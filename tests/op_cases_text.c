@@ -207,7 +207,8 @@ static void word_steps_case(enum word_optimizer kind, int vocabulary, int values
     const int64_t pieces = (dimension + CHUNK_COLUMNS - 1) / CHUNK_COLUMNS;
     struct row row[ROWS] = {{.agent = 1, .model = 2, .samples = 60}, {.agent = -1, .model = -1, .samples = 60},
                             {.agent = 0, .model = 0, .samples = 33, .mu = mu, .alone = alone}};
-    float *model = take_random(3 * ld, 1), *gradient = TAKE(float, all), *changed = TAKE(float, all), *start = take_random(all, 1);
+    float *model = take_random(3 * ld, 1), *start = take_random(all, 1);
+    float *gradient = TAKE(float, all), *changed = TAKE(float, all);
     float *work[2], *update[2], *moment1[2], *moment2[2];
     double *norms[2], *lr = TAKE(double, ROWS);
     for (int lazy = 0; lazy < 2; lazy++) {
@@ -335,7 +336,8 @@ static void bucket_case(int samples, int batch, int bucket)
         }
         same("samples", epoch, drawn, samples);
     }
-    if (samples > 60 && !memcmp(order, order + samples, (size_t)samples * sizeof *order)) fail("the same in the next epoch");
+    if (samples > 60 && !memcmp(order, order + samples, (size_t)samples * sizeof *order))
+        fail("the same in the next epoch");
     error_free(k->batch_draw(stream, (struct batch_draw){sample, count, &row, index, round, 1, slots, batch, 2, 0, batches,
                                                          bucket}));
     same("count past the last batch", 0, count[0], 0);

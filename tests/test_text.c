@@ -97,7 +97,8 @@ Test(text, mr_shuffled)
 Test(text, mr_bytes)
 {
     put_numbered("rt-polarity.neg", "n");
-    put("rt-polarity.pos", "caf\xe9 \xc3\x89tude\xc2\xa0X \x85 a\r\np1 b\np2 b\np3 b\np4 b\np5 b\np6 b\np7 b\np8 b\np9 b\n");
+    put("rt-polarity.pos", "caf\xe9 \xc3\x89tude\xc2\xa0X \x85 a\r\n"
+                           "p1 b\np2 b\np3 b\np4 b\np5 b\np6 b\np7 b\np8 b\np9 b\n");
     cgsv_dataset *data = load("mr", CGSV_MR_PUBLISHED, 1);
     static const char *const words[] = {"caf", "\xc3\xa9tude", "x", "a"};
     cr_assert_eq(data->train.length[10], 4);

@@ -133,7 +133,8 @@ static void read_mask(cgsv_device *device, const struct workspace *ws, float *ma
     float *ones = memory(device, ROWS * FILTERS * SLOTS * sizeof *ones);
     for (int i = 0; i < ROWS * FILTERS * SLOTS; i++) ones[i] = 1;
     if (dropout)
-        check(device_launched(device, device->kernels->dropout(device->stream, ones, ws->dropout, FILTERS, ROWS, 1, SLOTS)));
+        check(device_launched(device, device->kernels->dropout(device->stream, ones, ws->dropout, FILTERS, ROWS, 1,
+                                                               SLOTS)));
     for (int r = 0; r < ROWS; r++)
         for (int i = 0; i < BATCH; i++)
             for (int f = 0; f < FILTERS; f++)
@@ -271,13 +272,34 @@ Test(text_model, learns)
     cgsv_dataset_free(data);
 }
 
+/* Schemes that look at losses take the set's own validation split, or samples kept aside; the
+ * same bits with 1 and 2 threads. */
+Test(text_model, schemes)
+{
+    static const char *const names[] = {"cffl", "qffl", "fedprox", "standalone"};
+    cgsv_dataset *data = load_reviews(60);
+    cgsv_config config = text_config();
+    for (int i = 0; i < 4; i++) {
+        size_t count;
+        check(cgsv_config_set_scheme(&config, names[i]));
+        config.validation_fraction = i == 1 ? 0.1 : 0;
+        float *one = models_after(&config, data, 1, &count), *two = models_after(&config, data, 2, &count);
+        cr_assert_eq(memcmp(one, two, count * sizeof *one), 0, "%s: 1 and 2 threads differ", names[i]);
+        for (size_t d = 0; d < count; d++) cr_assert(isfinite(one[d]), "%s", names[i]);
+        free(one);
+        free(two);
+    }
+    cgsv_dataset_free(data);
+}
+
 /* Word vectors are where the models begin; other words have their random start. */
 Test(text_model, begins_with_vectors)
 {
     cgsv_dataset *data = load_reviews(100);
     struct model model;
     check(model_create_for(&model, CGSV_MODEL_TEXT_CNN, data, 32, 32));
-    float *without = malloc((size_t)model.parameters * sizeof *without), *with = malloc((size_t)model.parameters * sizeof *with);
+    float *without = malloc((size_t)model.parameters * sizeof *without);
+    float *with = malloc((size_t)model.parameters * sizeof *with);
     cr_assert(without && with);
     model_initialise(&model, without, 1);
     model_initialise(&model, with, 1);

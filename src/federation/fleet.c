@@ -31,7 +31,8 @@ static size_t word_bytes(const cgsv_fleet *f, const cgsv_dataset *data)
 {
     const size_t V = (size_t)f->model.text.vocabulary;
     if (V == 0) return 0;
-    return (size_t)fleet_rows(f) * (V * sizeof *f->words.done + 2 * round_steps(f, data->train.samples) * sizeof *f->words.rate);
+    const size_t rates = 2 * round_steps(f, data->train.samples) * sizeof *f->words.rate;
+    return (size_t)fleet_rows(f) * (V * sizeof *f->words.done + rates);
 }
 
 static int64_t index_bytes(const cgsv_fleet *f, const cgsv_dataset *data)
@@ -49,6 +50,7 @@ static cgsv_status plan_for(cgsv_memory_plan *plan, cgsv_fleet *f, const cgsv_co
     const cgsv_config *c = &f->config;
     const struct model *model = &f->model;
     int64_t tensor_begin[MAX_TENSORS + 1];
+    f->validation.own_samples = data->vocabulary > 0 ? data->validation.samples : 0;
     TRY(members_create(f, configs, count));
     TRY(model_create_for(&f->model, c->model, data, EVALUATION_BATCH, c->batch));
     const int models = fleet_models(f), twins = fleet_twins(f), most = models > twins ? models : twins;
@@ -67,7 +69,8 @@ static cgsv_status plan_for(cgsv_memory_plan *plan, cgsv_fleet *f, const cgsv_co
     plan->optimizer = (size_t)moments_of(c) * R * row + word_bytes(f, data);
     plan->activations = groups_bytes(f) +
                         workspace_bytes(f->device, model, f->evaluation_rows, 1, EVALUATION_BATCH, false);
-    plan->data = (size_t)(data->train.samples + data->test.samples) * sample + (size_t)index_bytes(f, data) +
+    plan->data = (size_t)(data->train.samples + data->test.samples + f->validation.own_samples) * sample +
+                 (size_t)index_bytes(f, data) +
                  validation_bytes(f, data->train.samples);
     plan->server = server_step_bytes(f->device->kernels, &sizes) + scores_bytes(f);
     plan->total = plan->models + plan->updates + plan->training + plan->optimizer + plan->activations + plan->data +
@@ -127,7 +130,7 @@ static cgsv_status allocate(cgsv_fleet *f, const cgsv_dataset *data, const cgsv_
     const size_t models = (size_t)fleet_models(f), twins = (size_t)fleet_twins(f);
     const size_t row = (size_t)f->model.row_stride * sizeof(float), picture = (size_t)f->model.features * sizeof(float);
     const size_t train = (size_t)data->train.samples, test = (size_t)data->test.samples;
-    const size_t words = f->model.text.vocabulary > 0 ? sizeof(int32_t) : 0;
+    const size_t words = f->model.text.vocabulary > 0 ? sizeof(int32_t) : 0, kept = (size_t)f->validation.own_samples;
     const int moments = moments_of(&f->config);
     const struct {
         void **memory;
@@ -152,6 +155,9 @@ static cgsv_status allocate(cgsv_fleet *f, const cgsv_dataset *data, const cgsv_
         {(void **)&f->test_y, tested->y, test * sizeof *f->test_y},
         {(void **)&f->train_token, data->train.token, train * words * (size_t)data->width},
         {(void **)&f->train_length, data->train.length, train * words},
+        {(void **)&f->validation.own.token, data->validation.token, kept * words * (size_t)data->width},
+        {(void **)&f->validation.own.length, data->validation.length, kept * words},
+        {(void **)&f->validation.own.label, data->validation.y, kept * words},
         {(void **)&f->test_token, tested->token, test * words * (size_t)data->width},
         {(void **)&f->test_length, tested->length, test * words},
     };

@@ -74,7 +74,7 @@ cgsv_status members_create(cgsv_fleet *f, const cgsv_config *configs, int count)
     TRY(check_integer("the fleet's number of federations", count, 1, MOST_FEDERATIONS));
     for (int i = 0; i < count; i++) {
         TRY(config_check(&configs[i]));
-        TRY(scores_check(&configs[i]));
+        TRY(scores_check(&configs[i], f->validation.own_samples > 0));
         TRY(cgsv_fleet_alike(&configs[0], &configs[i]));
     }
     f->config = configs[0];

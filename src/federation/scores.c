@@ -23,11 +23,11 @@ static struct coalition_options options_of(const cgsv_config *c, int kind)
                                                                                             : c->scheme.permutations};
 }
 
-cgsv_status scores_check(const cgsv_config *c)
+cgsv_status scores_check(const cgsv_config *c, bool own_validation)
 {
     const int kind = index_kind(c->scheme.contribution);
     if (!scheme_takes_scores(&c->scheme)) return CGSV_OK;
-    if (!(c->validation_fraction > 0))
+    if (!(c->validation_fraction > 0) && !own_validation)
         return error_set(CGSV_ERROR_ARGUMENT, "contribution '%s' is measured on samples kept aside, and "
                          "validation-fraction is 0; set it to more than 0, say 0.1",
                          cgsv_contribution_name(c->scheme.contribution));

@@ -17,7 +17,7 @@ struct scores {
 struct cgsv_fleet;
 
 /* CGSV_ERROR_ARGUMENT, with what to do, for a scheme that lacks samples or takes too many evaluations. */
-cgsv_status scores_check(const cgsv_config *config);
+cgsv_status scores_check(const cgsv_config *config, bool own_validation);
 
 /* Bytes that scores_create will take. */
 size_t scores_bytes(const struct cgsv_fleet *fleet);

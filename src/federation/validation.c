@@ -66,6 +66,9 @@ cgsv_status validation_create(cgsv_fleet *f)
 
 void validation_free(cgsv_fleet *f)
 {
+    void *own[] = {(void *)f->validation.own.token, (void *)f->validation.own.length, (void *)f->validation.own.label};
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++) f->device->backend->release(f->device, own[i]);
+    f->validation.own = (struct samples){0};
     f->device->backend->release(f->device, f->validation.index);
     f->device->backend->release(f->device, f->validation.sums);
 }
@@ -81,6 +84,8 @@ struct sample_set validation_set(const cgsv_federation *m)
 {
     const cgsv_fleet *f = m->fleet;
     const struct split *split = &f->split[m->split];
+    if (split->partition.validation_samples == 0 && f->validation.own_samples > 0)
+        return (struct sample_set){f->validation.own, NULL, f->validation.own_samples};
     return (struct sample_set){train_samples(f),
                                f->validation.index ? f->validation.index + split->validation_first : NULL,
                                split->partition.validation_samples};

@@ -27,6 +27,8 @@ cgsv_status evaluate_models(struct cgsv_fleet *fleet, struct loss_sums *sums, co
 
 /* A fleet's validation splits; all on the device. */
 struct validation {
+    struct samples own;     /* the data set's own validation split of sentences, taken where none is kept aside */
+    int64_t own_samples;    /* 0: it has none */
     int32_t *index;         /* samples of the training split, of all splits, one after the other */
     struct loss_sums *sums; /* [max(R, N + 1)] */
 };

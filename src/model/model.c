@@ -117,9 +117,13 @@ cgsv_status model_create_for(struct model *model, cgsv_model kind, const cgsv_da
                          data->vocabulary > 0 ? "sentences" : "pictures", data->vocabulary > 0 ? "text_cnn" : "mlp");
     if (data->vocabulary == 0)
         return model_create(model, kind, data->channels, data->height, data->width, data->classes);
-    /* Validation samples come from the training split. */
-    const int tested = words_in(data, &data->test, evaluation_batch), kept = words_in(data, &data->train, evaluation_batch);
-    const int most_words[2] = {tested > kept ? tested : kept, words_in(data, &data->train, batch)};
+    /* Test samples are evaluated, and validation samples of either split. */
+    const cgsv_split *const evaluated[] = {&data->test, &data->validation, &data->train};
+    int most_words[2] = {0, words_in(data, &data->train, batch)};
+    for (int i = 0; i < 3; i++) {
+        const int words = words_in(data, evaluated[i], evaluation_batch);
+        if (words > most_words[0]) most_words[0] = words;
+    }
     return model_create_text(model, data->vocabulary, data->width, most_words, data->classes);
 }
 
