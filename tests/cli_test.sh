@@ -15,6 +15,7 @@ expect 0 'usage: cgsv run' help run
 expect 0 'learning rate (default 0.15)' run --help
 expect 0 'learning rate (default 0.001)' run --data-set mnist --help
 expect 0 'learning rate (default 0.015)' run --data-set=cifar10 -h
+expect 0 'crops and flips) (default crop-flip)' run --data-set cifar10 --model cifar_resnet -h
 expect 0 '^cpu  *[0-9]' devices
 expect 0 'usage: cgsv devices' devices --help
 
@@ -30,6 +31,8 @@ refuse 2 "did you mean 'powerlaw'?" run --partition powerlow
 refuse 2 "did you mean 'mnist_cnn'?" run --model mnist_cn
 refuse 2 "did you mean 'global'?" run --reward globl
 refuse 2 "did you mean 'adam'?" run --optimizer adm
+refuse 2 "did you mean 'crop-flip'?" run --augment crop-flop
+refuse 2 "weight-decay.*at least 0" run --weight-decay -1
 refuse 2 "did you mean 'round'?" run --decay-per rounds
 refuse 2 "did you mean 'json'?" run --format jsn
 refuse 2 "abacus" run --device abacus

@@ -39,6 +39,10 @@ void untouched(const char *what, const void *p, int64_t n);
 double float_bound(int64_t terms, double size);
 uint64_t hashed(uint64_t hash, const void *bytes, size_t count);
 
+/* The kernels of residual networks: tests/op_cases_residual.c. */
+void residual_cases(void);
+uint64_t residual_digest(uint64_t hash);
+
 /* The kernels of the valuation: tests/op_cases_valuation.c. */
 void valuation_cases(void);
 uint64_t valuation_digest(uint64_t hash);
