@@ -1,8 +1,13 @@
 /* One translation unit per build: all kernels, and the table of their launchers. */
+#include "kernels/augment.cu"
+#include "kernels/average_pool.cu"
 #include "kernels/batch.cu"
+#include "kernels/conv3.cu"
+#include "kernels/conv3_gradient.cu"
 #include "kernels/conv_gradient.cu"
 #include "kernels/conv_pool.cu"
 #include "kernels/dense.cu"
+#include "kernels/group_norm.cu"
 #include "kernels/loss.cu"
 #include "kernels/optimizer.cu"
 #include "kernels/text.cu"
@@ -28,8 +33,15 @@ extern "C" const struct kernels KERNELS_TABLE = {
     launch_batch_draw,
     launch_batch_range,
     launch_batch_gather,
+    launch_gather_augmented,
     launch_conv_pool_forward,
     launch_conv_gradients,
+    launch_conv3_forward,
+    launch_conv3_gradients,
+    launch_norm_forward,
+    launch_norm_backward,
+    launch_average_pool,
+    launch_average_pool_backward,
     launch_bias_activation,
     launch_activation_backward,
     launch_loss,

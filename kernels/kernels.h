@@ -121,12 +121,65 @@ struct word_steps {
     struct text_batch batch;
 };
 
+/* 3×3 convolution, padding 1, no bias; its output is ⌈height / stride⌉ × ⌈width / stride⌉, OH × OW. */
+struct conv3_shape {
+    int rows;                    /* R */
+    int channels, height, width; /* of the input */
+    int filters, stride;         /* stride 1 or 2 */
+    int blocks, slots;           /* B, S */
+};
+
+/* Both gradients of such a convolution. */
+struct conv3_gradients {
+    float *weight_gradient; /* of row r at + r · w_stride */
+    float *x_gradient;      /* [R][B][channels][height][width][S], or NULL */
+    const float *delta;     /* [R][B][filters][OH][OW][S] */
+    const float *x;         /* of row r at + r · x_stride */
+    const float *weight;
+    const float *shortcut;  /* shape of delta, filters >= channels, or NULL: the gradient that reaches the input's
+                               pixels at multiples of the stride by a shortcut without parameters */
+    int64_t x_stride, w_stride;
+};
+
+/* Group normalisation of x, then a shortcut added, then an activation. */
+struct norm_shape {
+    int rows;
+    int channels, height, width;
+    int groups; /* divides channels; each is of neighbouring ones */
+    int blocks, slots;
+    enum activation activation; /* none or ReLU */
+};
+struct norm {
+    float *out;             /* [R][B][channels][height][width][S] */
+    float *statistic;       /* [R][B][groups][2][S] mean, and 1 / √(variance + ε) */
+    const float *x;         /* shape of out */
+    const float *weight, *bias;
+    int64_t w_stride;
+    const float *shortcut;  /* [R][B][shortcut_channels][shortcut_height][shortcut_width][S], or NULL: its pixels at
+                               multiples of shortcut_stride are added to the first channels */
+    int shortcut_channels, shortcut_height, shortcut_width, shortcut_stride;
+};
+struct norm_gradients {
+    float *weight_gradient, *bias_gradient; /* of row r at + r · w_stride */
+    float *x_gradient;                      /* shape of x */
+    float *delta;                           /* gradient of out; left is that before the activation, the shortcut's */
+    float *sums;                            /* [R][B][channels][2][S] scratch */
+};
+
+/* The augmentation of a batch of pictures. */
+struct augmentation {
+    const struct row *row; /* [R] */
+    const int *round;
+    int local_epochs, epoch;
+    int channels, height, width;
+};
+
 /* The updates of one SGD or Adam step. */
 struct optimizer_step {
     float *work;            /* [R][ld] the models in training */
     float *update;          /* [F N][ld] U */
     const float *model;     /* [F (N+1)][ld] W */
-    float *gradient;        /* [R][ld]; a proximal term is added to it */
+    float *gradient;        /* [R][ld]; weight decay and a proximal term are added to it */
     float *moment1;         /* [R][ld] velocity (SGD with momentum) or first moment (Adam), else NULL */
     float *moment2;         /* [R][ld] Adam's second moment, else NULL */
     const struct row *row;  /* [R] */
@@ -137,6 +190,7 @@ struct optimizer_step {
     double momentum;
     int batch, local_epochs, epoch, step; /* for the number of Adam steps done */
     double *norm_partial;   /* [F N][⌈D / CHUNK_COLUMNS⌉][NORM_SUMS] or NULL: left by a row's last step of a round */
+    double weight_decay;    /* λ of an L2 penalty λ/2 ‖w‖², whose gradient λ w is added, as PyTorch's does; 0: none */
     struct word_steps words;
 };
 
@@ -411,10 +465,26 @@ struct kernels {
     /* x[blocks][features][S] from data[samples][features]; empty slots are zero. */
     const char *(*batch_gather)(void *stream, float *x, int32_t *y, const float *data, const int32_t *label,
                                 const int32_t *sample, int64_t features, int blocks, int slots);
+    /* The same with crops and flips. */
+    const char *(*gather_augmented)(void *stream, float *x, int32_t *y, const float *data, const int32_t *label,
+                                    const int32_t *sample, struct augmentation augmentation, int rows, int blocks,
+                                    int slots);
     const char *(*conv_pool_forward)(void *stream, float *out, uint8_t *winner, const float *x, int64_t x_stride,
                                      const float *weight, const float *bias, int64_t w_stride,
                                      struct conv_shape shape);
     const char *(*conv_gradients)(void *stream, struct conv_gradients gradients, struct conv_shape shape);
+    /* out[R][B][filters][OH][OW][S]. */
+    const char *(*conv3_forward)(void *stream, float *out, const float *x, int64_t x_stride, const float *weight,
+                                 int64_t w_stride, struct conv3_shape shape);
+    const char *(*conv3_gradients)(void *stream, struct conv3_gradients gradients, struct conv3_shape shape);
+    const char *(*norm_forward)(void *stream, struct norm norm, struct norm_shape shape);
+    const char *(*norm_backward)(void *stream, struct norm norm, struct norm_gradients gradients,
+                                 struct norm_shape shape);
+    /* out[R][B][channels][S], the mean of x over pixels, and its gradient. */
+    const char *(*average_pool)(void *stream, float *out, const float *x, int pixels, int channels, int rows,
+                                int blocks, int slots);
+    const char *(*average_pool_backward)(void *stream, float *x_gradient, const float *delta, int pixels,
+                                         int channels, int rows, int blocks, int slots);
     /* out[R][B][units][S] = act(out + bias). */
     const char *(*bias_activation)(void *stream, float *out, const float *bias, int64_t w_stride,
                                    enum activation activation, int units, int rows, int blocks, int slots);

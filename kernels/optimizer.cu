@@ -65,6 +65,13 @@ DEVICE void add_proximal(BLOCK_PARAM float *g, const float *u, double mu, int64_
     SIMD BLOCK_FOR(i, width) { g[i] += (float)mu * u[i]; }
 }
 
+/* Each thread changes the entries that it will read. */
+DEVICE void add_weight_decay(BLOCK_PARAM float *g, const float *w, double weight_decay, int64_t width)
+{
+    if (weight_decay == 0) return;
+    SIMD BLOCK_FOR(i, width) { g[i] += (float)weight_decay * w[i]; }
+}
+
 /* Of an agent that trains alone: its update, from the model that has gone on by itself. */
 DEVICE void follow_model(BLOCK_PARAM float *u, const float *w, const float *before, int64_t width)
 {
@@ -175,6 +182,7 @@ DEVICE void step_span(BLOCK_PARAM struct optimizer_step o, struct row row, struc
                       struct rates rates)
 {
     if (g) {
+        add_weight_decay(BLOCK_PASS g, x.w, o.weight_decay, n);
         add_proximal(BLOCK_PASS g, x.u, row.mu, n);
         kind_span<GRADIENT_GIVEN>(BLOCK_PASS o, row, x, g, n, rates);
     } else if (x.u && row.mu != 0) {

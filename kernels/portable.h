@@ -79,6 +79,7 @@ static const char *launch_check(cudaError_t error)
          i += (int64_t)gridDim.x * BLOCK_THREADS)
 
 #define SHARED(type, name, count) __shared__ type name[count]
+#define HOLD(v)
 #define UNROLL _Pragma("unroll")
 #define SIMD
 #define SIMD_SUM(...)
@@ -205,6 +206,12 @@ DEVICE void prefetch(const float *p, int64_t n)
 DEVICE void grid_mark(uint8_t *p) { __atomic_store_n(p, 1, __ATOMIC_RELAXED); } /* by many threads at once */
 DEVICE int warp_sum(int x) { return x; }                                        /* a warp is one thread */
 
+/* Holds a loaded vector in its register, where the compiler would load it anew for every use. */
+#if defined(__x86_64__)
+#define HOLD(v) asm("" : "+v"(v))
+#else
+#define HOLD(v)
+#endif
 #define UNROLL _Pragma("GCC unroll 16")
 #define SIMD _Pragma("omp simd")
 #define SIMD_SUM(...) _Pragma(TO_TEXT(omp simd reduction(+ : __VA_ARGS__)))

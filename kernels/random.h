@@ -15,7 +15,8 @@ enum {
     RANDOM_USE_ORDERS,
     RANDOM_USE_SCHEME,
     RANDOM_USE_DROPOUT,
-    RANDOM_USE_ADVERSARY
+    RANDOM_USE_ADVERSARY,
+    RANDOM_USE_AUGMENT
 };
 
 DEVICE philox4x32_ctr_t random_words(uint64_t seed, uint32_t use, uint32_t index, uint32_t stream, uint32_t game)

@@ -15,6 +15,7 @@ expect 0 'usage: cgsv run' help run
 expect 0 'learning rate (default 0.15)' run --help
 expect 0 'learning rate (default 0.001)' run --data-set mnist --help
 expect 0 'learning rate (default 0.015)' run --data-set=cifar10 -h
+expect 0 'crops and flips) (default crop-flip)' run --data-set cifar10 --model cifar_resnet -h
 expect 0 '^cpu  *[0-9]' devices
 expect 0 'usage: cgsv devices' devices --help
 
@@ -35,6 +36,8 @@ refuse 2 "upload.*at most 1" run --upload 1.5
 refuse 2 "at most 20 agents" run --quiet --scheme cgsv-exact --agents 21
 refuse 2 "validation-fraction" run --quiet --scheme cffl --validation-fraction 0
 refuse 2 "did you mean 'adam'?" run --optimizer adm
+refuse 2 "did you mean 'crop-flip'?" run --augment crop-flop
+refuse 2 "weight-decay.*at least 0" run --weight-decay -1
 refuse 2 "did you mean 'round'?" run --decay-per rounds
 refuse 2 "did you mean 'json'?" run --format jsn
 refuse 2 "abacus" run --device abacus

@@ -315,10 +315,12 @@ static void check_norms(double *partial, const float *update, const float *model
 }
 
 /* `active` of `all` rows take `steps` steps; each is compared from the state before it. */
-static void optimizer_case(enum optimizer_kind kind, int all, int active, int64_t dimension, double scale)
+static void optimizer_case(enum optimizer_kind kind, int all, int active, int64_t dimension, double scale,
+                           double decay)
 {
     static const char *const names[] = {"SGD", "SGD with momentum", "Adam"};
-    case_begin("%s rows %d of %d D%lld scale %g", names[kind], active, all, (long long)dimension, scale);
+    case_begin("%s rows %d of %d D%lld scale %g decay %g", names[kind], active, all, (long long)dimension, scale,
+               decay);
     const int64_t ld = dimension + 5, agents = all, models = all + 1;
     struct row *row = TAKE(struct row, all);
     for (int r = 0; r < all; r++) {
@@ -376,7 +378,7 @@ static void optimizer_case(enum optimizer_kind kind, int all, int active, int64_
         memcpy(g_old, gradient, (size_t)(all * ld) * sizeof *work);
         struct optimizer_step o = {work, update, model, gradient, kind == PLAIN ? NULL : moment1,
                                    kind == ADAM ? moment2 : NULL, row, lr, round, dimension, ld, active, momentum,
-                                   batch, epochs, epoch, number, norm_partial, {0}};
+                                   batch, epochs, epoch, number, norm_partial, decay, {0}};
         error_free(k->optimize(stream, o));
         for (int r = 0; r < all; r++) {
             const int agent = row[r].agent;
@@ -392,20 +394,20 @@ static void optimizer_case(enum optimizer_kind kind, int all, int active, int64_
             for (int64_t d = 0; d < dimension; d++) {
                 const int64_t i = r * ld + d;
                 const double pull = agent >= 0 ? row[r].mu * u_old[agent * ld + d] : 0;
-                double first = v_old[i], second = s_old[i], g = g_old[i] + pull;
-                if (pull == 0) same("gradient", i, gradient[i], g_old[i]);
+                double first = v_old[i], second = s_old[i], g = g_old[i] + pull + decay * w_old[i];
+                const double g_size = fabs((double)g_old[i]) + fabs(pull) + fabs(decay * w_old[i]);
+                if (pull == 0 && decay == 0) same("gradient", i, gradient[i], g_old[i]);
                 const double change = kind == ADAM ? reference_adam(&first, &second, g, lr[r], t)
                                                    : reference_sgd(&first, g, lr[r], momentum);
                 /* What the float32 moments may be off by moves the change as much. */
-                const double first_bound =
-                    4 * FLT_EPSILON * (fabs((double)v_old[i]) + fabs((double)g_old[i]) + fabs(pull));
+                const double first_bound = 4 * FLT_EPSILON * (fabs((double)v_old[i]) + g_size);
                 const double size = fabs(change) + fabs(change) * first_bound / (fabs(first) + 1e-300);
                 double change_bound = 8 * FLT_EPSILON * size;
                 change_bound += fabs(change) * first_bound / (fabs(first) + 1e-300) + 1e-37;
                 if (kind != PLAIN) near("moment1", i, moment1[i], first, first_bound);
                 if (kind == ADAM)
                     near("moment2", i, moment2[i], second,
-                         4 * FLT_EPSILON * second + FLT_EPSILON * fabs(g) * (fabs((double)g_old[i]) + fabs(pull)) + 1e-44);
+                         4 * FLT_EPSILON * second + FLT_EPSILON * fabs(g) * g_size + 1e-44);
                 if (agent >= 0 && row[r].alone)
                     same("update of who trains alone", i, update[agent * ld + d],
                          work[i] - model[row[r].model * ld + d]);
@@ -435,11 +437,11 @@ static void optimizer_case(enum optimizer_kind kind, int all, int active, int64_
 static void optimizer_cases(void)
 {
     for (int kind = 0; kind < 3; kind++) {
-        optimizer_case((enum optimizer_kind)kind, 1, 1, 1, 1);
-        optimizer_case((enum optimizer_kind)kind, 3, 2, 33, 1e-3);
-        optimizer_case((enum optimizer_kind)kind, 4, 3, 4095, 1);
-        optimizer_case((enum optimizer_kind)kind, 2, 1, 4097, 1e-6);
-        if (!op_cases_small) optimizer_case((enum optimizer_kind)kind, 5, 5, 12289, 1);
+        optimizer_case((enum optimizer_kind)kind, 1, 1, 1, 1, 0);
+        optimizer_case((enum optimizer_kind)kind, 3, 2, 33, 1e-3, 0.01);
+        optimizer_case((enum optimizer_kind)kind, 4, 3, 4095, 1, 0);
+        optimizer_case((enum optimizer_kind)kind, 2, 1, 4097, 1e-6, 0);
+        if (!op_cases_small) optimizer_case((enum optimizer_kind)kind, 5, 5, 12289, 1, 0.5);
     }
 }
 
@@ -933,6 +935,7 @@ int op_cases_run(const struct kernels *kernels, void *on, void (*to)(const char 
     text_cases();
     adversary_cases();
     server_cases();
+    residual_cases();
     valuation_cases();
     coalition_cases();
     scheme_cases();
@@ -968,5 +971,5 @@ uint64_t op_cases_digest(const struct kernels *kernels, void *on)
     hash = hashed(hash, v.s.model, (size_t)(2 * v.s.model_block) * sizeof(float));
     hash = hashed(hash, v.s.record, (size_t)(2 * 2 * 7) * sizeof *v.s.record);
     case_end();
-    return valuation_digest(text_digest(hash));
+    return valuation_digest(text_digest(residual_digest(hash)));
 }

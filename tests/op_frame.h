@@ -42,6 +42,10 @@ uint64_t hashed(uint64_t hash, const void *bytes, size_t count);
 /* The kernels of adversaries: tests/op_cases_adversary.c. */
 void adversary_cases(void);
 
+/* The kernels of residual networks: tests/op_cases_residual.c. */
+void residual_cases(void);
+uint64_t residual_digest(uint64_t hash);
+
 /* The kernels of the valuation: tests/op_cases_valuation.c. */
 void valuation_cases(void);
 uint64_t valuation_digest(uint64_t hash);

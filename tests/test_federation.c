@@ -57,11 +57,10 @@ static float *models_after(const cgsv_config *config, const cgsv_dataset *data, 
     return w;
 }
 
-static void check_repeats(cgsv_config config)
+/* Frees the data. */
+static void check_repeats(cgsv_config config, cgsv_dataset *data)
 {
-    cgsv_dataset *data;
     size_t count;
-    check(cgsv_dataset_load(&data, "synthetic", NULL));
     float *once = models_after(&config, data, 1, &count), *twice = models_after(&config, data, 1, &count);
     float *two_threads = models_after(&config, data, 2, &count);
     cr_assert_eq(memcmp(once, twice, count * sizeof *once), 0, "the same run twice differs");
@@ -73,7 +72,14 @@ static void check_repeats(cgsv_config config)
     cgsv_dataset_free(data);
 }
 
-Test(federation, same_seed_same_bits) { check_repeats(small_config()); }
+static cgsv_dataset *synthetic(void)
+{
+    cgsv_dataset *data;
+    check(cgsv_dataset_load(&data, "synthetic", NULL));
+    return data;
+}
+
+Test(federation, same_seed_same_bits) { check_repeats(small_config(), synthetic()); }
 
 Test(federation, same_seed_same_bits_adam_global)
 {
@@ -83,7 +89,79 @@ Test(federation, same_seed_same_bits_adam_global)
     config.lr = 1e-3;
     config.scheme.reward = CGSV_REWARD_GLOBAL;
     config.partition = CGSV_PARTITION_CLASSIMBALANCE;
-    check_repeats(config);
+    check_repeats(config, synthetic());
+}
+
+/* Colour pictures of random pixels, and as few as a residual network is trained on in a second. */
+static cgsv_dataset *few_pictures(void)
+{
+    enum { SAMPLES = 26, FEATURES = 3 * 32 * 32 };
+    static float x[SAMPLES * FEATURES];
+    static int32_t y[SAMPLES];
+    cgsv_dataset *data;
+    srand(1);
+    for (int i = 0; i < SAMPLES * FEATURES; i++) x[i] = (float)rand() / (float)RAND_MAX - 0.5f;
+    for (int i = 0; i < SAMPLES; i++) y[i] = i % 10;
+    check(cgsv_dataset_create(&data, "few", 3, 32, 32, 10, SAMPLES, x, y, SAMPLES, x, y));
+    return data;
+}
+
+static cgsv_config small_residual(void)
+{
+    cgsv_config config = small_config();
+    cgsv_config_set_model(&config, CGSV_MODEL_CIFAR_RESNET);
+    config.agents = 2;
+    config.validation_fraction = 0;
+    config.batch = 11;
+    config.local_epochs = 1;
+    return config;
+}
+
+Test(federation, same_seed_same_bits_residual) { check_repeats(small_residual(), few_pictures()); }
+
+/* The test samples are the training's: a twin must have them by heart. */
+Test(federation, residual_network_learns)
+{
+    cgsv_config config = small_residual();
+    cgsv_dataset *data = few_pictures();
+    cgsv_evaluation agent, twin, server;
+    config.agents = 1;
+    config.batch = 26;
+    config.rounds = 1;
+    config.local_epochs = 12;
+    config.lr = 0.02;
+    config.augment = CGSV_AUGMENT_NONE;
+    struct run run = start(&config, data, 0);
+    check(cgsv_federation_run(run.federation, 1));
+    check(cgsv_federation_evaluate(run.federation));
+    check(cgsv_federation_evaluation(run.federation, &agent, &twin, &server));
+    cr_log_info("loss %.3f, accuracy %.3f", twin.loss, twin.accuracy);
+    cr_assert_geq(twin.accuracy, 0.9);
+    stop(run);
+    cgsv_dataset_free(data);
+}
+
+/* Crops and flips change what training sees, and not what evaluation does. */
+Test(federation, augmentation_is_for_training)
+{
+    cgsv_dataset *data = synthetic();
+    cgsv_config config = small_config();
+    cgsv_evaluation server[2];
+    cgsv_round_record records[2][5];
+    config.lr = 1e-30; /* the model stays */
+    config.standalone = false;
+    for (int k = 0; k < 2; k++) {
+        config.augment = k ? CGSV_AUGMENT_CROP_FLIP : CGSV_AUGMENT_NONE;
+        struct run run = start(&config, data, 0);
+        check(cgsv_federation_run(run.federation, 1));
+        check(cgsv_federation_evaluate(run.federation));
+        check(cgsv_federation_evaluation(run.federation, NULL, NULL, &server[k]));
+        check(cgsv_federation_round(run.federation, 0, records[k]));
+        stop(run);
+    }
+    cr_assert_eq(server[0].loss, server[1].loss);
+    for (int i = 0; i < 5; i++) cr_assert_neq(records[0][i].train_loss, records[1][i].train_loss);
+    cgsv_dataset_free(data);
 }
 
 Test(federation, beta_shares_start_and_data)
@@ -235,6 +313,10 @@ Test(federation, bad_settings_are_named)
     config.beta = NAN;
     cr_assert_eq(cgsv_federation_create(&federation, device, &config, data), CGSV_ERROR_ARGUMENT);
     cr_assert(strstr(cgsv_last_error(), "beta"), "%s", cgsv_last_error());
+    config = small_config();
+    config.weight_decay = -1;
+    cr_assert_eq(cgsv_federation_create(&federation, device, &config, data), CGSV_ERROR_ARGUMENT);
+    cr_assert(strstr(cgsv_last_error(), "weight-decay"), "%s", cgsv_last_error());
     config = small_config();
     config.model = CGSV_MODEL_CIFAR_CNN;
     cr_assert_eq(cgsv_federation_create(&federation, device, &config, data), CGSV_ERROR_ARGUMENT);

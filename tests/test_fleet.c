@@ -253,6 +253,8 @@ Test(fleet, refusals_name_the_setting)
     REFUSED(batch, 16, "batch");
     REFUSED(optimizer, CGSV_OPTIMIZER_ADAM, "optimizer");
     REFUSED(momentum, 0.5, "momentum");
+    REFUSED(weight_decay, 0.5, "weight-decay");
+    REFUSED(augment, CGSV_AUGMENT_CROP_FLIP, "augment");
     REFUSED(lr_decay, 1, "lr-decay");
     REFUSED(decay_per, CGSV_DECAY_EPOCH, "decay-per");
     REFUSED(scheme.reward, CGSV_REWARD_GLOBAL, "reward");

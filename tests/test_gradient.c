@@ -1,13 +1,13 @@
 /* The gradients of a whole network against finite differences of its loss, in float64. */
 #include <criterion/criterion.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/random.h"
 #include "model/model.h"
+#include "model/residual.h"
 #include "reference.h"
+#include "reference_residual.h"
 
 /* The second row has a sample less than the first. */
 enum { ROWS = 2, BATCH = 3, SLOTS = 32, CLASSES = 4, HEIGHT = 14, WIDTH = 12 };
@@ -26,40 +26,36 @@ static void *memory(cgsv_device *device, size_t bytes)
     return taken;
 }
 
-static void add_tensor(struct model *model, const char *layer, const char *part, int64_t size)
-{
-    cgsv_tensor *t = &model->tensor[model->tensors];
-    char *name = model->tensor_name[model->tensors++];
-    snprintf(name, sizeof model->tensor_name[0], "%s.%s", layer, part);
-    *t = (cgsv_tensor){.name = name, .offset = model->parameters, .size = size};
-    model->parameters += size;
-}
+static void finish(struct model *model) { model->row_stride = (model->parameters + 63) / 64 * 64; }
 
-static void add_layer(struct model *model, struct layer layer)
+static void add_dense(struct model *model, const char *name, int inputs, int units, enum activation activation)
 {
-    const int K = layer.kernel;
-    const bool conv = layer.kind == LAYER_CONV_POOL;
-    layer.pixels = conv ? (layer.height - K + 1) / 2 * ((layer.width - K + 1) / 2) : 1;
-    layer.weight = model->parameters;
-    add_tensor(model, layer.name, "weight", (int64_t)layer.units * layer.channels * (conv ? K * K : 1));
-    layer.bias = model->parameters;
-    add_tensor(model, layer.name, "bias", layer.units);
-    model->layer[model->layers++] = layer;
+    model_add_layer(model, (struct layer){.kind = LAYER_DENSE, .name = name, .activation = activation,
+                                          .channels = inputs, .height = 1, .width = 1, .units = units});
 }
 
 /* 14×12 → 12×10, pooled to 6×5 → 4×3, pooled to 2×1: the odd column is left out. */
 static void tiny_model(struct model *model, int channels)
 {
     *model = (struct model){.features = (int64_t)channels * HEIGHT * WIDTH, .classes = CLASSES};
-    add_layer(model, (struct layer){.kind = LAYER_CONV_POOL, .name = "conv1", .activation = ACTIVATION_TANH,
-                                    .channels = channels, .height = HEIGHT, .width = WIDTH, .units = 3, .kernel = 3});
-    add_layer(model, (struct layer){.kind = LAYER_CONV_POOL, .name = "conv2", .activation = ACTIVATION_RELU,
-                                    .channels = 3, .height = 6, .width = 5, .units = 5, .kernel = 3});
-    add_layer(model, (struct layer){.kind = LAYER_DENSE, .name = "fc1", .activation = ACTIVATION_TANH,
-                                    .channels = 10, .height = 1, .width = 1, .units = 6});
-    add_layer(model, (struct layer){.kind = LAYER_DENSE, .name = "fc2", .activation = ACTIVATION_NONE,
-                                    .channels = 6, .height = 1, .width = 1, .units = CLASSES});
-    model->row_stride = (model->parameters + 63) / 64 * 64;
+    model_add_layer(model, (struct layer){.kind = LAYER_CONV_POOL, .name = "conv1", .activation = ACTIVATION_TANH,
+                                          .channels = channels, .height = HEIGHT, .width = WIDTH, .units = 3,
+                                          .kernel = 3});
+    model_add_layer(model, (struct layer){.kind = LAYER_CONV_POOL, .name = "conv2", .activation = ACTIVATION_RELU,
+                                          .channels = 3, .height = 6, .width = 5, .units = 5, .kernel = 3});
+    add_dense(model, "fc1", 10, 6, ACTIVATION_TANH);
+    add_dense(model, "fc2", 6, CLASSES, ACTIVATION_NONE);
+    finish(model);
+}
+
+/* 7×5 with 2 filters → 4×3 with 4 → 2×2 with 8. */
+static void tiny_residual(struct model *model, int channels)
+{
+    *model = (struct model){.features = (int64_t)channels * 7 * 5, .channels = channels, .height = 7, .width = 5,
+                            .classes = CLASSES};
+    residual_layers(model, 2, 2, 2);
+    add_dense(model, "fc", 8, CLASSES, ACTIVATION_NONE);
+    finish(model);
 }
 
 /* One filter at one place. */
@@ -104,18 +100,57 @@ static void dense(double *out, const struct layer *layer, const double *w, const
     }
 }
 
+static void conv3(double *out, const struct layer *layer, const double *w, const double *x)
+{
+    double size[256];
+    reference_conv3(out, size, x, w + layer->weight,
+                    (struct conv3_shape){.channels = layer->channels, .height = layer->height, .width = layer->width,
+                                         .filters = layer->units, .stride = layer->stride});
+}
+
+/* values: of all layers. */
+static void norm(double *out, const struct model *model, const struct layer *layer, const double *w, const double *x,
+                 double values[][256], double *margin)
+{
+    double normal[256], inverse[256];
+    reference_normalise(normal, inverse, x, layer->channels, layer->groups, layer->pixels);
+    for (int i = 0; i < layer->channels * layer->pixels; i++) {
+        const int c = i / layer->pixels, y = i % layer->pixels / layer->width, column = i % layer->width;
+        const struct layer *from = layer->shortcut >= 0 ? &model->layer[layer->shortcut] : NULL;
+        double value = w[layer->weight + c] * normal[i] + w[layer->bias + c];
+        if (from)
+            value += reference_shortcut(values[layer->shortcut], from->units, from->height, from->width, 2, c, y, column);
+        *margin = fmin(*margin, fabs(value));
+        out[i] = reference_activate(value, layer->activation);
+    }
+}
+
+static void average(double *out, const struct layer *layer, const double *x)
+{
+    const int pixels = layer->height * layer->width;
+    for (int c = 0; c < layer->channels; c++) {
+        out[c] = 0;
+        for (int p = 0; p < pixels; p++) out[c] += x[c * pixels + p] / pixels;
+    }
+}
+
 /* Mean loss of `samples` samples, x[samples][features]. */
 static double loss_of(const struct model *model, const double *w, const double *x, const int *y, int samples,
                       double *margin)
 {
-    double total = 0, values[2][128], unused[CLASSES];
+    double total = 0, values[MAX_LAYERS][256], unused[CLASSES];
     for (int n = 0; n < samples; n++) {
         const double *in = x + n * model->features;
         for (int i = 0; i < model->layers; i++) {
-            double *out = values[i % 2];
-            if (model->layer[i].kind == LAYER_CONV_POOL) conv_pool(out, &model->layer[i], w, in, margin);
-            else dense(out, &model->layer[i], w, in);
-            in = out;
+            const struct layer *layer = &model->layer[i];
+            switch (layer->kind) {
+            case LAYER_CONV_POOL: conv_pool(values[i], layer, w, in, margin); break;
+            case LAYER_CONV3: conv3(values[i], layer, w, in); break;
+            case LAYER_NORM: norm(values[i], model, layer, w, in, values, margin); break;
+            case LAYER_AVERAGE: average(values[i], layer, in); break;
+            case LAYER_DENSE: dense(values[i], layer, w, in); break;
+            }
+            in = values[i];
         }
         total += reference_nll(unused, in, CLASSES, y[n]);
     }
@@ -130,8 +165,8 @@ static void check_row(const struct model *model, double *w, const double *x, con
     cr_assert(margin > 10 * STEP, "a kink lies %g from the inputs: take another seed", margin);
     for (int t = 0; t < model->tensors; t++) {
         const cgsv_tensor *tensor = &model->tensor[t];
-        double expected[256], most = 0, worst = 0;
-        cr_assert_leq(tensor->size, 256);
+        double expected[1024], most = 0, worst = 0;
+        cr_assert_leq(tensor->size, 1024);
         for (int64_t i = 0; i < tensor->size; i++) {
             double *entry = &w[tensor->offset + i];
             const double before = *entry;
@@ -154,12 +189,12 @@ static void check_row(const struct model *model, double *w, const double *x, con
     }
 }
 
-static void check_network(int channels, uint64_t seed)
+static void check_network(void (*make)(struct model *, int), int channels, uint64_t seed)
 {
     cgsv_device *device;
     struct workspace ws;
     struct model model;
-    tiny_model(&model, channels);
+    make(&model, channels);
     const int64_t features = model.features, ld = model.row_stride;
     check(cgsv_device_open(&device, "cpu", 2));
     check(workspace_create(&ws, device, &model, ROWS, ROWS, SLOTS, true));
@@ -205,5 +240,7 @@ static void check_network(int channels, uint64_t seed)
     cgsv_device_close(device);
 }
 
-Test(gradient, one_channel) { check_network(1, 1); }
-Test(gradient, two_channels) { check_network(2, 1); }
+Test(gradient, one_channel) { check_network(tiny_model, 1, 1); }
+Test(gradient, two_channels) { check_network(tiny_model, 2, 1); }
+Test(gradient, residual) { check_network(tiny_residual, 1, 1); }
+Test(gradient, residual_three_channels) { check_network(tiny_residual, 3, 2); }

@@ -25,6 +25,7 @@ static cgsv_status parse_mr_split(void *v, const char *text) { return cgsv_mr_sp
 static cgsv_status parse_model(void *v, const char *text) { return cgsv_model_parse(v, text); }
 static cgsv_status parse_partition(void *v, const char *text) { return cgsv_partition_parse(v, text); }
 static cgsv_status parse_optimizer(void *v, const char *text) { return cgsv_optimizer_parse(v, text); }
+static cgsv_status parse_augment(void *v, const char *text) { return cgsv_augment_parse(v, text); }
 static cgsv_status parse_decay(void *v, const char *text) { return cgsv_decay_parse(v, text); }
 
 static cgsv_status parse_adversaries(void *v, const char *text) { return cgsv_adversaries_parse(v, text); }
@@ -46,6 +47,7 @@ static const char *show_mr_split(const void *v) { return cgsv_mr_split_name(*(co
 static const char *show_model(const void *v) { return cgsv_model_name(*(const cgsv_model *)v); }
 static const char *show_partition(const void *v) { return cgsv_partition_name(*(const cgsv_partition *)v); }
 static const char *show_optimizer(const void *v) { return cgsv_optimizer_name(*(const cgsv_optimizer *)v); }
+static const char *show_augment(const void *v) { return cgsv_augment_name(*(const cgsv_augment *)v); }
 static const char *show_decay(const void *v) { return cgsv_decay_name(*(const cgsv_decay *)v); }
 
 int run_options_table(struct option *table, struct run_options *o)
@@ -90,7 +92,9 @@ int run_options_table(struct option *table, struct run_options *o)
         {"adversary-factor", NULL, OPTION_DOUBLE, &c->adversaries.factor, "F", agents,
          .help = "times which rescaled adversaries upload their update", .range = positive},
 
-        {"model", NULL, OPTION_CHOICE, &c->model, "NAME", training, .help = "mlp, mnist_cnn, cifar_cnn or text_cnn",
+        {"model", NULL, OPTION_CHOICE, &c->model, "NAME", training,
+         .help = "mlp, mnist_cnn, cifar_cnn, cifar_resnet or text_cnn; cifar_resnet has settings of its own: "
+                 "cgsv run --model cifar_resnet --help",
          .parse = parse_model, .show = show_model},
         {"rounds", NULL, OPTION_INT, &c->rounds, "T", training, .help = "exchanges with the server", .range = from_1},
         {"local-epochs", NULL, OPTION_INT, &c->local_epochs, "E", training,
@@ -101,6 +105,11 @@ int run_options_table(struct option *table, struct run_options *o)
          .help = "sgd or adam", .parse = parse_optimizer,
          .show = show_optimizer},
         {"momentum", NULL, OPTION_DOUBLE, &c->momentum, "M", training, .help = "of sgd", .range = below_1},
+        {"weight-decay", NULL, OPTION_DOUBLE, &c->weight_decay, "W", training,
+         .help = "so many times the model is added to its gradient", .range = from_0},
+        {"augment", NULL, OPTION_CHOICE, &c->augment, "NAME", training,
+         .help = "what is done to pictures in training: none, or crop-flip (random crops and flips)",
+         .parse = parse_augment, .show = show_augment},
         {"lr", NULL, OPTION_DOUBLE, &c->lr, "RATE", training, .help = "learning rate", .range = positive},
         {"lr-decay", NULL, OPTION_DOUBLE, &c->lr_decay, "F", training,
          .help = "factor by which the learning rate falls",
@@ -161,10 +170,12 @@ cgsv_status run_options_parse(struct run_options *options, int argc, char **argv
     bool help;
     *options = (struct run_options){.device = "auto", .save_models = true};
 
-    /* Twice: first for the data set and the scheme, then over their defaults. */
+    /* Twice: first for the data set, the model and the scheme, then over their defaults. */
     int count = run_options_table(table, options);
     TRY(options_parse(table, count, argc, argv, &help));
+    const cgsv_model model = options->config.model;
     cgsv_config_defaults(&options->config, run_data_set(options));
+    if (options_given(table, count, "model")) cgsv_config_set_model(&options->config, model);
     TRY(cgsv_config_set_scheme(&options->config, cgsv_scheme_name(options->scheme)));
     if (help) {
         options->help = true;

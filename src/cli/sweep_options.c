@@ -45,12 +45,14 @@ static void take_settings(struct sweep_options *o)
     }
 }
 
-static int scheme_axis(const struct sweep_options *o)
+static int axis_of(const struct sweep_options *o, const void *value)
 {
     int axis = 0;
-    while (o->axis[axis].option.value != &o->run.scheme) axis++;
+    while (o->axis[axis].option.value != value) axis++;
     return axis;
 }
+
+static int scheme_axis(const struct sweep_options *o) { return axis_of(o, &o->run.scheme); }
 
 static struct option list_option(struct sweep_axis *axis)
 {
@@ -236,8 +238,12 @@ const char *sweep_cell_value(const struct sweep_options *o, int axis, int cell)
 
 cgsv_status sweep_cell_config(cgsv_config *config, struct sweep_options *o, int cell)
 {
-    const int scheme = scheme_axis(o);
+    const int scheme = scheme_axis(o), model = axis_of(o, &o->run.config.model);
     o->run.config = o->base;
+    if (o->axis[model].given) {
+        TRY(options_parse_value(&o->axis[model].option, sweep_cell_value(o, model, cell)));
+        cgsv_config_set_model(&o->run.config, o->run.config.model);
+    }
     if (o->axis[scheme].given) TRY(options_parse_value(&o->axis[scheme].option, sweep_cell_value(o, scheme, cell)));
     TRY(cgsv_config_set_scheme(&o->run.config, cgsv_scheme_name(o->run.scheme)));
     for (int i = 0; i < o->axes; i++)

@@ -8,14 +8,16 @@
 #include "core/names.h"
 #include "federation/adversary.h"
 
-static const char *const models[] = {"mlp", "mnist_cnn", "cifar_cnn", "text_cnn"};
+static const char *const models[] = {"mlp", "mnist_cnn", "cifar_cnn", "text_cnn", "cifar_resnet"};
 static const char *const partitions[] = {"uniform", "powerlaw", "classimbalance", "dirichlet"};
 static const char *const optimizers[] = {"sgd", "adam"};
+static const char *const augments[] = {"none", "crop-flip"};
 static const char *const decays[] = {"round", "epoch"};
 
 NAMED_CHOICE(model, models, cgsv_model)
 NAMED_CHOICE(partition, partitions, cgsv_partition)
 NAMED_CHOICE(optimizer, optimizers, cgsv_optimizer)
+NAMED_CHOICE(augment, augments, cgsv_augment)
 NAMED_CHOICE(decay, decays, cgsv_decay)
 
 void cgsv_config_defaults(cgsv_config *config, const char *data_set)
@@ -72,6 +74,22 @@ void cgsv_config_defaults(cgsv_config *config, const char *data_set)
     if (strcmp(data_set, "synthetic") != 0) config->model = CGSV_MODEL_MLP;
 }
 
+void cgsv_config_set_model(cgsv_config *config, cgsv_model model)
+{
+    config->model = model;
+    if (model != CGSV_MODEL_CIFAR_RESNET) return;
+    config->batch = 128;
+    config->optimizer = CGSV_OPTIMIZER_SGD;
+    config->momentum = 0.9;
+    config->weight_decay = 5e-4;
+    config->augment = CGSV_AUGMENT_CROP_FLIP;
+    config->lr = 0.05;
+    config->lr_decay = 0.9;
+    config->rounds = 30;
+    config->eval_every = 5;
+    config->gamma = 1; /* about the norm of a round's update */
+}
+
 cgsv_status check_integer(const char *name, long long value, long long least, long long most)
 {
     if (value >= least && value <= most) return CGSV_OK;
@@ -97,6 +115,7 @@ cgsv_status config_check(const cgsv_config *c)
     TRY(check_integer("model", c->model, 0, NAMES(models) - 1));
     TRY(check_integer("partition", c->partition, 0, NAMES(partitions) - 1));
     TRY(check_integer("optimizer", c->optimizer, 0, NAMES(optimizers) - 1));
+    TRY(check_integer("augment", c->augment, 0, NAMES(augments) - 1));
     TRY(check_integer("decay-per", c->decay_per, 0, NAMES(decays) - 1));
     TRY(check_integer("agents", c->agents, 1, MOST_AGENTS));
     TRY(adversaries_check(&c->adversaries, c->agents));
@@ -113,6 +132,10 @@ cgsv_status config_check(const cgsv_config *c)
     if (c->momentum > 0 && c->optimizer != CGSV_OPTIMIZER_SGD)
         return error_set(CGSV_ERROR_ARGUMENT, "momentum is for the optimizer sgd; %s has its own",
                          cgsv_optimizer_name(c->optimizer));
+    TRY(check_real("weight-decay", c->weight_decay, 0, true, 1, true));
+    if (c->model == CGSV_MODEL_TEXT_CNN && (c->weight_decay > 0 || c->augment != CGSV_AUGMENT_NONE))
+        return error_set(CGSV_ERROR_ARGUMENT, "%s is for models of pictures; text_cnn takes none",
+                         c->weight_decay > 0 ? "weight-decay" : "augment");
     TRY(check_real("lr", c->lr, 0, false, 1e6, true));
     TRY(check_real("lr-decay", c->lr_decay, 0, false, 1, true));
     TRY(check_mechanism(c->gamma, c->alpha, c->beta));

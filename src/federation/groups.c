@@ -88,5 +88,13 @@ cgsv_status group_batches(cgsv_fleet *f, const struct group *g, int epoch, int s
                                                 .slots = ws->blocks * ws->slots, .batch = f->config.batch,
                                                 .local_epochs = f->config.local_epochs, .epoch = epoch, .step = step,
                                                 .bucket = bucket}));
-    return workspace_gather(&f->model, g->device, ws, train_samples(f), rows);
+    if (f->config.augment == CGSV_AUGMENT_NONE)
+        return workspace_gather(&f->model, g->device, ws, train_samples(f), rows);
+    const struct augmentation augmentation = {.row = f->device_row + g->first, .round = f->round,
+                                              .local_epochs = f->config.local_epochs, .epoch = epoch,
+                                              .channels = f->model.channels, .height = f->model.height,
+                                              .width = f->model.width};
+    return device_launched(g->device, g->device->kernels->gather_augmented(
+                                          g->device->stream, ws->input, ws->label, f->train_x, f->train_y, ws->sample,
+                                          augmentation, rows, ws->blocks, ws->slots));
 }

@@ -33,7 +33,8 @@ static cgsv_status training_step(cgsv_fleet *f, const struct group *g, int epoch
                                              .dimension = model->parameters, .ld = ld, .rows = rows,
                                              .momentum = f->config.momentum, .batch = f->config.batch,
                                              .local_epochs = f->config.local_epochs, .epoch = epoch, .step = step,
-                                             .norm_partial = f->server.norm_partial, .words = words_of(f, g)};
+                                             .norm_partial = f->server.norm_partial,
+                                             .weight_decay = f->config.weight_decay, .words = words_of(f, g)};
 
     TRY(group_batches(f, g, epoch, step, rows));
     TRY(adversaries_flip(f, g, rows));

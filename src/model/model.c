@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/random.h"
+#include "model/residual.h"
 
 enum { ROW_MULTIPLE = 64, MLP_UNITS = 64, TEXT_CONVS = 3, TEXT_FILTERS = 128 };
 static const double text_dropout = 0.5;
@@ -28,35 +29,42 @@ static void add_tensor(struct model *model, const char *layer, const char *part,
     model->tensors++;
 }
 
-/* Adds a layer behind the last one, whose output it takes. */
-static void add_layer(struct model *model, struct layer layer)
+static void add_weight(struct model *model, const struct layer *layer)
 {
-    layer.weight = model->parameters;
-    if (layer.kind == LAYER_CONV_POOL) {
+    if (layer->kind == LAYER_CONV_POOL || layer->kind == LAYER_CONV3)
+        add_tensor(model, layer->name, "weight", 4,
+                   (int64_t[4]){layer->units, layer->channels, layer->kernel, layer->kernel});
+    else if (layer->kind == LAYER_NORM)
+        add_tensor(model, layer->name, "weight", 1, (int64_t[4]){layer->units});
+    else if (layer->kind == LAYER_DENSE)
+        add_tensor(model, layer->name, "weight", 2, (int64_t[4]){layer->units, layer->channels});
+}
+
+void model_add_layer(struct model *model, struct layer layer)
+{
+    if (layer.kind == LAYER_CONV_POOL)
         layer.pixels = (layer.height - layer.kernel + 1) / 2 * ((layer.width - layer.kernel + 1) / 2);
-        add_tensor(model, layer.name, "weight", 4,
-                   (int64_t[4]){layer.units, layer.channels, layer.kernel, layer.kernel});
-    } else {
-        layer.pixels = 1;
-        add_tensor(model, layer.name, "weight", 2, (int64_t[4]){layer.units, layer.channels});
-    }
+    if (layer.kind == LAYER_DENSE) layer.pixels = 1;
+    layer.weight = model->parameters;
+    add_weight(model, &layer);
     layer.bias = model->parameters;
-    add_tensor(model, layer.name, "bias", 1, (int64_t[4]){layer.units});
+    if (layer.kind != LAYER_CONV3 && layer.kind != LAYER_AVERAGE)
+        add_tensor(model, layer.name, "bias", 1, (int64_t[4]){layer.units});
     model->layer[model->layers++] = layer;
 }
 
 static void add_conv(struct model *model, const char *name, int channels, int size, int filters, int kernel,
                      enum activation activation)
 {
-    add_layer(model, (struct layer){.kind = LAYER_CONV_POOL, .name = name, .activation = activation,
-                                    .channels = channels, .height = size, .width = size, .units = filters,
-                                    .kernel = kernel});
+    model_add_layer(model, (struct layer){.kind = LAYER_CONV_POOL, .name = name, .activation = activation,
+                                          .channels = channels, .height = size, .width = size, .units = filters,
+                                          .kernel = kernel});
 }
 
 static void add_dense(struct model *model, const char *name, int inputs, int units, enum activation activation)
 {
-    add_layer(model, (struct layer){.kind = LAYER_DENSE, .name = name, .activation = activation, .channels = inputs,
-                                    .height = 1, .width = 1, .units = units});
+    model_add_layer(model, (struct layer){.kind = LAYER_DENSE, .name = name, .activation = activation,
+                                          .channels = inputs, .height = 1, .width = 1, .units = units});
 }
 
 /* convs1.0 to convs1.2: one layer of all their filters, whose weights lie together. */
@@ -139,6 +147,9 @@ cgsv_status model_create(struct model *model, cgsv_model kind, int channels, int
 {
     memset(model, 0, sizeof *model);
     model->features = (int64_t)channels * height * width;
+    model->channels = channels;
+    model->height = height;
+    model->width = width;
     model->classes = classes;
     int wanted = kind == CGSV_MODEL_MNIST_CNN ? 1 : 3;
     if (kind != CGSV_MODEL_MLP && (channels != wanted || height != 32 || width != 32))
@@ -161,6 +172,10 @@ cgsv_status model_create(struct model *model, cgsv_model kind, int channels, int
         add_dense(model, "fc1", 800, 120, ACTIVATION_RELU);
         add_dense(model, "fc2", 120, 84, ACTIVATION_RELU);
         add_dense(model, "fc3", 84, classes, ACTIVATION_NONE);
+        break;
+    case CGSV_MODEL_CIFAR_RESNET:
+        residual_layers(model, 32, 3, 8);
+        add_dense(model, "fc", 256, classes, ACTIVATION_NONE);
         break;
     default: return error_set(CGSV_ERROR_ARGUMENT, "unknown model %d", (int)kind);
     }
@@ -190,10 +205,12 @@ void model_initialise(const struct model *model, float *w, uint64_t seed)
                                                             : 1;
         const int64_t fan_in = layer->channels * taps;
         const float bound = 1.0f / sqrtf((float)fan_in);
-        const int64_t end = layer->bias + layer->units;
+        const int64_t end = i + 1 < model->layers ? model->layer[i + 1].weight : model->parameters;
         struct random_stream stream;
         random_start(&stream, seed, RANDOM_INIT, (uint64_t)i);
-        for (int64_t j = layer->weight; j < end; j++) w[j] = (2.0f * random_uniform(&stream) - 1.0f) * bound;
+        for (int64_t j = layer->weight; j < end; j++)
+            w[j] = layer->kind == LAYER_NORM ? (j < layer->bias ? 1.0f : 0.0f)
+                                             : (2.0f * random_uniform(&stream) - 1.0f) * bound;
     }
     fill_normal(w + model->text.embedding, (int64_t)model->text.vocabulary * CGSV_WORD_VALUES, seed, MAX_LAYERS);
 }

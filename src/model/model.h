@@ -5,13 +5,14 @@
 #include "cgsv/federation.h"
 #include "device/device.h"
 
-enum { MAX_LAYERS = 8, MAX_TENSORS = 2 * MAX_LAYERS };
+enum { MAX_LAYERS = 16, MAX_TENSORS = 2 * MAX_LAYERS };
 
-enum layer_kind { LAYER_CONV_POOL, LAYER_DENSE, LAYER_TEXT };
+enum layer_kind { LAYER_CONV_POOL, LAYER_DENSE, LAYER_TEXT, LAYER_CONV3, LAYER_NORM, LAYER_AVERAGE };
 
 /* A convolution with pooling, a dense layer, or words' vectors with convolutions over
  * sentences and the maximum over time; all end in an activation. The filters of several
- * convolutions over sentences lie one after the other, and so do their biases. */
+ * convolutions over sentences lie one after the other, and so do their
+ * biases. The other kinds are those of residual networks (model/residual.h). */
 struct layer {
     enum layer_kind kind;
     const char *name;
@@ -19,7 +20,9 @@ struct layer {
     int channels, height, width; /* of the input; a dense layer's is channels × 1 × 1 */
     int units, kernel;           /* filters or units; kernel of a convolution */
     int pixels;                  /* of the output, after pooling */
-    int64_t weight, bias;        /* offsets of its two tensors */
+    int stride;                  /* of a 3×3 convolution */
+    int groups, shortcut;        /* of a normalisation; the layer whose output is added, or -1 */
+    int64_t weight, bias;        /* offsets of its tensors, where it has them; all of them follow `weight` */
 };
 
 /* What sentences ask for: all 0 in a model of pictures. */
@@ -40,6 +43,7 @@ struct model {
     int64_t parameters; /* D */
     int64_t row_stride; /* ld */
     int64_t features;   /* of an input; 0 for sentences */
+    int channels, height, width; /* of a picture */
     int classes;
     struct text_shape text;
 };
@@ -47,6 +51,9 @@ struct model {
 /* Lays out `kind` for the data set's pictures, or fails with CGSV_ERROR_ARGUMENT when it
  * cannot take them. */
 cgsv_status model_create(struct model *model, cgsv_model kind, int channels, int height, int width, int classes);
+
+/* Adds a layer behind the last one, whose output it takes, with its tensors. */
+void model_add_layer(struct model *model, struct layer layer);
 
 /* The same for text_cnn, V = vocabulary. most_words: of a batch in evaluation and in training. */
 cgsv_status model_create_text(struct model *model, int vocabulary, int row_words, const int most_words[2], int classes);
@@ -60,7 +67,7 @@ cgsv_status model_create_for(struct model *model, cgsv_model kind, const cgsv_da
 void model_set_vectors(const struct model *model, float *w, const cgsv_dataset *dataset);
 
 /* PyTorch's default initialisation: uniform in ±1/√fan_in, weights and biases alike;
- * words' vectors N(0, 1). */
+ * words' vectors N(0, 1); 1 and 0 for a normalisation's. */
 void model_initialise(const struct model *model, float *w, uint64_t seed);
 
 /* Activations and gradients of `rows` models, each with a batch of B blocks of S samples;
@@ -71,7 +78,10 @@ struct workspace {
     int32_t *label, *sample, *count;
     float *out[MAX_LAYERS];       /* [rows][B][units][pixels][S] */
     uint8_t *winner[MAX_LAYERS];  /* likewise, for pooling; NULL without training */
-    float *delta[2];              /* gradients of two neighbouring layers' outputs; NULL without training */
+    float *delta[3];              /* gradients of two neighbouring layers' outputs, and of one that a shortcut
+                                     starts from, if there are any; NULL without training */
+    float *statistic[MAX_LAYERS]; /* [rows][B][groups][2][S], for normalisation */
+    float *norm_sums;             /* [rows][B][units][2][S] scratch; NULL without training */
     struct conv_scratch conv;
     struct text_batch text;
     struct text_scratch {

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "model/model.h"
+#include "model/residual.h"
 
 static int64_t output_size(const struct layer *layer) { return (int64_t)layer->units * layer->pixels; }
 
@@ -69,7 +70,7 @@ static void walk(struct layout *layout, struct workspace *ws, const struct model
                  bool training)
 {
     const int64_t all = rows * slots_of(ws), inputs = input_rows * slots_of(ws);
-    int64_t widest = 0, samples = 0, taps = 0, windows = 0, filters = 0;
+    int64_t widest = 0, samples = 0, taps = 0, windows = 0, filters = 0, normalised = 0;
     place(layout, (void **)&ws->input, inputs * model->features, sizeof(float));
     place(layout, (void **)&ws->label, inputs, sizeof(int32_t));
     place(layout, (void **)&ws->sample, inputs, sizeof(int32_t));
@@ -80,6 +81,10 @@ static void walk(struct layout *layout, struct workspace *ws, const struct model
         const int64_t size = output_size(layer);
         place(layout, (void **)&ws->out[i], all * size, sizeof(float));
         widest = larger(widest, size);
+        if (layer->kind == LAYER_NORM) {
+            place(layout, (void **)&ws->statistic[i], all * layer->groups * 2, sizeof(float));
+            normalised = larger(normalised, layer->units);
+        }
         if (layer->kind == LAYER_CONV_POOL) {
             if (training) place(layout, (void **)&ws->winner[i], all * size, 1);
             const struct conv_shape shape = conv_shape_of(layer, rows, ws);
@@ -92,6 +97,10 @@ static void walk(struct layout *layout, struct workspace *ws, const struct model
     if (!training) return;
     place(layout, (void **)&ws->delta[0], all * widest, sizeof(float));
     place(layout, (void **)&ws->delta[1], all * widest, sizeof(float));
+    if (normalised > 0) {
+        place(layout, (void **)&ws->delta[2], all * widest, sizeof(float));
+        place(layout, (void **)&ws->norm_sums, all * normalised * 2, sizeof(float));
+    }
     if (filters == 0) return;
     place(layout, (void **)&ws->conv.samples, all * samples + SLOT_MULTIPLE, sizeof(float));
     place(layout, (void **)&ws->conv.taps, rows * taps, sizeof(float));
@@ -126,11 +135,13 @@ void workspace_free(struct workspace *ws, cgsv_device *device)
     void *all[] = {ws->input,        ws->label,     ws->sample,     ws->count,      ws->delta[0],  ws->delta[1],
                    ws->conv.samples, ws->conv.taps, ws->conv.value, ws->conv.patch, ws->conv.count,
                    ws->text.word,    ws->text.words, ws->text.place, ws->text.width, ws->text.mark,
-                   ws->scratch.vector, ws->scratch.part, ws->scratch.winner, ws->scratch.position};
+                   ws->scratch.vector, ws->scratch.part, ws->scratch.winner, ws->scratch.position,
+                   ws->delta[2],    ws->norm_sums};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) device->backend->release(device, all[i]);
     for (int i = 0; i < MAX_LAYERS; i++) {
         device->backend->release(device, ws->out[i]);
         device->backend->release(device, ws->winner[i]);
+        device->backend->release(device, ws->statistic[i]);
     }
     memset(ws, 0, sizeof *ws);
 }
@@ -192,12 +203,17 @@ cgsv_status model_forward(const struct model *model, cgsv_device *device, struct
 {
     const struct kernels *k = device->kernels;
     const int B = ws->blocks, S = ws->slots;
+    const struct pass pass = {model, device, ws, w, w_stride, rows};
     for (int i = 0; i < model->layers; i++) {
         const struct layer *layer = &model->layer[i];
         int64_t stride;
         const float *x = input_of(model, ws, i, &stride, input_stride);
         if (layer->kind == LAYER_TEXT) {
             TRY(forward_text(model, device, ws, w, w_stride, rows));
+            continue;
+        }
+        if (residual_layer(layer)) {
+            TRY(residual_forward(&pass, i, x, stride));
             continue;
         }
         if (layer->kind == LAYER_CONV_POOL) {
@@ -276,19 +292,28 @@ static cgsv_status backward_layer(const struct model *model, cgsv_device *device
 cgsv_status model_backward(const struct model *model, cgsv_device *device, struct workspace *ws, float *gradient,
                            const float *w, int64_t w_stride, int64_t input_stride, int rows)
 {
-    float *delta = ws->delta[0], *next = ws->delta[1];
+    const struct pass pass = {model, device, ws, w, w_stride, rows};
+    struct deltas deltas = {ws->delta[0], ws->delta[1], ws->delta[2], -1};
     for (int i = model->layers - 1; i >= 0; i--) {
         const struct layer *layer = &model->layer[i];
-        if (layer->kind == LAYER_TEXT && ws->dropout.row)
-            LAUNCHED(device, device->kernels->dropout(device->stream, delta, ws->dropout, layer->units, rows,
-                                                      ws->blocks, ws->slots));
-        LAUNCHED(device, device->kernels->activation_backward(device->stream, delta, gradient + layer->bias, w_stride,
-                                                              ws->out[i], layer->activation, layer->units,
-                                                              layer->pixels, rows, ws->blocks, ws->slots));
-        TRY(backward_layer(model, device, ws, gradient, w, w_stride, input_stride, rows, i, delta, next));
-        float *swapped = delta;
-        delta = next;
-        next = swapped;
+        if (residual_layer(layer)) {
+            int64_t stride;
+            const float *x = input_of(model, ws, i, &stride, input_stride);
+            TRY(residual_backward(&pass, i, x, stride, gradient, &deltas));
+        } else {
+            if (layer->kind == LAYER_TEXT && ws->dropout.row)
+                LAUNCHED(device, device->kernels->dropout(device->stream, deltas.delta, ws->dropout, layer->units, rows,
+                                                          ws->blocks, ws->slots));
+            LAUNCHED(device, device->kernels->activation_backward(device->stream, deltas.delta, gradient + layer->bias,
+                                                                  w_stride, ws->out[i], layer->activation,
+                                                                  layer->units, layer->pixels, rows, ws->blocks,
+                                                                  ws->slots));
+            TRY(backward_layer(model, device, ws, gradient, w, w_stride, input_stride, rows, i, deltas.delta,
+                               deltas.next));
+        }
+        float *swapped = deltas.delta;
+        deltas.delta = deltas.next;
+        deltas.next = swapped;
     }
     return CGSV_OK;
 }
