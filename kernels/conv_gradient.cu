@@ -20,36 +20,53 @@
 #define INPUT_SIZE(s) ((int64_t)(s).channels * (s).height * (s).width)
 
 enum {
-    LIST_SLOTS = 128,
+    LISTS_PER_BLOCK = 8,
     TILES_PER_BLOCK = 8,
     FILTERS_AT_ONCE = 2, /* dense: filters, and */
     TAPS_AT_ONCE = 9     /* kernel positions that a warp computes together */
 };
 
-/* Block: a filter, LIST_SLOTS samples, a block of samples. */
-KERNEL(list_gradients, struct conv_scratch scratch, const float *delta, const uint8_t *winner, struct conv_shape s)
+/* Lists of LANES samples of a filter, by a warp; list: number of the first in the scratch, pooled:
+ * of its first gradient. */
+DEVICE void list_gradients(struct conv_scratch scratch, int64_t list, const float *delta, const uint8_t *winner,
+                           int64_t pooled, struct conv_shape s)
 {
-    SHARED(int32_t, end, LIST_SLOTS); /* of each sample's list; a thread keeps to its samples */
-    const int64_t S = s.slots, PW = POOLED_WIDTH(s), windows = WINDOWS(s), slot0 = BLOCK_Y * LIST_SLOTS;
-    const int64_t slots = smaller(S - slot0, LIST_SLOTS), plane = BLOCK_Z * s.filters + BLOCK_X;
-    float *value = scratch.value + (plane * S + slot0) * windows;
-    int32_t *patch = scratch.patch + (plane * S + slot0) * windows;
-    const int32_t down = s.width * s.channels, right = s.channels;
-    delta += plane * windows * S + slot0;
-    winner += plane * windows * S + slot0;
-    BLOCK_FOR(slot, slots) { end[slot] = (int32_t)(slot * windows); }
-    for (int64_t window = 0; window < windows; window++, delta += S, winner += S) {
-        const int32_t corner = (int32_t)(2 * (window / PW) * down + 2 * (window % PW) * right);
-        BLOCK_FOR(slot, slots)
+    const int64_t S = s.slots, windows = WINDOWS(s), length = CONV_LIST(s);
+    const int32_t down = s.width * s.channels, right = s.channels, row_end = POOLED_WIDTH(s) * 2 * right;
+    float *value = scratch.value + list * length;
+    int32_t *patch = scratch.patch + list * length, column = 0, corner = 0, end[LANES];
+    delta += pooled;
+    winner += pooled;
+    UNROLL for (int i = 0; i < LANES; i++) end[i] = 0;
+    for (int64_t window0 = 0; window0 < windows; window0 += LANES) {
+        lanes d[LANES], at[LANES];
+        UNROLL for (int i = 0; i < LANES; i++)
         {
-            /* Without branches, since nothing here can be foreseen. */
-            const int32_t to = end[slot], won = winner[slot];
-            value[to] = delta[slot];
-            patch[to] = corner + (won >> 1) * down + (won & 1) * right;
-            end[slot] = to + (delta[slot] != 0.0f);
+            const int64_t window = smaller(window0 + i, windows - 1);
+            const lanes_int won = lanes_load_byte(winner + window * S);
+            d[i] = window0 + i < windows ? lanes_load(delta + window * S) : lanes_of(0.0f);
+            at[i] = lanes_of_bits(corner + column + (won >> 1) * down + (won & 1) * right);
+            column += 2 * right;
+            corner += column < row_end ? 0 : 2 * down;
+            column = column < row_end ? column : 0;
         }
+        lanes_transpose(d);
+        lanes_transpose(at);
+        UNROLL for (int i = 0; i < LANES; i++)
+            end[i] += lanes_compress(value + i * length + end[i], patch + i * length + end[i], d[i], lanes_bits(at[i]));
     }
-    BLOCK_FOR(slot, slots) { scratch.count[plane * S + slot0 + slot] = end[slot] - (int32_t)(slot * windows); }
+    UNROLL for (int i = 0; i < LANES; i++)
+        if (LANE_ZERO) scratch.count[list + i] = end[i];
+}
+
+/* Block: LISTS_PER_BLOCK filters, LANES samples, a block of samples. */
+KERNEL(list_all_gradients, struct conv_scratch scratch, const float *delta, const uint8_t *winner, struct conv_shape s)
+{
+    WARP_FOR(i, smaller(s.filters - BLOCK_X * LISTS_PER_BLOCK, LISTS_PER_BLOCK))
+    {
+        const int64_t plane = BLOCK_Z * s.filters + BLOCK_X * LISTS_PER_BLOCK + i, slot = BLOCK_Y * LANES;
+        list_gradients(scratch, plane * s.slots + slot, delta, winner, plane * WINDOWS(s) * s.slots + slot, s);
+    }
 }
 
 /* A tile of LANES floats of a sample × LANES samples, transposed on its way between
@@ -165,37 +182,54 @@ DEVICE void add_tile(float *taps, int64_t run, const float *x, int64_t x_row, co
 }
 
 /* Filters that a block takes while a sample's input is in cache; more blocks for a GPU. */
-enum { GRADIENT_FILTERS = LANES == 32 ? 1 : 4 };
+enum { GRADIENT_FILTERS = LANES == 32 ? 1 : 8 };
 
-/* Block: GRADIENT_FILTERS filters, a row. */
-KERNEL(sparse_weight_gradient, struct conv_scratch scratch, struct conv_shape s, struct tile_kind kind)
+/* A tile of a sample's gradient of `filters` filters, from their lists. */
+DEVICE void add_tiles(float *taps, const float *x, struct conv_scratch scratch, int64_t list, int64_t filters,
+                      int64_t ky, int64_t vector, struct conv_shape s, const int TR, const int TV)
 {
-    const int64_t S = s.slots, F = s.filters, K = s.kernel, run = CONV_RUN(s), windows = WINDOWS(s), row = BLOCK_Z;
-    const int64_t x_row = (int64_t)s.width * s.channels, vectors = tiles_of(K * s.channels, LANES);
-    const int64_t first = BLOCK_X * GRADIENT_FILTERS, last = smaller(first + GRADIENT_FILTERS, F);
-    const int64_t across = tiles_of(vectors, kind.vectors), tiles = tiles_of(K, kind.rows) * across;
+    const int64_t K = s.kernel, run = CONV_RUN(s), x_row = (int64_t)s.width * s.channels;
+    for (int64_t filter = 0; filter < filters; filter++, list += s.slots)
+        if (scratch.count[list])
+            add_tile(taps + filter * K * run, run, x, x_row, scratch.value + list * CONV_LIST(s),
+                     scratch.patch + list * CONV_LIST(s), scratch.count[list], ky, vector, K,
+                     tiles_of(K * s.channels, LANES), TR, TV);
+}
 
-    BLOCK_FOR(i, (last - first) * K * run) { scratch.taps[(row * F + first) * K * run + i] = 0.0f; }
-    block_sync();
-    for (int64_t sample = row * s.blocks * S; sample < (row + 1) * s.blocks * S; sample++)
-        for (int64_t filter = first; filter < last; filter++) {
-            const int64_t list = (sample / S * F + filter) * S + sample % S;
-            const int count = scratch.count[list];
-            const float *value = scratch.value + list * windows, *x = scratch.samples + sample * CONV_SAMPLE(s);
-            const int32_t *patch = scratch.patch + list * windows;
-            float *taps = scratch.taps + (row * F + filter) * K * run;
-            if (count == 0) continue;
+/* Block: GRADIENT_FILTERS filters, a row. It lists a block of samples at a time, so that the lists
+ * stay in cache. */
+KERNEL(sparse_weight_gradient, struct conv_scratch scratch, const float *delta, const uint8_t *winner,
+       struct conv_shape s, struct tile_kind kind)
+{
+    const int64_t S = s.slots, F = s.filters, K = s.kernel, row = BLOCK_Z;
+    const int64_t first = BLOCK_X * GRADIENT_FILTERS, filters = smaller(F - first, GRADIENT_FILTERS);
+    const int64_t across = tiles_of(tiles_of(K * s.channels, LANES), kind.vectors);
+    const int64_t tiles = tiles_of(K, kind.rows) * across, list0 = (row * F + first) * S;
+    float *taps = scratch.taps + (row * F + first) * K * CONV_RUN(s);
+
+    BLOCK_FOR(i, filters * K * CONV_RUN(s)) { taps[i] = 0.0f; }
+    for (int64_t part = row * s.blocks; part < (row + 1) * s.blocks; part++) {
+        WARP_FOR(i, filters * S / LANES)
+        {
+            const int64_t filter = i * LANES / S, slot = i * LANES % S;
+            list_gradients(scratch, list0 + filter * S + slot, delta, winner,
+                           (part * F + first + filter) * WINDOWS(s) * S + slot, s);
+        }
+        block_sync();
+        for (int64_t slot = 0; slot < S; slot++)
             WARP_FOR(tile, tiles)
             {
                 const int64_t ky = tile / across * kind.rows, vector = tile % across * kind.vectors;
-#define ADD_TILE(number, tile_rows, tile_vectors)                                                             \
+                const float *x = scratch.samples + (part * S + slot) * CONV_SAMPLE(s);
+#define ADD_TILES(number, tile_rows, tile_vectors)                                                            \
     case number:                                                                                              \
-        add_tile(taps, run, x, x_row, value, patch, count, ky, vector, K, vectors, tile_rows, tile_vectors); \
+        add_tiles(taps, x, scratch, list0 + slot, filters, ky, vector, s, tile_rows, tile_vectors);           \
         break;
-                switch (kind.number) { TILES(ADD_TILE) }
-#undef ADD_TILE
+                switch (kind.number) { TILES(ADD_TILES) }
+#undef ADD_TILES
             }
-        }
+        block_sync();
+    }
 }
 
 /* The kind of tile with the fewest products in vain, or with none; of these the largest. */
@@ -285,30 +319,24 @@ DEVICE void add_patch(float *x, int64_t x_row, const float *__restrict__ taps, i
         }
 }
 
-/* Block: a sample, a block of samples. Patches overlap, so the block takes them one by one. */
-KERNEL(input_gradient, struct conv_scratch scratch, struct conv_shape s, struct tile_kind kind)
+/* The input's gradient of a sample. Patches overlap, so the block takes them one by one. */
+DEVICE void add_patches(BLOCK_PARAM float *x_gradient, struct conv_scratch scratch, int64_t list, const float *weights,
+                        struct conv_shape s, const int TR, const int TV)
 {
-    const int64_t F = s.filters, K = s.kernel, run = CONV_RUN(s), windows = WINDOWS(s), size = INPUT_SIZE(s);
-    const int64_t x_row = (int64_t)s.width * s.channels, across = K * s.channels / LANES / kind.vectors;
-    const int64_t tiled = across * kind.vectors * LANES, left = K * s.channels - tiled;
-    float *x_gradient = scratch.samples + (BLOCK_Z * s.slots + BLOCK_X) * CONV_SAMPLE(s);
-    BLOCK_FOR(i, size) { x_gradient[i] = 0.0f; }
-    block_sync();
-    for (int64_t filter = 0; filter < F; filter++) {
-        const int64_t list = (BLOCK_Z * F + filter) * s.slots + BLOCK_X;
-        const float *taps = scratch.taps + (BLOCK_Z / s.blocks * F + filter) * K * run;
-        for (int i = 0; i < scratch.count[list]; i++) {
-            const float value = scratch.value[list * windows + i];
-            float *patch = x_gradient + scratch.patch[list * windows + i];
-            WARP_FOR(tile, K / kind.rows * across)
-            {
-                const int64_t ky = tile / across * kind.rows, j = tile % across * kind.vectors * LANES;
-#define ADD_PATCH(number, tile_rows, tile_vectors)                                                               \
-    case number:                                                                                                 \
-        add_patch(patch + ky * x_row + j, x_row, taps + ky * run + j, run, lanes_of(value), tile_rows, tile_vectors); \
-        break;
-                switch (kind.number) { TILES(ADD_PATCH) }
-#undef ADD_PATCH
+    const int64_t K = s.kernel, run = CONV_RUN(s), length = CONV_LIST(s), x_row = (int64_t)s.width * s.channels;
+    const int64_t across = K * s.channels / LANES / TV, tiled = across * TV * LANES, left = K * s.channels - tiled;
+    for (int64_t filter = 0; filter < s.filters; filter++, list += s.slots) {
+        const float *taps = weights + filter * K * run;
+        const int count = scratch.count[list];
+        for (int i = 0; i < count; i++) {
+            const float value = scratch.value[list * length + i];
+            float *patch = x_gradient + scratch.patch[list * length + i];
+            for (int64_t ky = 0; ky < K; ky += TR) {
+                WARP_FOR(tile, across)
+                {
+                    const int64_t j = tile * TV * LANES;
+                    add_patch(patch + ky * x_row + j, x_row, taps + ky * run + j, run, lanes_of(value), TR, TV);
+                }
             }
             WARP_FOR(ky, left ? K : 0)
             {
@@ -320,20 +348,37 @@ KERNEL(input_gradient, struct conv_scratch scratch, struct conv_shape s, struct 
     }
 }
 
+/* Block: a sample, a block of samples. */
+KERNEL(input_gradient, struct conv_scratch scratch, struct conv_shape s, struct tile_kind kind)
+{
+    float *x_gradient = scratch.samples + (BLOCK_Z * s.slots + BLOCK_X) * CONV_SAMPLE(s);
+    const float *weights = scratch.taps + BLOCK_Z / s.blocks * s.filters * s.kernel * CONV_RUN(s);
+    const int64_t list = BLOCK_Z * s.filters * s.slots + BLOCK_X;
+    BLOCK_FOR(i, INPUT_SIZE(s)) { x_gradient[i] = 0.0f; }
+    block_sync();
+#define ADD_PATCHES(number, tile_rows, tile_vectors)                                                \
+    case number:                                                                                    \
+        add_patches(BLOCK_PASS x_gradient, scratch, list, weights, s, tile_rows, tile_vectors);      \
+        break;
+    switch (kind.number) { TILES(ADD_PATCHES) }
+#undef ADD_PATCHES
+}
+
 static const char *sparse_gradients(void *stream, struct conv_gradients g, struct conv_shape s, int sparse_weights)
 {
     const struct grid filters = grid_of(s.filters, 1, s.rows);
     const int64_t used = (int64_t)s.kernel * s.channels;
-    const struct grid lists = grid_of(s.filters, tiles_of(s.slots, LIST_SLOTS), s.rows * s.blocks);
-    const char *error = LAUNCH(stream, lists, list_gradients, g.scratch, g.delta, g.winner, s);
+    const struct grid lists = grid_of(tiles_of(s.filters, LISTS_PER_BLOCK), s.slots / LANES, s.rows * s.blocks);
+    const char *error = NULL;
     if (sparse_weights) {
-        if (!error) error = LAUNCH(stream, sample_grid(s), to_samples, g.scratch.samples, g.x, g.x_stride, s);
+        error = LAUNCH(stream, sample_grid(s), to_samples, g.scratch.samples, g.x, g.x_stride, s);
         if (!error)
             error = LAUNCH(stream, grid_of(tiles_of(s.filters, GRADIENT_FILTERS), 1, s.rows), sparse_weight_gradient,
-                           g.scratch, s, best_tile(s.kernel, tiles_of(used, LANES), 0));
+                           g.scratch, g.delta, g.winner, s, best_tile(s.kernel, tiles_of(used, LANES), 0));
         if (!error) error = LAUNCH(stream, filters, taps_to_weights, g.weight_gradient, g.w_stride, g.scratch.taps, s);
     }
     if (g.x_gradient) {
+        if (!error) error = LAUNCH(stream, lists, list_all_gradients, g.scratch, g.delta, g.winner, s);
         if (!error) error = LAUNCH(stream, filters, weights_to_taps, g.scratch.taps, g.weight, g.w_stride, s);
         if (!error)
             error = LAUNCH(stream, grid_of(s.slots, 1, s.rows * s.blocks), input_gradient, g.scratch, s,
@@ -345,7 +390,7 @@ static const char *sparse_gradients(void *stream, struct conv_gradients g, struc
 
 static const char *launch_conv_gradients(void *stream, struct conv_gradients g, struct conv_shape s)
 {
-    const int sparse_weights = s.kernel * s.channels >= SLOT_MULTIPLE;
+    const int sparse_weights = 2 * s.kernel * s.channels > LANES;
     const char *error = NULL;
     if (!sparse_weights)
         error = LAUNCH(stream, grid_of(tiles_of(s.filters, FILTERS_AT_ONCE), s.channels, s.rows), dense_weight_gradient,

@@ -124,12 +124,27 @@ DEVICE lanes lanes_load_part(const float *p, int64_t count)
 }
 DEVICE lanes lanes_of(float v) { return v; }
 DEVICE lanes_int lanes_int_of(int v) { return v; }
+DEVICE lanes lanes_of_bits(lanes_int v) { return __int_as_float(v); }
+DEVICE lanes_int lanes_bits(lanes v) { return __float_as_int(v); }
 DEVICE lanes lanes_select(int condition, lanes a, lanes b) { return condition ? a : b; }
 DEVICE lanes_int lanes_select_int(int condition, lanes_int a, lanes_int b) { return condition ? a : b; }
 DEVICE float lanes_sum(lanes v)
 {
     for (int step = 16; step > 0; step /= 2) v += __shfl_xor_sync(0xffffffffu, v, step);
     return v;
+}
+
+/* The lanes of v that are not zero go to value[], the same lanes of w to where[]. Returns how many
+ * they are; LANES may be written. */
+DEVICE int lanes_compress(float *value, int32_t *where, lanes v, lanes_int w)
+{
+    const unsigned kept = __ballot_sync(0xffffffffu, v != 0.0f);
+    const int before = __popc(kept & ((1u << (threadIdx.x & 31)) - 1));
+    if (v != 0.0f) {
+        value[before] = v;
+        where[before] = w;
+    }
+    return __popc(kept);
 }
 
 /* One step of a transposition, between two vectors that are `step` apart: a's lanes with
@@ -289,6 +304,8 @@ DEVICE void lanes_store_byte(uint8_t *p, lanes_int v)
 }
 DEVICE lanes lanes_of(float v) { return v - (lanes){}; }
 DEVICE lanes_int lanes_int_of(int v) { return v - (lanes_int){}; }
+DEVICE lanes lanes_of_bits(lanes_int v) { return (lanes)v; }
+DEVICE lanes_int lanes_bits(lanes v) { return (lanes_int)v; }
 DEVICE lanes lanes_select(lanes_int condition, lanes a, lanes b) { return condition ? a : b; }
 DEVICE lanes_int lanes_select_int(lanes_int condition, lanes_int a, lanes_int b) { return condition ? a : b; }
 static const lanes_int lane_numbers = {0, 1, 2, 3,
@@ -303,6 +320,26 @@ DEVICE float lanes_sum(lanes v)
 {
     UNROLL for (int step = LANES / 2; step > 0; step /= 2) v += __builtin_shuffle(v, lane_numbers ^ step);
     return v[0];
+}
+
+DEVICE int lanes_compress(float *value, int32_t *where, lanes v, lanes_int w)
+{
+#if defined(__AVX512F__)
+    const __mmask16 kept = _mm512_cmp_ps_mask((__m512)v, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+    _mm512_storeu_ps(value, _mm512_maskz_compress_ps(kept, (__m512)v));
+    _mm512_storeu_si512(where, _mm512_maskz_compress_epi32(kept, (__m512i)w));
+    return __builtin_popcount(kept);
+#else
+    int n = 0;
+    UNROLL for (int i = 0; i < LANES; i++)
+    {
+        /* Without branches, since nothing here can be foreseen. */
+        value[n] = v[i];
+        where[n] = w[i];
+        n += v[i] != 0.0f;
+    }
+    return n;
+#endif
 }
 
 DEVICE void lanes_exchange(lanes *a, lanes *b, int step)

@@ -46,8 +46,8 @@ static struct conv_scratch scratch_make(struct conv_case c)
     const struct conv_shape s = c.s;
     return (struct conv_scratch){.samples = TAKE(float, c.parts * s.slots * CONV_SAMPLE(s) + SLOT_MULTIPLE),
                                  .taps = TAKE(float, (int64_t)s.rows * s.filters * s.kernel * CONV_RUN(s)),
-                                 .value = TAKE(float, c.parts * c.pooled),
-                                 .patch = TAKE(int32_t, c.parts * c.pooled),
+                                 .value = TAKE(float, c.parts * s.filters * s.slots * CONV_LIST(s)),
+                                 .patch = TAKE(int32_t, c.parts * s.filters * s.slots * CONV_LIST(s)),
                                  .count = TAKE(int32_t, c.parts * s.slots * s.filters)};
 }
 

@@ -44,7 +44,7 @@ static void walk(struct layout *layout, struct workspace *ws, const struct model
                  bool training)
 {
     const int64_t all = rows * slots_of(ws), inputs = input_rows * slots_of(ws);
-    int64_t widest = 0, samples = 0, taps = 0, windows = 0, filters = 0;
+    int64_t widest = 0, samples = 0, taps = 0, lists = 0, filters = 0;
     place(layout, (void **)&ws->input, inputs * model->features, sizeof(float));
     place(layout, (void **)&ws->label, inputs, sizeof(int32_t));
     place(layout, (void **)&ws->sample, inputs, sizeof(int32_t));
@@ -59,7 +59,7 @@ static void walk(struct layout *layout, struct workspace *ws, const struct model
             const struct conv_shape shape = conv_shape_of(layer, rows, ws);
             samples = larger(samples, CONV_SAMPLE(shape));
             taps = larger(taps, (int64_t)layer->units * layer->kernel * CONV_RUN(shape));
-            windows = larger(windows, size);
+            lists = larger(lists, layer->units * CONV_LIST(shape));
             filters = larger(filters, layer->units);
         }
     }
@@ -69,8 +69,8 @@ static void walk(struct layout *layout, struct workspace *ws, const struct model
     if (filters == 0) return;
     place(layout, (void **)&ws->conv.samples, all * samples + SLOT_MULTIPLE, sizeof(float));
     place(layout, (void **)&ws->conv.taps, rows * taps, sizeof(float));
-    place(layout, (void **)&ws->conv.value, all * windows, sizeof(float));
-    place(layout, (void **)&ws->conv.patch, all * windows, sizeof(int32_t));
+    place(layout, (void **)&ws->conv.value, all * lists, sizeof(float));
+    place(layout, (void **)&ws->conv.patch, all * lists, sizeof(int32_t));
     place(layout, (void **)&ws->conv.count, all * filters, sizeof(int32_t));
 }
 
