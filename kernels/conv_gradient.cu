@@ -170,8 +170,8 @@ DEVICE void add_tile(float *taps, int64_t run, const float *x, int64_t x_row, co
     for (int i = 0; i < count; i++) {
         const lanes d = lanes_of(value[i]);
         const float *at = x + patch[i];
-        UNROLL for (int r = 0; r < TR; r++)
-            UNROLL for (int v = 0; v < TV; v++) sum[r * TV + v] += d * lanes_load(at + r * x_row + v * LANES);
+        UNROLL for (int r = 0; r < TR; r++, at += x_row)
+            UNROLL for (int v = 0; v < TV; v++) sum[r * TV + v] += d * lanes_load(at + v * LANES);
     }
     UNROLL for (int r = 0; r < TR; r++)
         UNROLL for (int v = 0; v < TV; v++)
@@ -311,12 +311,9 @@ KERNEL(dense_weight_gradient, float *weight_gradient, int64_t w_stride, const fl
 DEVICE void add_patch(float *x, int64_t x_row, const float *__restrict__ taps, int64_t run, lanes value, const int TR,
                       const int TV)
 {
-    UNROLL for (int r = 0; r < TR; r++)
+    UNROLL for (int r = 0; r < TR; r++, x += x_row, taps += run)
         UNROLL for (int v = 0; v < TV; v++)
-        {
-            float *to = x + r * x_row + v * LANES;
-            lanes_store(to, lanes_load(to) + value * lanes_load(taps + r * run + v * LANES));
-        }
+            lanes_store(x + v * LANES, lanes_load(x + v * LANES) + value * lanes_load(taps + v * LANES));
 }
 
 /* The input's gradient of a sample. Patches overlap, so the block takes them one by one. */
