@@ -44,6 +44,7 @@ DEVICE void list_gradients(struct conv_scratch scratch, int64_t list, const floa
         {
             const int64_t window = smaller(window0 + i, windows - 1);
             const lanes_int won = lanes_load_byte(winner + window * S);
+            prefetch(delta + (window0 + i + 2 * LANES) * S, 1);
             d[i] = window0 + i < windows ? lanes_load(delta + window * S) : lanes_of(0.0f);
             at[i] = lanes_of_bits(corner + column + (won >> 1) * down + (won & 1) * right);
             column += 2 * right;

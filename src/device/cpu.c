@@ -187,6 +187,7 @@ cgsv_status cpu_open(cgsv_device *device, int threads)
     device->backend = &cpu_backend;
     device->kernels = best_kernels();
     device->stream = &state->stream;
+    device->rows_at_once = state->stream.threads;
     device->state = state;
     return CGSV_OK;
 }

@@ -62,6 +62,7 @@ struct cgsv_device {
     const struct kernels *kernels;
     void *stream;
     void *state; /* the backend's own */
+    int rows_at_once; /* models that train side by side, so that they stay in its caches; 0: any number */
     double seconds[PHASES];
 };
 

@@ -7,6 +7,11 @@
 
 static int row_count(const cgsv_config *c) { return c->agents * (c->standalone ? 2 : 1); }
 
+int rows_at_once(const cgsv_device *device, int rows)
+{
+    return device->rows_at_once && device->rows_at_once < rows ? device->rows_at_once : rows;
+}
+
 static struct server_sizes server_sizes_of(const cgsv_config *c, const struct model *model, int64_t *tensor_begin)
 {
     for (int t = 0; t < model->tensors; t++) tensor_begin[t] = model->tensor[t].offset;
@@ -22,6 +27,7 @@ static void plan_for(cgsv_memory_plan *plan, const cgsv_device *device, const cg
                      const struct model *model, const cgsv_dataset *data)
 {
     const size_t row = (size_t)model->row_stride * sizeof(float), N = (size_t)c->agents, R = (size_t)row_count(c);
+    const int together = rows_at_once(device, (int)R);
     const size_t sample = (size_t)model->features * sizeof(float) + sizeof(int32_t);
     int64_t tensor_begin[MAX_TENSORS + 1];
     const struct server_sizes sizes = server_sizes_of(c, model, tensor_begin);
@@ -31,9 +37,9 @@ static void plan_for(cgsv_memory_plan *plan, const cgsv_device *device, const cg
     plan->rows = (int)R;
     plan->models = (N + 1) * row;
     plan->updates = N * row;
-    plan->training = 2 * R * row;
+    plan->training = (R + (size_t)together) * row;
     plan->optimizer = (size_t)moments_of(c) * R * row;
-    plan->activations = workspace_bytes(device, model, (int)R, (int)R, c->batch, true) +
+    plan->activations = workspace_bytes(device, model, together, together, c->batch, true) +
                         workspace_bytes(device, model, (int)(N + 1), 1, EVALUATION_BATCH, false);
     plan->data = (size_t)(data->train.samples + data->test.samples) * sample;
     plan->server = server_step_bytes(device->kernels, &sizes);
@@ -91,7 +97,7 @@ static cgsv_status allocate(cgsv_federation *f, const cgsv_dataset *data)
     const size_t N = (size_t)f->config.agents, R = (size_t)f->rows;
     const size_t row = (size_t)f->model.row_stride * sizeof(float), picture = (size_t)f->model.features * sizeof(float);
     const size_t train = (size_t)data->train.samples, test = (size_t)data->test.samples;
-    const int moments = moments_of(&f->config);
+    const int moments = moments_of(&f->config), together = rows_at_once(f->device, f->rows);
     const struct {
         void **memory;
         const void *from;
@@ -101,7 +107,7 @@ static cgsv_status allocate(cgsv_federation *f, const cgsv_dataset *data)
         {(void **)&f->models, NULL, (N + 1) * row},
         {(void **)&f->updates, NULL, N * row},
         {(void **)&f->work, NULL, R * row},
-        {(void **)&f->gradient, NULL, R * row},
+        {(void **)&f->gradient, NULL, (size_t)together * row},
         {(void **)&f->moment1, NULL, moments > 0 ? R * row : 0},
         {(void **)&f->moment2, NULL, moments > 1 ? R * row : 0},
         {(void **)&f->lr, NULL, R * sizeof *f->lr},
@@ -117,7 +123,7 @@ static cgsv_status allocate(cgsv_federation *f, const cgsv_dataset *data)
     };
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         if (arrays[i].bytes) TRY(allocate_and_fill(f, arrays[i].memory, arrays[i].from, arrays[i].bytes));
-    TRY(workspace_create(&f->training, f->device, &f->model, f->rows, f->rows, f->config.batch, true));
+    TRY(workspace_create(&f->training, f->device, &f->model, together, together, f->config.batch, true));
     return workspace_create(&f->evaluation, f->device, &f->model, (int)N + 1, 1, EVALUATION_BATCH, false);
 }
 

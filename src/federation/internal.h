@@ -25,7 +25,7 @@ struct cgsv_federation {
     float *models;         /* W [N + 1][ld], the server's last */
     float *updates;        /* U [N][ld] */
     float *work;           /* [R][ld] */
-    float *gradient;       /* [R][ld] */
+    float *gradient;       /* [rows_at_once][ld] */
     float *moment1, *moment2;
     double *lr;            /* [R] */
     double *train_loss;    /* [N] */
@@ -45,6 +45,9 @@ struct cgsv_federation {
 };
 
 enum { EVALUATION_BATCH = 128 }; /* samples of the test split that are evaluated at a time */
+
+/* Of `rows` models, how many train side by side; the others before or after them. */
+int rows_at_once(const cgsv_device *device, int rows);
 
 /* Enqueues one round. */
 cgsv_status round_enqueue(cgsv_federation *federation);

@@ -3,40 +3,46 @@
  * so that a GPU records the round once and replays it. */
 #include "federation/internal.h"
 
-/* Rows that still have a batch at this step of an epoch: a prefix, as rows are sorted. */
-static int active_rows(const cgsv_federation *f, int step)
+/* Of `rows` rows from `first` on, those that still have a batch at this step of an epoch: a prefix,
+ * as rows are sorted. */
+static int active_rows(const cgsv_federation *f, int first, int rows, int step)
 {
-    int rows = f->rows;
-    while (rows > 0 && f->steps[rows - 1] <= step) rows--;
+    while (rows > 0 && f->steps[first + rows - 1] <= step) rows--;
     return rows;
 }
 
-static cgsv_status training_step(cgsv_federation *f, int epoch, int step)
+static float *row_of(float *matrix, int64_t row, int64_t ld) { return matrix ? matrix + row * ld : NULL; }
+
+/* One step of `rows` rows from `first` on. */
+static cgsv_status training_step(cgsv_federation *f, int first, int rows, int epoch, int step)
 {
     cgsv_device *device = f->device;
     const struct kernels *k = device->kernels;
     void *stream = device->stream;
     struct workspace *ws = &f->training;
     const struct model *model = &f->model;
-    const int rows = active_rows(f, step);
+    const struct row *row = f->device_row + first;
+    struct loss_sums *sums = f->train_sums + first;
     const int64_t ld = model->row_stride, slots = (int64_t)ws->blocks * ws->slots, input_stride = model->features * slots;
+    float *work = row_of(f->work, first, ld);
 
     LAUNCHED(device, k->batch_draw(stream, (struct batch_draw){.sample = ws->sample, .count = ws->count,
-                                                               .row = f->device_row, .index = f->index,
+                                                               .row = row, .index = f->index,
                                                                .round = f->round, .rows = rows, .slots = (int)slots,
                                                                .batch = f->config.batch,
                                                                .local_epochs = f->config.local_epochs,
                                                                .epoch = epoch, .step = step}));
     LAUNCHED(device, k->batch_gather(stream, ws->input, ws->label, f->train_x, f->train_y, ws->sample,
                                      model->features, rows * ws->blocks, ws->slots));
-    TRY(model_forward(model, device, ws, f->work, ld, input_stride, rows));
-    LAUNCHED(device, k->loss(stream, ws->delta[0], f->train_sums, ws->out[model->layers - 1], ws->label, ws->count, 0,
+    TRY(model_forward(model, device, ws, work, ld, input_stride, rows));
+    LAUNCHED(device, k->loss(stream, ws->delta[0], sums, ws->out[model->layers - 1], ws->label, ws->count, 0,
                              model->classes, rows, ws->blocks, ws->slots));
-    TRY(model_backward(model, device, ws, f->gradient, f->work, ld, input_stride, rows));
-    LAUNCHED(device, k->optimize(stream, (struct optimizer_step){.work = f->work, .update = f->updates,
+    TRY(model_backward(model, device, ws, f->gradient, work, ld, input_stride, rows));
+    LAUNCHED(device, k->optimize(stream, (struct optimizer_step){.work = work, .update = f->updates,
                                                                  .model = f->models, .gradient = f->gradient,
-                                                                 .moment1 = f->moment1, .moment2 = f->moment2,
-                                                                 .row = f->device_row, .lr = f->lr, .round = f->round,
+                                                                 .moment1 = row_of(f->moment1, first, ld),
+                                                                 .moment2 = row_of(f->moment2, first, ld), .row = row,
+                                                                 .lr = f->lr + first, .round = f->round,
                                                                  .dimension = model->parameters, .ld = ld,
                                                                  .rows = rows, .momentum = f->config.momentum,
                                                                  .batch = f->config.batch,
@@ -53,10 +59,15 @@ static cgsv_status local_training(cgsv_federation *f)
     const cgsv_config *c = &f->config;
     LAUNCHED(device, k->round_begin(device->stream, f->work, f->updates, f->models, f->train_sums, f->device_row,
                                     f->rows, f->model.parameters, f->model.row_stride));
-    for (int epoch = 0; epoch < c->local_epochs; epoch++) {
-        LAUNCHED(device, k->epoch_begin(device->stream, f->lr, f->device_row, f->round, f->rows, c->lr_decay,
-                                        c->decay_per == CGSV_DECAY_EPOCH, c->local_epochs, epoch));
-        for (int step = 0; step < f->steps[0]; step++) TRY(training_step(f, epoch, step));
+    const int together = rows_at_once(device, f->rows);
+    for (int first = 0; first < f->rows; first += together) {
+        const int rows = f->rows - first < together ? f->rows - first : together;
+        for (int epoch = 0; epoch < c->local_epochs; epoch++) {
+            LAUNCHED(device, k->epoch_begin(device->stream, f->lr + first, f->device_row + first, f->round, rows,
+                                            c->lr_decay, c->decay_per == CGSV_DECAY_EPOCH, c->local_epochs, epoch));
+            for (int step = 0; step < f->steps[first]; step++)
+                TRY(training_step(f, first, active_rows(f, first, rows, step), epoch, step));
+        }
     }
     LAUNCHED(device, k->round_loss(device->stream, f->train_loss, f->train_sums, f->device_row, f->rows));
     return CGSV_OK;
