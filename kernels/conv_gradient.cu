@@ -20,7 +20,7 @@
 #define INPUT_SIZE(s) ((int64_t)(s).channels * (s).height * (s).width)
 
 enum {
-    LISTS_PER_BLOCK = 8,
+    TERM_SLOTS = 128,
     TILES_PER_BLOCK = 8,
     FILTERS_AT_ONCE = 2, /* dense: filters, and */
     TAPS_AT_ONCE = 9     /* kernel positions that a warp computes together */
@@ -60,13 +60,50 @@ DEVICE void list_gradients(struct conv_scratch scratch, int64_t list, const floa
         if (LANE_ZERO) scratch.count[list + i] = end[i];
 }
 
-/* Block: LISTS_PER_BLOCK filters, LANES samples, a block of samples. */
-KERNEL(list_all_gradients, struct conv_scratch scratch, const float *delta, const uint8_t *winner, struct conv_shape s)
+enum { NO_TERM = 4, TERM_KINDS = 8 };
+
+/* Which winner's list a gradient belongs to; without a branch, since nothing here can be foreseen. */
+DEVICE int term_kind(float delta, uint8_t winner) { return winner + NO_TERM * (delta == 0.0f); }
+
+/* Terms of the input's gradient, sorted by winner through counting. Block: a window, TERM_SLOTS
+ * samples, a block of samples. A thread keeps to its samples. */
+KERNEL(list_terms, struct conv_scratch scratch, const float *delta, const uint8_t *winner, struct conv_shape s)
 {
-    WARP_FOR(i, smaller(s.filters - BLOCK_X * LISTS_PER_BLOCK, LISTS_PER_BLOCK))
+    SHARED(int32_t, end, TERM_KINDS * TERM_SLOTS);
+    const int64_t S = s.slots, F = s.filters, plane = WINDOWS(s) * S, slot0 = BLOCK_Y * TERM_SLOTS;
+    const int64_t slots = smaller(S - slot0, TERM_SLOTS), first = BLOCK_Z * plane + BLOCK_X * S + slot0;
+    const int32_t taps = (int32_t)(s.kernel * CONV_RUN(s));
+    struct conv_term *term = scratch.term + first * F;
+    delta += BLOCK_Z * F * plane + BLOCK_X * S + slot0;
+    winner += BLOCK_Z * F * plane + BLOCK_X * S + slot0;
+    BLOCK_FOR(i, slots)
     {
-        const int64_t plane = BLOCK_Z * s.filters + BLOCK_X * LISTS_PER_BLOCK + i, slot = BLOCK_Y * LANES;
-        list_gradients(scratch, plane * s.slots + slot, delta, winner, plane * WINDOWS(s) * s.slots + slot, s);
+        for (int kind = 0; kind < TERM_KINDS; kind++) end[TERM_KINDS * i + kind] = 0;
+    }
+    for (int64_t f = 0; f < F; f++) {
+        prefetch(delta + f * plane + S, slots); /* of the next window */
+        BLOCK_FOR(i, slots) { end[TERM_KINDS * i + term_kind(delta[f * plane + i], winner[f * plane + i])]++; }
+    }
+    BLOCK_FOR(i, slots)
+    {
+        int32_t before = 0;
+        for (int kind = 0; kind < TERM_KINDS; kind++) {
+            const int32_t count = end[TERM_KINDS * i + kind];
+            end[TERM_KINDS * i + kind] = before;
+            before += count;
+        }
+    }
+    for (int64_t f = 0; f < F; f++)
+        BLOCK_FOR(i, slots)
+        {
+            const float d = delta[f * plane + i];
+            struct conv_term *to = term + i * F + end[TERM_KINDS * i + term_kind(d, winner[f * plane + i])]++;
+            to->value = d;
+            to->taps = (int32_t)f * taps;
+        }
+    BLOCK_FOR(i, slots)
+    {
+        for (int kind = 0; kind < NO_TERM; kind++) scratch.terms[4 * (first + i) + kind] = end[TERM_KINDS * i + kind];
     }
 }
 
@@ -308,55 +345,67 @@ KERNEL(dense_weight_gradient, float *weight_gradient, int64_t w_stride, const fl
     }
 }
 
-/* x += value · taps over a tile. */
-DEVICE void add_patch(float *x, int64_t x_row, const float *__restrict__ taps, int64_t run, lanes value, const int TR,
-                      const int TV)
+/* x += Σ_i value_i · taps_i over a tile, whose vectors hold `part` floats. */
+DEVICE void add_terms(float *x, int64_t x_row, const float *taps, int64_t run, const struct conv_term *term, int terms,
+                      int64_t part, const int TR, const int TV)
 {
-    UNROLL for (int r = 0; r < TR; r++, x += x_row, taps += run)
-        UNROLL for (int v = 0; v < TV; v++)
-            lanes_store(x + v * LANES, lanes_load(x + v * LANES) + value * lanes_load(taps + v * LANES));
+    lanes sum[TILE_REGISTERS];
+    UNROLL for (int r = 0; r < TR; r++)
+        UNROLL for (int v = 0; v < TV; v++) sum[r * TV + v] = lanes_load_part(x + r * x_row + v * LANES, part);
+    for (int i = 0; i < terms; i++) {
+        const lanes d = lanes_of(term[i].value);
+        const float *at = taps + term[i].taps;
+        UNROLL for (int r = 0; r < TR; r++, at += run)
+            UNROLL for (int v = 0; v < TV; v++) sum[r * TV + v] += d * lanes_load(at + v * LANES);
+    }
+    UNROLL for (int r = 0; r < TR; r++)
+        UNROLL for (int v = 0; v < TV; v++) lanes_store_part(x + r * x_row + v * LANES, sum[r * TV + v], part);
 }
 
-/* The input's gradient of a sample. Patches overlap, so the block takes them one by one. */
-DEVICE void add_patches(BLOCK_PARAM float *x_gradient, struct conv_scratch scratch, int64_t list, const float *weights,
-                        struct conv_shape s, const int TR, const int TV)
+/* The input's gradient of sample `slot` of a block of samples. Patches overlap, so the block takes
+ * them one by one, as many tiles of each as it has warps. */
+DEVICE void add_patches(BLOCK_PARAM float *x_gradient, struct conv_scratch scratch, int64_t part, int64_t slot,
+                        const float *taps, struct conv_shape s, const int TR, const int TV)
 {
-    const int64_t K = s.kernel, run = CONV_RUN(s), length = CONV_LIST(s), x_row = (int64_t)s.width * s.channels;
-    const int64_t across = K * s.channels / LANES / TV, tiled = across * TV * LANES, left = K * s.channels - tiled;
-    for (int64_t filter = 0; filter < s.filters; filter++, list += s.slots) {
-        const float *taps = weights + filter * K * run;
-        const int count = scratch.count[list];
-        for (int i = 0; i < count; i++) {
-            const float value = scratch.value[list * length + i];
-            float *patch = x_gradient + scratch.patch[list * length + i];
-            for (int64_t ky = 0; ky < K; ky += TR) {
-                WARP_FOR(tile, across)
-                {
-                    const int64_t j = tile * TV * LANES;
-                    add_patch(patch + ky * x_row + j, x_row, taps + ky * run + j, run, lanes_of(value), TR, TV);
-                }
+    const int64_t K = s.kernel, C = s.channels, F = s.filters, run = CONV_RUN(s), x_row = s.width * C;
+    const int64_t across = K * C / LANES / TV, tiled = across * TV * LANES, left = K * C - tiled;
+    const int64_t whole = K / TR * across, tiles = whole + (left ? K : 0), PW = POOLED_WIDTH(s), windows = WINDOWS(s);
+    for (int64_t first = 0; first < tiles; first += WARPS)
+        for (int64_t y = 0, x = 0, pixel = 0; pixel < 4 * windows; pixel++) {
+            const int64_t list = (part * windows + pixel / 4) * s.slots + slot, won = pixel % 4;
+            const int begin = won ? scratch.terms[4 * list + won - 1] : 0, terms = scratch.terms[4 * list + won] - begin;
+            const struct conv_term *term = scratch.term + list * F + begin;
+            float *patch = x_gradient + (y + won / 2) * x_row + (x + won % 2) * C;
+            if (won == 3) {
+                prefetch((const float *)(scratch.term + (list + s.slots) * F), 2 * F); /* of the next window */
+                x = x + 2 < 2 * PW ? x + 2 : 0;
+                y += x == 0 ? 2 : 0;
             }
-            WARP_FOR(ky, left ? K : 0)
+            if (terms == 0) continue;
+            WARP_FOR(i, smaller(WARPS, tiles - first))
             {
-                const int64_t j = tiled;
-                LANE_FOR(lane, left) { patch[ky * x_row + j + lane] += value * taps[ky * run + j + lane]; }
+                const int64_t tile = first + i, ky = across == 1 ? tile * TR : tile / across * TR;
+                const int64_t j = across == 1 ? 0 : tile % across * TV * LANES;
+                if (tile < whole)
+                    add_terms(patch + ky * x_row + j, x_row, taps + ky * run + j, run, term, terms, LANES, TR, TV);
+                else
+                    add_terms(patch + (tile - whole) * x_row + tiled, x_row, taps + (tile - whole) * run + tiled, run,
+                              term, terms, left, 1, 1);
             }
             block_sync();
         }
-    }
 }
 
 /* Block: a sample, a block of samples. */
 KERNEL(input_gradient, struct conv_scratch scratch, struct conv_shape s, struct tile_kind kind)
 {
     float *x_gradient = scratch.samples + (BLOCK_Z * s.slots + BLOCK_X) * CONV_SAMPLE(s);
-    const float *weights = scratch.taps + BLOCK_Z / s.blocks * s.filters * s.kernel * CONV_RUN(s);
-    const int64_t list = BLOCK_Z * s.filters * s.slots + BLOCK_X;
+    const float *taps = scratch.taps + BLOCK_Z / s.blocks * s.filters * s.kernel * CONV_RUN(s);
     BLOCK_FOR(i, INPUT_SIZE(s)) { x_gradient[i] = 0.0f; }
     block_sync();
-#define ADD_PATCHES(number, tile_rows, tile_vectors)                                                \
-    case number:                                                                                    \
-        add_patches(BLOCK_PASS x_gradient, scratch, list, weights, s, tile_rows, tile_vectors);      \
+#define ADD_PATCHES(number, tile_rows, tile_vectors)                                             \
+    case number:                                                                                 \
+        add_patches(BLOCK_PASS x_gradient, scratch, BLOCK_Z, BLOCK_X, taps, s, tile_rows, tile_vectors); \
         break;
     switch (kind.number) { TILES(ADD_PATCHES) }
 #undef ADD_PATCHES
@@ -366,7 +415,7 @@ static const char *sparse_gradients(void *stream, struct conv_gradients g, struc
 {
     const struct grid filters = grid_of(s.filters, 1, s.rows);
     const int64_t used = (int64_t)s.kernel * s.channels;
-    const struct grid lists = grid_of(tiles_of(s.filters, LISTS_PER_BLOCK), s.slots / LANES, s.rows * s.blocks);
+    const struct grid lists = grid_of(WINDOWS(s), tiles_of(s.slots, TERM_SLOTS), s.rows * s.blocks);
     const char *error = NULL;
     if (sparse_weights) {
         error = LAUNCH(stream, sample_grid(s), to_samples, g.scratch.samples, g.x, g.x_stride, s);
@@ -376,7 +425,7 @@ static const char *sparse_gradients(void *stream, struct conv_gradients g, struc
         if (!error) error = LAUNCH(stream, filters, taps_to_weights, g.weight_gradient, g.w_stride, g.scratch.taps, s);
     }
     if (g.x_gradient) {
-        if (!error) error = LAUNCH(stream, lists, list_all_gradients, g.scratch, g.delta, g.winner, s);
+        if (!error) error = LAUNCH(stream, lists, list_terms, g.scratch, g.delta, g.winner, s);
         if (!error) error = LAUNCH(stream, filters, weights_to_taps, g.scratch.taps, g.weight, g.w_stride, s);
         if (!error)
             error = LAUNCH(stream, grid_of(s.slots, 1, s.rows * s.blocks), input_gradient, g.scratch, s,

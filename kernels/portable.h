@@ -65,6 +65,7 @@ static const char *launch_check(cudaError_t error)
 #define THREAD_INDEX ((int64_t)threadIdx.x)
 #define THREAD_COUNT ((int64_t)BLOCK_THREADS)
 #define LANE_ZERO ((threadIdx.x & 31) == 0)
+#define WARPS INT64_C(8)
 
 /* First parameter, and argument, of a device function that uses block_… itself. */
 #define BLOCK_PARAM
@@ -121,6 +122,10 @@ DEVICE void lanes_store_byte(uint8_t *p, lanes_int v) { p[threadIdx.x & 31] = (u
 DEVICE lanes lanes_load_part(const float *p, int64_t count)
 {
     return (threadIdx.x & 31) < count ? p[threadIdx.x & 31] : 0.0f;
+}
+DEVICE void lanes_store_part(float *p, lanes v, int64_t count)
+{
+    if ((threadIdx.x & 31) < count) p[threadIdx.x & 31] = v;
 }
 DEVICE lanes lanes_of(float v) { return v; }
 DEVICE lanes_int lanes_int_of(int v) { return v; }
@@ -199,6 +204,7 @@ DEVICE double lanes_double_sum(lanes_double v)
 #define BLOCK_Z ((int64_t)block->z)
 #define GRID_X ((int64_t)block->grid_x)
 #define LANE_ZERO 1
+#define WARPS THREAD_COUNT
 #define LANE_FOR(i, n) for (int64_t i = 0; i < (n); i++)
 
 /* A contiguous piece of 0..n-1 for each block, so that the loop vectorises. */
@@ -280,6 +286,13 @@ DEVICE lanes lanes_load_part(const float *p, int64_t count)
     return v;
 }
 DEVICE void lanes_store(float *p, lanes v) { memcpy(p, &v, sizeof v); }
+DEVICE void lanes_store_part(float *p, lanes v, int64_t count)
+{
+    if (count >= LANES)
+        lanes_store(p, v);
+    else
+        memcpy(p, &v, (size_t)count * sizeof *p);
+}
 /* GCC 12 converts bytes one by one where it is left to it; hence the intrinsics. */
 DEVICE lanes_int lanes_load_byte(const uint8_t *p)
 {

@@ -44,7 +44,7 @@ static void walk(struct layout *layout, struct workspace *ws, const struct model
                  bool training)
 {
     const int64_t all = rows * slots_of(ws), inputs = input_rows * slots_of(ws);
-    int64_t widest = 0, samples = 0, taps = 0, lists = 0, filters = 0;
+    int64_t widest = 0, samples = 0, taps = 0, lists = 0, filters = 0, terms = 0, pixels = 0;
     place(layout, (void **)&ws->input, inputs * model->features, sizeof(float));
     place(layout, (void **)&ws->label, inputs, sizeof(int32_t));
     place(layout, (void **)&ws->sample, inputs, sizeof(int32_t));
@@ -61,6 +61,8 @@ static void walk(struct layout *layout, struct workspace *ws, const struct model
             taps = larger(taps, (int64_t)layer->units * layer->kernel * CONV_RUN(shape));
             lists = larger(lists, layer->units * CONV_LIST(shape));
             filters = larger(filters, layer->units);
+            if (i > 0) terms = larger(terms, size);
+            if (i > 0) pixels = larger(pixels, layer->pixels);
         }
     }
     if (!training) return;
@@ -69,9 +71,11 @@ static void walk(struct layout *layout, struct workspace *ws, const struct model
     if (filters == 0) return;
     place(layout, (void **)&ws->conv.samples, all * samples + SLOT_MULTIPLE, sizeof(float));
     place(layout, (void **)&ws->conv.taps, rows * taps, sizeof(float));
-    place(layout, (void **)&ws->conv.value, all * lists, sizeof(float));
-    place(layout, (void **)&ws->conv.patch, all * lists, sizeof(int32_t));
-    place(layout, (void **)&ws->conv.count, all * filters, sizeof(int32_t));
+    place(layout, (void **)&ws->conv.value, rows * ws->slots * lists, sizeof(float));
+    place(layout, (void **)&ws->conv.patch, rows * ws->slots * lists, sizeof(int32_t));
+    place(layout, (void **)&ws->conv.count, rows * ws->slots * filters, sizeof(int32_t));
+    place(layout, (void **)&ws->conv.term, all * terms, sizeof(struct conv_term));
+    place(layout, (void **)&ws->conv.terms, 4 * all * pixels, sizeof(int32_t));
 }
 
 size_t workspace_bytes(const cgsv_device *device, const struct model *model, int rows, int input_rows, int batch,
@@ -98,7 +102,8 @@ cgsv_status workspace_create(struct workspace *workspace, cgsv_device *device, c
 void workspace_free(struct workspace *ws, cgsv_device *device)
 {
     void *all[] = {ws->input,        ws->label,     ws->sample,     ws->count,      ws->delta[0],  ws->delta[1],
-                   ws->conv.samples, ws->conv.taps, ws->conv.value, ws->conv.patch, ws->conv.count};
+                   ws->conv.samples, ws->conv.taps, ws->conv.value, ws->conv.patch, ws->conv.count,
+                   ws->conv.term,    ws->conv.terms};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) device->backend->release(device, all[i]);
     for (int i = 0; i < MAX_LAYERS; i++) {
         device->backend->release(device, ws->out[i]);
