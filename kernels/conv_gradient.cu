@@ -3,24 +3,21 @@
  * Only the winner of a window carries a gradient, and ReLU stops half of those: at least
  * three quarters of the products of the plain formulas are with zero. Which ones are not
  * differs from sample to sample, so the vector cannot run over samples, as it does
- * forward. Where a kernel row with its channels, a run, fills a warp, it runs along that:
+ * forward. Where a kernel row with its channels, a run, fills half of a warp or more, it runs
+ * along that:
  *
- *   1. list_gradients   lists, for each sample and filter, the windows with a gradient d
- *                       and where the winner's patch begins in the input;
- *   2. to_samples       lays the input out by samples, channels innermost, so that a run
+ *   1. to_samples       lays the input out by samples, channels innermost, so that a run
  *                       is contiguous;
- *   3. sparse_weight_gradient  adds d · patch to the filter's gradient, in registers;
- *   4. input_gradient   adds d · weights to the patch of the input's gradient, and
+ *   2. sparse_weight_gradient  lists, for each sample and filter, the windows with a gradient d
+ *                       and where the winner's patch begins in the input, and adds d · patch
+ *                       to the filter's gradient, in registers;
+ *   3. input_gradient   (conv_input.cu) adds d · weights to the patch of the input's gradient, and
  *      from_samples     turns that back into the order of x.
  *
- * The weight gradient of a shorter run, as first layers have, is dense. */
+ * The weight gradient of a shorter run is dense. */
 #include "kernels/conv.h"
 
-/* Floats of one sample's input. */
-#define INPUT_SIZE(s) ((int64_t)(s).channels * (s).height * (s).width)
-
 enum {
-    TERM_SLOTS = 128,
     TILES_PER_BLOCK = 8,
     FILTERS_AT_ONCE = 2, /* dense: filters, and */
     TAPS_AT_ONCE = 9     /* kernel positions that a warp computes together */
@@ -58,53 +55,6 @@ DEVICE void list_gradients(struct conv_scratch scratch, int64_t list, const floa
     }
     UNROLL for (int i = 0; i < LANES; i++)
         if (LANE_ZERO) scratch.count[list + i] = end[i];
-}
-
-enum { NO_TERM = 4, TERM_KINDS = 8 };
-
-/* Which winner's list a gradient belongs to; without a branch, since nothing here can be foreseen. */
-DEVICE int term_kind(float delta, uint8_t winner) { return winner + NO_TERM * (delta == 0.0f); }
-
-/* Terms of the input's gradient, sorted by winner through counting. Block: a window, TERM_SLOTS
- * samples, a block of samples. A thread keeps to its samples. */
-KERNEL(list_terms, struct conv_scratch scratch, const float *delta, const uint8_t *winner, struct conv_shape s)
-{
-    SHARED(int32_t, end, TERM_KINDS * TERM_SLOTS);
-    const int64_t S = s.slots, F = s.filters, plane = WINDOWS(s) * S, slot0 = BLOCK_Y * TERM_SLOTS;
-    const int64_t slots = smaller(S - slot0, TERM_SLOTS), first = BLOCK_Z * plane + BLOCK_X * S + slot0;
-    const int32_t taps = (int32_t)(s.kernel * CONV_RUN(s));
-    struct conv_term *term = scratch.term + first * F;
-    delta += BLOCK_Z * F * plane + BLOCK_X * S + slot0;
-    winner += BLOCK_Z * F * plane + BLOCK_X * S + slot0;
-    BLOCK_FOR(i, slots)
-    {
-        for (int kind = 0; kind < TERM_KINDS; kind++) end[TERM_KINDS * i + kind] = 0;
-    }
-    for (int64_t f = 0; f < F; f++) {
-        prefetch(delta + f * plane + S, slots); /* of the next window */
-        BLOCK_FOR(i, slots) { end[TERM_KINDS * i + term_kind(delta[f * plane + i], winner[f * plane + i])]++; }
-    }
-    BLOCK_FOR(i, slots)
-    {
-        int32_t before = 0;
-        for (int kind = 0; kind < TERM_KINDS; kind++) {
-            const int32_t count = end[TERM_KINDS * i + kind];
-            end[TERM_KINDS * i + kind] = before;
-            before += count;
-        }
-    }
-    for (int64_t f = 0; f < F; f++)
-        BLOCK_FOR(i, slots)
-        {
-            const float d = delta[f * plane + i];
-            struct conv_term *to = term + i * F + end[TERM_KINDS * i + term_kind(d, winner[f * plane + i])]++;
-            to->value = d;
-            to->taps = (int32_t)f * taps;
-        }
-    BLOCK_FOR(i, slots)
-    {
-        for (int kind = 0; kind < NO_TERM; kind++) scratch.terms[4 * (first + i) + kind] = end[TERM_KINDS * i + kind];
-    }
 }
 
 /* A tile of LANES floats of a sample × LANES samples, transposed on its way between
@@ -181,20 +131,6 @@ KERNEL(taps_to_weights, float *weight, int64_t w_stride, const float *taps, stru
     }
 }
 
-/* Tiles of a weight gradient that registers can hold: number, kernel rows, vectors of a run. */
-#define SMALL_TILES(X) X(0, 1, 1) X(1, 3, 1) X(2, 5, 1) X(3, 1, 5) X(4, 1, 10) X(5, 1, 14)
-#if LANES >= 16 /* and as many registers */
-#define TILES(X) SMALL_TILES(X) X(6, 5, 5)
-#else
-#define TILES(X) SMALL_TILES(X)
-#endif
-struct tile_kind {
-    int number, rows, vectors;
-};
-#define TILE_ROW(number, rows, vectors) {number, rows, vectors},
-static const struct tile_kind tile_table[] = {TILES(TILE_ROW)};
-enum { TILE_KINDS = sizeof tile_table / sizeof *tile_table, TILE_REGISTERS = 25 };
-
 /* taps += Σ_i value_i · patch_i over the tile that begins at kernel row `row` and vector
  * `vector`. A tile at the end reaches back over its neighbour, whose sums it leaves alone. */
 DEVICE void add_tile(float *taps, int64_t run, const float *x, int64_t x_row, const float *value,
@@ -270,22 +206,6 @@ KERNEL(sparse_weight_gradient, struct conv_scratch scratch, const float *delta, 
     }
 }
 
-/* The kind of tile with the fewest products in vain, or with none; of these the largest. */
-static struct tile_kind best_tile(int64_t rows, int64_t vectors, int exact)
-{
-    int best = 0;
-    int64_t least = INT64_MAX;
-    for (int i = 0; i < TILE_KINDS; i++) {
-        const struct tile_kind kind = tile_table[i];
-        const int64_t products = tiles_of(rows, kind.rows) * kind.rows * tiles_of(vectors, kind.vectors) * kind.vectors;
-        if (kind.rows > rows || kind.vectors > vectors || products > least) continue;
-        if (exact && products > rows * vectors) continue;
-        best = i;
-        least = products;
-    }
-    return tile_table[best];
-}
-
 /* Block: a tile of filters, an input channel, a row. A warp takes TAPS_AT_ONCE taps of that
  * channel and sums over all pooled pixels and slots. */
 KERNEL(dense_weight_gradient, float *weight_gradient, int64_t w_stride, const float *delta,
@@ -343,72 +263,6 @@ KERNEL(dense_weight_gradient, float *weight_gradient, int64_t w_stride, const fl
                     weight_gradient[row * w_stride + ((filter0 + i) * s.channels + channel) * taps + tap] = total;
             }
     }
-}
-
-/* x += Σ_i value_i · taps_i over a tile, whose vectors hold `part` floats. */
-DEVICE void add_terms(float *x, int64_t x_row, const float *taps, int64_t run, const struct conv_term *term, int terms,
-                      int64_t part, const int TR, const int TV)
-{
-    lanes sum[TILE_REGISTERS];
-    UNROLL for (int r = 0; r < TR; r++)
-        UNROLL for (int v = 0; v < TV; v++) sum[r * TV + v] = lanes_load_part(x + r * x_row + v * LANES, part);
-    for (int i = 0; i < terms; i++) {
-        const lanes d = lanes_of(term[i].value);
-        const float *at = taps + term[i].taps;
-        UNROLL for (int r = 0; r < TR; r++, at += run)
-            UNROLL for (int v = 0; v < TV; v++) sum[r * TV + v] += d * lanes_load(at + v * LANES);
-    }
-    UNROLL for (int r = 0; r < TR; r++)
-        UNROLL for (int v = 0; v < TV; v++) lanes_store_part(x + r * x_row + v * LANES, sum[r * TV + v], part);
-}
-
-/* The input's gradient of sample `slot` of a block of samples. Patches overlap, so the block takes
- * them one by one, as many tiles of each as it has warps. */
-DEVICE void add_patches(BLOCK_PARAM float *x_gradient, struct conv_scratch scratch, int64_t part, int64_t slot,
-                        const float *taps, struct conv_shape s, const int TR, const int TV)
-{
-    const int64_t K = s.kernel, C = s.channels, F = s.filters, run = CONV_RUN(s), x_row = s.width * C;
-    const int64_t across = K * C / LANES / TV, tiled = across * TV * LANES, left = K * C - tiled;
-    const int64_t whole = K / TR * across, tiles = whole + (left ? K : 0), PW = POOLED_WIDTH(s), windows = WINDOWS(s);
-    for (int64_t first = 0; first < tiles; first += WARPS)
-        for (int64_t y = 0, x = 0, pixel = 0; pixel < 4 * windows; pixel++) {
-            const int64_t list = (part * windows + pixel / 4) * s.slots + slot, won = pixel % 4;
-            const int begin = won ? scratch.terms[4 * list + won - 1] : 0, terms = scratch.terms[4 * list + won] - begin;
-            const struct conv_term *term = scratch.term + list * F + begin;
-            float *patch = x_gradient + (y + won / 2) * x_row + (x + won % 2) * C;
-            if (won == 3) {
-                prefetch((const float *)(scratch.term + (list + s.slots) * F), 2 * F); /* of the next window */
-                x = x + 2 < 2 * PW ? x + 2 : 0;
-                y += x == 0 ? 2 : 0;
-            }
-            if (terms == 0) continue;
-            WARP_FOR(i, smaller(WARPS, tiles - first))
-            {
-                const int64_t tile = first + i, ky = across == 1 ? tile * TR : tile / across * TR;
-                const int64_t j = across == 1 ? 0 : tile % across * TV * LANES;
-                if (tile < whole)
-                    add_terms(patch + ky * x_row + j, x_row, taps + ky * run + j, run, term, terms, LANES, TR, TV);
-                else
-                    add_terms(patch + (tile - whole) * x_row + tiled, x_row, taps + (tile - whole) * run + tiled, run,
-                              term, terms, left, 1, 1);
-            }
-            block_sync();
-        }
-}
-
-/* Block: a sample, a block of samples. */
-KERNEL(input_gradient, struct conv_scratch scratch, struct conv_shape s, struct tile_kind kind)
-{
-    float *x_gradient = scratch.samples + (BLOCK_Z * s.slots + BLOCK_X) * CONV_SAMPLE(s);
-    const float *taps = scratch.taps + BLOCK_Z / s.blocks * s.filters * s.kernel * CONV_RUN(s);
-    BLOCK_FOR(i, INPUT_SIZE(s)) { x_gradient[i] = 0.0f; }
-    block_sync();
-#define ADD_PATCHES(number, tile_rows, tile_vectors)                                             \
-    case number:                                                                                 \
-        add_patches(BLOCK_PASS x_gradient, scratch, BLOCK_Z, BLOCK_X, taps, s, tile_rows, tile_vectors); \
-        break;
-    switch (kind.number) { TILES(ADD_PATCHES) }
-#undef ADD_PATCHES
 }
 
 static const char *sparse_gradients(void *stream, struct conv_gradients g, struct conv_shape s, int sparse_weights)

@@ -1,5 +1,6 @@
 /* One translation unit per build: all kernels, and the table of their launchers. */
 #include "kernels/batch.cu"
+#include "kernels/conv_input.cu"
 #include "kernels/conv_gradient.cu"
 #include "kernels/conv_pool.cu"
 #include "kernels/dense.cu"
