@@ -11,6 +11,12 @@ static int active_rows(const cgsv_federation *f, int first, int rows, int step)
     return rows;
 }
 
+/* Samples of a row that an epoch's steps before this one have not used. */
+static int samples_left(const cgsv_federation *f, int row, int step)
+{
+    return f->row[row].samples - step * f->config.batch;
+}
+
 static float *row_of(float *matrix, int64_t row, int64_t ld) { return matrix ? matrix + row * ld : NULL; }
 
 /* One step of `rows` rows from `first` on. */
@@ -19,10 +25,13 @@ static cgsv_status training_step(cgsv_federation *f, int first, int rows, int ep
     cgsv_device *device = f->device;
     const struct kernels *k = device->kernels;
     void *stream = device->stream;
-    struct workspace *ws = &f->training;
+    struct workspace trimmed = f->training, *ws = &trimmed;
     const struct model *model = &f->model;
     const struct row *row = f->device_row + first;
     struct loss_sums *sums = f->train_sums + first;
+    /* An epoch's last batch may need fewer blocks; no row has more samples left than the first. */
+    const int left = samples_left(f, first, step), needed = (left + ws->slots - 1) / ws->slots;
+    if (needed < ws->blocks) ws->blocks = needed;
     const int64_t ld = model->row_stride, slots = (int64_t)ws->blocks * ws->slots, input_stride = model->features * slots;
     float *work = row_of(f->work, first, ld);
 
