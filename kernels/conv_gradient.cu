@@ -3,53 +3,58 @@
  * Only the winner of a window carries a gradient, and ReLU stops half of those: at least
  * three quarters of the products of the plain formulas are with zero. Which ones are not
  * differs from sample to sample, so the vector cannot run over samples, as it does
- * forward. Where a kernel row with its channels, a run, fills a warp, it runs along that:
+ * forward. Where a kernel row with its channels, a run, fills half of a warp or more, it runs
+ * along that:
  *
- *   1. list_gradients   lists, for each sample and filter, the windows with a gradient d
- *                       and where the winner's patch begins in the input;
- *   2. to_samples       lays the input out by samples, channels innermost, so that a run
+ *   1. to_samples       lays the input out by samples, channels innermost, so that a run
  *                       is contiguous;
- *   3. sparse_weight_gradient  adds d · patch to the filter's gradient, in registers;
- *   4. input_gradient   adds d · weights to the patch of the input's gradient, and
+ *   2. sparse_weight_gradient  lists, for each sample and filter, the windows with a gradient d
+ *                       and where the winner's patch begins in the input, and adds d · patch
+ *                       to the filter's gradient, in registers;
+ *   3. input_gradient   (conv_input.cu) adds d · weights to the patch of the input's gradient, and
  *      from_samples     turns that back into the order of x.
  *
- * The weight gradient of a shorter run, as first layers have, is dense. */
+ * The weight gradient of a shorter run is dense. */
 #include "kernels/conv.h"
 
-/* Floats of one sample's input. */
-#define INPUT_SIZE(s) ((int64_t)(s).channels * (s).height * (s).width)
-
 enum {
-    LIST_SLOTS = 128,
     TILES_PER_BLOCK = 8,
     FILTERS_AT_ONCE = 2, /* dense: filters, and */
     TAPS_AT_ONCE = 9     /* kernel positions that a warp computes together */
 };
 
-/* Block: a filter, LIST_SLOTS samples, a block of samples. */
-KERNEL(list_gradients, struct conv_scratch scratch, const float *delta, const uint8_t *winner, struct conv_shape s)
+/* Lists of LANES samples of a filter, by a warp; list: number of the first in the scratch, pooled:
+ * of its first gradient. */
+DEVICE void list_gradients(struct conv_scratch scratch, int64_t list, const float *delta, const uint8_t *winner,
+                           int64_t pooled, struct conv_shape s)
 {
-    SHARED(int32_t, end, LIST_SLOTS); /* of each sample's list; a thread keeps to its samples */
-    const int64_t S = s.slots, PW = POOLED_WIDTH(s), windows = WINDOWS(s), slot0 = BLOCK_Y * LIST_SLOTS;
-    const int64_t slots = smaller(S - slot0, LIST_SLOTS), plane = BLOCK_Z * s.filters + BLOCK_X;
-    float *value = scratch.value + (plane * S + slot0) * windows;
-    int32_t *patch = scratch.patch + (plane * S + slot0) * windows;
-    const int32_t down = s.width * s.channels, right = s.channels;
-    delta += plane * windows * S + slot0;
-    winner += plane * windows * S + slot0;
-    BLOCK_FOR(slot, slots) { end[slot] = (int32_t)(slot * windows); }
-    for (int64_t window = 0; window < windows; window++, delta += S, winner += S) {
-        const int32_t corner = (int32_t)(2 * (window / PW) * down + 2 * (window % PW) * right);
-        BLOCK_FOR(slot, slots)
+    const int64_t S = s.slots, windows = WINDOWS(s), length = CONV_LIST(s);
+    const int32_t down = s.width * s.channels, right = s.channels, row_end = POOLED_WIDTH(s) * 2 * right;
+    float *value = scratch.value + list * length;
+    int32_t *patch = scratch.patch + list * length, column = 0, corner = 0, end[LANES];
+    delta += pooled;
+    winner += pooled;
+    UNROLL for (int i = 0; i < LANES; i++) end[i] = 0;
+    for (int64_t window0 = 0; window0 < windows; window0 += LANES) {
+        lanes d[LANES], at[LANES];
+        UNROLL for (int i = 0; i < LANES; i++)
         {
-            /* Without branches, since nothing here can be foreseen. */
-            const int32_t to = end[slot], won = winner[slot];
-            value[to] = delta[slot];
-            patch[to] = corner + (won >> 1) * down + (won & 1) * right;
-            end[slot] = to + (delta[slot] != 0.0f);
+            const int64_t window = smaller(window0 + i, windows - 1);
+            const lanes_int won = lanes_load_byte(winner + window * S);
+            prefetch(delta + (window0 + i + 2 * LANES) * S, 1);
+            d[i] = window0 + i < windows ? lanes_load(delta + window * S) : lanes_of(0.0f);
+            at[i] = lanes_of_bits(corner + column + (won >> 1) * down + (won & 1) * right);
+            column += 2 * right;
+            corner += column < row_end ? 0 : 2 * down;
+            column = column < row_end ? column : 0;
         }
+        lanes_transpose(d);
+        lanes_transpose(at);
+        UNROLL for (int i = 0; i < LANES; i++)
+            end[i] += lanes_compress(value + i * length + end[i], patch + i * length + end[i], d[i], lanes_bits(at[i]));
     }
-    BLOCK_FOR(slot, slots) { scratch.count[plane * S + slot0 + slot] = end[slot] - (int32_t)(slot * windows); }
+    UNROLL for (int i = 0; i < LANES; i++)
+        if (LANE_ZERO) scratch.count[list + i] = end[i];
 }
 
 /* A tile of LANES floats of a sample × LANES samples, transposed on its way between
@@ -126,20 +131,6 @@ KERNEL(taps_to_weights, float *weight, int64_t w_stride, const float *taps, stru
     }
 }
 
-/* Tiles of a weight gradient that registers can hold: number, kernel rows, vectors of a run. */
-#define SMALL_TILES(X) X(0, 1, 1) X(1, 3, 1) X(2, 5, 1) X(3, 1, 5) X(4, 1, 10) X(5, 1, 14)
-#if LANES >= 16 /* and as many registers */
-#define TILES(X) SMALL_TILES(X) X(6, 5, 5)
-#else
-#define TILES(X) SMALL_TILES(X)
-#endif
-struct tile_kind {
-    int number, rows, vectors;
-};
-#define TILE_ROW(number, rows, vectors) {number, rows, vectors},
-static const struct tile_kind tile_table[] = {TILES(TILE_ROW)};
-enum { TILE_KINDS = sizeof tile_table / sizeof *tile_table, TILE_REGISTERS = 25 };
-
 /* taps += Σ_i value_i · patch_i over the tile that begins at kernel row `row` and vector
  * `vector`. A tile at the end reaches back over its neighbour, whose sums it leaves alone. */
 DEVICE void add_tile(float *taps, int64_t run, const float *x, int64_t x_row, const float *value,
@@ -153,8 +144,8 @@ DEVICE void add_tile(float *taps, int64_t run, const float *x, int64_t x_row, co
     for (int i = 0; i < count; i++) {
         const lanes d = lanes_of(value[i]);
         const float *at = x + patch[i];
-        UNROLL for (int r = 0; r < TR; r++)
-            UNROLL for (int v = 0; v < TV; v++) sum[r * TV + v] += d * lanes_load(at + r * x_row + v * LANES);
+        UNROLL for (int r = 0; r < TR; r++, at += x_row)
+            UNROLL for (int v = 0; v < TV; v++) sum[r * TV + v] += d * lanes_load(at + v * LANES);
     }
     UNROLL for (int r = 0; r < TR; r++)
         UNROLL for (int v = 0; v < TV; v++)
@@ -165,53 +156,54 @@ DEVICE void add_tile(float *taps, int64_t run, const float *x, int64_t x_row, co
 }
 
 /* Filters that a block takes while a sample's input is in cache; more blocks for a GPU. */
-enum { GRADIENT_FILTERS = LANES == 32 ? 1 : 4 };
+enum { GRADIENT_FILTERS = LANES == 32 ? 1 : 8 };
 
-/* Block: GRADIENT_FILTERS filters, a row. */
-KERNEL(sparse_weight_gradient, struct conv_scratch scratch, struct conv_shape s, struct tile_kind kind)
+/* A tile of a sample's gradient of `filters` filters, from their lists. */
+DEVICE void add_tiles(float *taps, const float *x, struct conv_scratch scratch, int64_t list, int64_t filters,
+                      int64_t ky, int64_t vector, struct conv_shape s, const int TR, const int TV)
 {
-    const int64_t S = s.slots, F = s.filters, K = s.kernel, run = CONV_RUN(s), windows = WINDOWS(s), row = BLOCK_Z;
-    const int64_t x_row = (int64_t)s.width * s.channels, vectors = tiles_of(K * s.channels, LANES);
-    const int64_t first = BLOCK_X * GRADIENT_FILTERS, last = smaller(first + GRADIENT_FILTERS, F);
-    const int64_t across = tiles_of(vectors, kind.vectors), tiles = tiles_of(K, kind.rows) * across;
+    const int64_t K = s.kernel, run = CONV_RUN(s), x_row = (int64_t)s.width * s.channels;
+    for (int64_t filter = 0; filter < filters; filter++, list += s.slots)
+        if (scratch.count[list])
+            add_tile(taps + filter * K * run, run, x, x_row, scratch.value + list * CONV_LIST(s),
+                     scratch.patch + list * CONV_LIST(s), scratch.count[list], ky, vector, K,
+                     tiles_of(K * s.channels, LANES), TR, TV);
+}
 
-    BLOCK_FOR(i, (last - first) * K * run) { scratch.taps[(row * F + first) * K * run + i] = 0.0f; }
-    block_sync();
-    for (int64_t sample = row * s.blocks * S; sample < (row + 1) * s.blocks * S; sample++)
-        for (int64_t filter = first; filter < last; filter++) {
-            const int64_t list = (sample / S * F + filter) * S + sample % S;
-            const int count = scratch.count[list];
-            const float *value = scratch.value + list * windows, *x = scratch.samples + sample * CONV_SAMPLE(s);
-            const int32_t *patch = scratch.patch + list * windows;
-            float *taps = scratch.taps + (row * F + filter) * K * run;
-            if (count == 0) continue;
+/* Block: GRADIENT_FILTERS filters, a row. It lists a block of samples at a time, so that the lists
+ * stay in cache. */
+KERNEL(sparse_weight_gradient, struct conv_scratch scratch, const float *delta, const uint8_t *winner,
+       struct conv_shape s, struct tile_kind kind)
+{
+    const int64_t S = s.slots, F = s.filters, K = s.kernel, row = BLOCK_Z;
+    const int64_t first = BLOCK_X * GRADIENT_FILTERS, filters = smaller(F - first, GRADIENT_FILTERS);
+    const int64_t across = tiles_of(tiles_of(K * s.channels, LANES), kind.vectors);
+    const int64_t tiles = tiles_of(K, kind.rows) * across, list0 = (row * F + first) * S;
+    float *taps = scratch.taps + (row * F + first) * K * CONV_RUN(s);
+
+    BLOCK_FOR(i, filters * K * CONV_RUN(s)) { taps[i] = 0.0f; }
+    for (int64_t part = row * s.blocks; part < (row + 1) * s.blocks; part++) {
+        WARP_FOR(i, filters * S / LANES)
+        {
+            const int64_t filter = i * LANES / S, slot = i * LANES % S;
+            list_gradients(scratch, list0 + filter * S + slot, delta, winner,
+                           (part * F + first + filter) * WINDOWS(s) * S + slot, s);
+        }
+        block_sync();
+        for (int64_t slot = 0; slot < S; slot++)
             WARP_FOR(tile, tiles)
             {
                 const int64_t ky = tile / across * kind.rows, vector = tile % across * kind.vectors;
-#define ADD_TILE(number, tile_rows, tile_vectors)                                                             \
+                const float *x = scratch.samples + (part * S + slot) * CONV_SAMPLE(s);
+#define ADD_TILES(number, tile_rows, tile_vectors)                                                            \
     case number:                                                                                              \
-        add_tile(taps, run, x, x_row, value, patch, count, ky, vector, K, vectors, tile_rows, tile_vectors); \
+        add_tiles(taps, x, scratch, list0 + slot, filters, ky, vector, s, tile_rows, tile_vectors);           \
         break;
-                switch (kind.number) { TILES(ADD_TILE) }
-#undef ADD_TILE
+                switch (kind.number) { TILES(ADD_TILES) }
+#undef ADD_TILES
             }
-        }
-}
-
-/* The kind of tile with the fewest products in vain, or with none; of these the largest. */
-static struct tile_kind best_tile(int64_t rows, int64_t vectors, int exact)
-{
-    int best = 0;
-    int64_t least = INT64_MAX;
-    for (int i = 0; i < TILE_KINDS; i++) {
-        const struct tile_kind kind = tile_table[i];
-        const int64_t products = tiles_of(rows, kind.rows) * kind.rows * tiles_of(vectors, kind.vectors) * kind.vectors;
-        if (kind.rows > rows || kind.vectors > vectors || products > least) continue;
-        if (exact && products > rows * vectors) continue;
-        best = i;
-        least = products;
+        block_sync();
     }
-    return tile_table[best];
 }
 
 /* Block: a tile of filters, an input channel, a row. A warp takes TAPS_AT_ONCE taps of that
@@ -273,67 +265,21 @@ KERNEL(dense_weight_gradient, float *weight_gradient, int64_t w_stride, const fl
     }
 }
 
-/* x += value · taps over a tile. */
-DEVICE void add_patch(float *x, int64_t x_row, const float *__restrict__ taps, int64_t run, lanes value, const int TR,
-                      const int TV)
-{
-    UNROLL for (int r = 0; r < TR; r++)
-        UNROLL for (int v = 0; v < TV; v++)
-        {
-            float *to = x + r * x_row + v * LANES;
-            lanes_store(to, lanes_load(to) + value * lanes_load(taps + r * run + v * LANES));
-        }
-}
-
-/* Block: a sample, a block of samples. Patches overlap, so the block takes them one by one. */
-KERNEL(input_gradient, struct conv_scratch scratch, struct conv_shape s, struct tile_kind kind)
-{
-    const int64_t F = s.filters, K = s.kernel, run = CONV_RUN(s), windows = WINDOWS(s), size = INPUT_SIZE(s);
-    const int64_t x_row = (int64_t)s.width * s.channels, across = K * s.channels / LANES / kind.vectors;
-    const int64_t tiled = across * kind.vectors * LANES, left = K * s.channels - tiled;
-    float *x_gradient = scratch.samples + (BLOCK_Z * s.slots + BLOCK_X) * CONV_SAMPLE(s);
-    BLOCK_FOR(i, size) { x_gradient[i] = 0.0f; }
-    block_sync();
-    for (int64_t filter = 0; filter < F; filter++) {
-        const int64_t list = (BLOCK_Z * F + filter) * s.slots + BLOCK_X;
-        const float *taps = scratch.taps + (BLOCK_Z / s.blocks * F + filter) * K * run;
-        for (int i = 0; i < scratch.count[list]; i++) {
-            const float value = scratch.value[list * windows + i];
-            float *patch = x_gradient + scratch.patch[list * windows + i];
-            WARP_FOR(tile, K / kind.rows * across)
-            {
-                const int64_t ky = tile / across * kind.rows, j = tile % across * kind.vectors * LANES;
-#define ADD_PATCH(number, tile_rows, tile_vectors)                                                               \
-    case number:                                                                                                 \
-        add_patch(patch + ky * x_row + j, x_row, taps + ky * run + j, run, lanes_of(value), tile_rows, tile_vectors); \
-        break;
-                switch (kind.number) { TILES(ADD_PATCH) }
-#undef ADD_PATCH
-            }
-            WARP_FOR(ky, left ? K : 0)
-            {
-                const int64_t j = tiled;
-                LANE_FOR(lane, left) { patch[ky * x_row + j + lane] += value * taps[ky * run + j + lane]; }
-            }
-            block_sync();
-        }
-    }
-}
-
 static const char *sparse_gradients(void *stream, struct conv_gradients g, struct conv_shape s, int sparse_weights)
 {
     const struct grid filters = grid_of(s.filters, 1, s.rows);
     const int64_t used = (int64_t)s.kernel * s.channels;
-    const struct grid lists = grid_of(s.filters, tiles_of(s.slots, LIST_SLOTS), s.rows * s.blocks);
-    const char *error = LAUNCH(stream, lists, list_gradients, g.scratch, g.delta, g.winner, s);
+    const struct grid lists = grid_of(WINDOWS(s), tiles_of(s.slots, TERM_SLOTS), s.rows * s.blocks);
+    const char *error = NULL;
     if (sparse_weights) {
-        if (!error) error = LAUNCH(stream, sample_grid(s), to_samples, g.scratch.samples, g.x, g.x_stride, s);
+        error = LAUNCH(stream, sample_grid(s), to_samples, g.scratch.samples, g.x, g.x_stride, s);
         if (!error)
             error = LAUNCH(stream, grid_of(tiles_of(s.filters, GRADIENT_FILTERS), 1, s.rows), sparse_weight_gradient,
-                           g.scratch, s, best_tile(s.kernel, tiles_of(used, LANES), 0));
+                           g.scratch, g.delta, g.winner, s, best_tile(s.kernel, tiles_of(used, LANES), 0));
         if (!error) error = LAUNCH(stream, filters, taps_to_weights, g.weight_gradient, g.w_stride, g.scratch.taps, s);
     }
     if (g.x_gradient) {
+        if (!error) error = LAUNCH(stream, lists, list_terms, g.scratch, g.delta, g.winner, s);
         if (!error) error = LAUNCH(stream, filters, weights_to_taps, g.scratch.taps, g.weight, g.w_stride, s);
         if (!error)
             error = LAUNCH(stream, grid_of(s.slots, 1, s.rows * s.blocks), input_gradient, g.scratch, s,
@@ -345,7 +291,7 @@ static const char *sparse_gradients(void *stream, struct conv_gradients g, struc
 
 static const char *launch_conv_gradients(void *stream, struct conv_gradients g, struct conv_shape s)
 {
-    const int sparse_weights = s.kernel * s.channels >= SLOT_MULTIPLE;
+    const int sparse_weights = 2 * s.kernel * s.channels > LANES;
     const char *error = NULL;
     if (!sparse_weights)
         error = LAUNCH(stream, grid_of(tiles_of(s.filters, FILTERS_AT_ONCE), s.channels, s.rows), dense_weight_gradient,

@@ -8,7 +8,33 @@
 #include "kernels/activation.h"
 #include "kernels/conv.h"
 
-enum { FILTER_TILE = 4 }; /* filters that a warp computes together */
+/* Filters that a warp computes together: with four pixels each, half of the registers. */
+enum { FILTER_TILE = LANES >= 16 ? 4 : 2 };
+
+/* A window's four convolutions of FILTER_TILE filters. */
+DEVICE void convolve(lanes sum[FILTER_TILE][4], const float *x, int64_t x_row, int64_t plane, const float *const *w,
+                     struct conv_shape s, const int K)
+{
+    const int64_t S = s.slots;
+    int64_t tap = 0;
+    for (int64_t c = 0; c < s.channels; c++, x += plane)
+        for (int ky = 0; ky < K; ky++) {
+            const float *at = x + ky * x_row;
+            UNROLL for (int kx = 0; kx < K; kx++, tap++, at += S)
+            {
+                const lanes x0 = lanes_load(at), x1 = lanes_load(at + S);
+                const lanes x2 = lanes_load(at + x_row), x3 = lanes_load(at + x_row + S);
+                UNROLL for (int i = 0; i < FILTER_TILE; i++)
+                {
+                    const float v = w[i][tap];
+                    sum[i][0] += v * x0;
+                    sum[i][1] += v * x1;
+                    sum[i][2] += v * x2;
+                    sum[i][3] += v * x3;
+                }
+            }
+        }
+}
 
 /* Block: a tile of filters, LANES slots, a row. */
 KERNEL(conv_pool_forward, float *out, uint8_t *winner, const float *x, int64_t x_stride, const float *weight,
@@ -28,27 +54,15 @@ KERNEL(conv_pool_forward, float *out, uint8_t *winner, const float *x, int64_t x
     x += row * x_stride + part * s.channels * plane + slot;
     WARP_FOR(pixel, pixels)
     {
-        const int64_t py = pixel / PW, px = pixel % PW;
+        const float *at = x + (2 * (pixel / PW) * W + 2 * (pixel % PW)) * S;
         lanes sum[FILTER_TILE][4];
         UNROLL for (int i = 0; i < FILTER_TILE; i++) UNROLL for (int p = 0; p < 4; p++) sum[i][p] = lanes_of(0.0f);
-
-        int64_t tap = 0;
-        for (int64_t c = 0; c < s.channels; c++)
-            for (int ky = 0; ky < s.kernel; ky++) {
-                const float *at = x + c * plane + ((2 * py + ky) * W + 2 * px) * S;
-                for (int kx = 0; kx < s.kernel; kx++, tap++, at += S) {
-                    const lanes x0 = lanes_load(at), x1 = lanes_load(at + S);
-                    const lanes x2 = lanes_load(at + W * S), x3 = lanes_load(at + (W + 1) * S);
-                    UNROLL for (int i = 0; i < FILTER_TILE; i++)
-                    {
-                        const float v = w[i][tap];
-                        sum[i][0] += v * x0;
-                        sum[i][1] += v * x1;
-                        sum[i][2] += v * x2;
-                        sum[i][3] += v * x3;
-                    }
-                }
-            }
+        switch (s.kernel) { /* the usual sizes, to be unrolled */
+        case 3: convolve(sum, at, W * S, plane, w, s, 3); break;
+        case 5: convolve(sum, at, W * S, plane, w, s, 5); break;
+        case 7: convolve(sum, at, W * S, plane, w, s, 7); break;
+        default: convolve(sum, at, W * S, plane, w, s, s.kernel);
+        }
 
         UNROLL for (int i = 0; i < FILTER_TILE; i++)
         {

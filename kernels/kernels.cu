@@ -4,6 +4,7 @@
 #include "kernels/batch.cu"
 #include "kernels/conv3.cu"
 #include "kernels/conv3_gradient.cu"
+#include "kernels/conv_input.cu"
 #include "kernels/conv_gradient.cu"
 #include "kernels/conv_pool.cu"
 #include "kernels/dense.cu"

@@ -52,18 +52,27 @@ struct conv_shape {
     enum activation activation;
 };
 
-/* Floats of a sample's input, and of a kernel row of a filter, rounded up. */
-#define CONV_SAMPLE(s) \
-    (((int64_t)(s).channels * (s).height * (s).width + SLOT_MULTIPLE - 1) / SLOT_MULTIPLE * SLOT_MULTIPLE)
-#define CONV_RUN(s) (((int64_t)(s).kernel * (s).channels + SLOT_MULTIPLE - 1) / SLOT_MULTIPLE * SLOT_MULTIPLE)
+/* Floats of a sample's input, of a kernel row of a filter, and of a plane of windows, rounded up. */
+#define CONV_ROUND(n) (((n) + SLOT_MULTIPLE - 1) / SLOT_MULTIPLE * SLOT_MULTIPLE)
+#define CONV_SAMPLE(s) CONV_ROUND((int64_t)(s).channels * (s).height * (s).width)
+#define CONV_RUN(s) CONV_ROUND((int64_t)(s).kernel * (s).channels)
+#define CONV_LIST(s) CONV_ROUND((int64_t)(((s).height - (s).kernel + 1) / 2) * (((s).width - (s).kernel + 1) / 2))
+
+/* value times the taps that begin at `taps`. */
+struct conv_term {
+    float value;
+    int32_t taps;
+};
 
 /* Room for the gradients of a convolution; those of a model share it. PH × PW windows. */
 struct conv_scratch {
     float *samples; /* [R][B][S][CONV_SAMPLE] input by pixel and channel, then its gradient; SLOT_MULTIPLE more */
     float *taps;    /* [R][filters][kernel][CONV_RUN] weights, or their gradient */
-    float *value;   /* [R][B][filters][S][PH PW] gradients that are not zero */
-    int32_t *patch; /* [R][B][filters][S][PH PW] where in a sample's input the patch of each begins */
-    int32_t *count; /* [R][B][filters][S] how many there are */
+    float *value;   /* [R][filters][S][CONV_LIST] gradients that are not zero */
+    int32_t *patch; /* [R][filters][S][CONV_LIST] where in a sample's input the patch of each begins */
+    int32_t *count; /* [R][filters][S] how many there are */
+    struct conv_term *term; /* [R][B][PH PW][S][filters] terms of the input's gradient, by winner */
+    int32_t *terms;         /* [R][B][PH PW][S][4] where those of each winner end */
 };
 
 /* Both gradients of a convolution, from that before its activation. */

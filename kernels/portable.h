@@ -1,4 +1,4 @@
-/* The one file that knows which compiler is at work.
+/* With lanes.h, the one file that knows which compiler is at work.
  *
  * Every kernel of this folder is compiled three times from the same text:
  *
@@ -17,6 +17,8 @@
  *                    at once through the type `lanes`: on the GPU a float per thread of
  *                    32, on the CPU one vector register. Arithmetic reads the same.
  *   LANE_FOR(i, n)   inside a WARP_FOR, over the warp's lanes.
+ *
+ * kernels/lanes.h has the operations on `lanes`.
  *
  * Rules: every thread reaches every block_sync(); blocks communicate through integer
  * atomics only; sums over blocks go through arrays of partial sums whose length
@@ -66,6 +68,7 @@ static const char *launch_check(cudaError_t error)
 #define THREAD_INDEX ((int64_t)threadIdx.x)
 #define THREAD_COUNT ((int64_t)BLOCK_THREADS)
 #define LANE_ZERO ((threadIdx.x & 31) == 0)
+#define WARPS INT64_C(8)
 
 /* First parameter, and argument, of a device function that uses block_… itself. */
 #define BLOCK_PARAM
@@ -122,45 +125,6 @@ DEVICE int block_scan(int x)
     return before;
 }
 
-typedef float lanes;
-typedef int lanes_int;
-DEVICE lanes lanes_load(const float *p) { return p[threadIdx.x & 31]; }
-DEVICE void lanes_store(float *p, lanes v) { p[threadIdx.x & 31] = v; }
-DEVICE void lanes_store_int(int32_t *p, lanes_int v) { p[threadIdx.x & 31] = v; }
-/* Lane i to p[i · stride]. */
-DEVICE void lanes_store_apart(float *p, int64_t stride, lanes v) { p[(threadIdx.x & 31) * stride] = v; }
-DEVICE lanes_int lanes_load_byte(const uint8_t *p) { return p[threadIdx.x & 31]; }
-DEVICE void lanes_store_byte(uint8_t *p, lanes_int v) { p[threadIdx.x & 31] = (uint8_t)v; }
-/* The first `count` lanes, the others zero. */
-DEVICE lanes lanes_load_part(const float *p, int64_t count)
-{
-    return (threadIdx.x & 31) < count ? p[threadIdx.x & 31] : 0.0f;
-}
-DEVICE lanes lanes_of(float v) { return v; }
-DEVICE lanes_int lanes_int_of(int v) { return v; }
-DEVICE lanes lanes_select(int condition, lanes a, lanes b) { return condition ? a : b; }
-DEVICE lanes_int lanes_select_int(int condition, lanes_int a, lanes_int b) { return condition ? a : b; }
-DEVICE float lanes_sum(lanes v) { return warp_sum(v); }
-
-/* One step of a transposition, between two vectors that are `step` apart: a's lanes with
- * that bit of their number set are exchanged for b's lanes without it. */
-DEVICE void lanes_exchange(lanes *a, lanes *b, int step)
-{
-    const int upper = threadIdx.x & step;
-    const lanes got = __shfl_xor_sync(0xffffffffu, upper ? *a : *b, step);
-    *(upper ? a : b) = got;
-}
-
-/* The same in float64, DOUBLE_LANES at a time; float32 entries are widened. */
-#define DOUBLE_LANES 32
-typedef double lanes_double;
-template <typename real>
-DEVICE lanes_double lanes_double_load_part(const real *p, int64_t count)
-{
-    return (threadIdx.x & 31) < count ? (double)p[threadIdx.x & 31] : 0.0;
-}
-DEVICE double lanes_double_sum(lanes_double v) { return warp_sum(v); }
-
 #else /* ------------------------------------------------------------ CPU and threads */
 
 #include <string.h>
@@ -187,6 +151,7 @@ DEVICE double lanes_double_sum(lanes_double v) { return warp_sum(v); }
 #define BLOCK_Z ((int64_t)block->z)
 #define GRID_X ((int64_t)block->grid_x)
 #define LANE_ZERO 1
+#define WARPS THREAD_COUNT
 #define LANE_FOR(i, n) for (int64_t i = 0; i < (n); i++)
 
 /* A contiguous piece of 0..n-1 for each block, so that the loop vectorises. */
@@ -259,107 +224,9 @@ DEVICE void grid_add(int *p, int v) { __atomic_fetch_add(p, v, __ATOMIC_RELAXED)
 
 #endif
 
-typedef float lanes __attribute__((vector_size(4 * LANES)));
-typedef int32_t lanes_int __attribute__((vector_size(4 * LANES)));
-typedef uint8_t lanes_byte __attribute__((vector_size(LANES)));
-
-DEVICE lanes lanes_load(const float *p)
-{
-    lanes v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-DEVICE lanes lanes_load_part(const float *p, int64_t count)
-{
-    lanes v = {};
-    if (count >= LANES) return lanes_load(p);
-    memcpy(&v, p, (size_t)count * sizeof *p);
-    return v;
-}
-DEVICE void lanes_store(float *p, lanes v) { memcpy(p, &v, sizeof v); }
-DEVICE void lanes_store_int(int32_t *p, lanes_int v) { memcpy(p, &v, sizeof v); }
-DEVICE void lanes_store_apart(float *p, int64_t stride, lanes v)
-{
-    UNROLL for (int i = 0; i < LANES; i++) p[i * stride] = v[i];
-}
-/* GCC 12 converts bytes one by one where it is left to it; hence the intrinsics. */
-DEVICE lanes_int lanes_load_byte(const uint8_t *p)
-{
-#if defined(__AVX512F__)
-    return (lanes_int)_mm512_maskz_cvtepu8_epi32(0xffff, _mm_loadu_si128((const __m128i *)p));
-#elif defined(__AVX2__)
-    return (lanes_int)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
-#else
-    lanes_byte v;
-    memcpy(&v, p, sizeof v);
-    return __builtin_convertvector(v, lanes_int);
-#endif
-}
-DEVICE void lanes_store_byte(uint8_t *p, lanes_int v)
-{
-#if defined(__AVX512F__)
-    _mm512_mask_cvtepi32_storeu_epi8(p, 0xffff, (__m512i)v);
-#else
-    lanes_byte b = __builtin_convertvector(v, lanes_byte);
-    memcpy(p, &b, sizeof b);
-#endif
-}
-DEVICE lanes lanes_of(float v) { return v - (lanes){}; }
-DEVICE lanes_int lanes_int_of(int v) { return v - (lanes_int){}; }
-DEVICE lanes lanes_select(lanes_int condition, lanes a, lanes b) { return condition ? a : b; }
-DEVICE lanes_int lanes_select_int(lanes_int condition, lanes_int a, lanes_int b) { return condition ? a : b; }
-static const lanes_int lane_numbers = {0, 1, 2, 3,
-#if LANES > 4
-                                       4, 5, 6, 7,
-#endif
-#if LANES > 8
-                                       8, 9, 10, 11, 12, 13, 14, 15
-#endif
-};
-DEVICE float lanes_sum(lanes v)
-{
-    UNROLL for (int step = LANES / 2; step > 0; step /= 2) v += __builtin_shuffle(v, lane_numbers ^ step);
-    return v[0];
-}
-
-DEVICE void lanes_exchange(lanes *a, lanes *b, int step)
-{
-    const lanes_int upper = (lane_numbers & step) != 0, across = lane_numbers ^ step;
-    const lanes low = *a;
-    *a = __builtin_shuffle(low, *b, upper ? across + LANES : lane_numbers);
-    *b = __builtin_shuffle(low, *b, upper ? lane_numbers + LANES : across);
-}
-
-#define DOUBLE_LANES (LANES / 2)
-typedef double lanes_double __attribute__((vector_size(8 * DOUBLE_LANES)));
-DEVICE lanes_double lanes_double_load_part(const double *p, int64_t count)
-{
-    lanes_double v = {};
-    memcpy(&v, p, count >= DOUBLE_LANES ? sizeof v : (size_t)count * sizeof *p);
-    return v;
-}
-DEVICE lanes_double lanes_double_load_part(const float *p, int64_t count)
-{
-    float v __attribute__((vector_size(4 * DOUBLE_LANES))) = {};
-    memcpy(&v, p, count >= DOUBLE_LANES ? sizeof v : (size_t)count * sizeof *p);
-    return __builtin_convertvector(v, lanes_double);
-}
-DEVICE double lanes_double_sum(lanes_double v)
-{
-    double sum = v[0];
-    for (int i = 1; i < DOUBLE_LANES; i++) sum += v[i];
-    return sum;
-}
-
 #endif
 
-/* v[i]'s lane j ↔ v[j]'s lane i, of LANES vectors. */
-DEVICE void lanes_transpose(lanes *v)
-{
-    UNROLL for (int step = 1; step < LANES; step *= 2)
-        UNROLL for (int i = 0; i < LANES; i++)
-            if (!(i & step)) lanes_exchange(&v[i], &v[i + step], step);
-}
+#include "kernels/lanes.h"
 
 DEVICE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 

@@ -30,10 +30,12 @@ size_t adversaries_bytes(const cgsv_fleet *fleet);
 cgsv_status adversaries_create(cgsv_fleet *fleet);
 void adversaries_free(cgsv_fleet *fleet);
 
-/* Flip the labels of a batch that was drawn for the first `rows` rows of a group; rewrite the updates
+/* Flip the labels of a batch that was drawn for the first `rows` rows of a group into `workspace`; rewrite the updates
  * after local training. Enqueued; nothing where there is nothing to do. */
 struct group;
-cgsv_status adversaries_flip(cgsv_fleet *fleet, const struct group *group, int rows);
+struct workspace;
+cgsv_status adversaries_flip(cgsv_fleet *fleet, const struct group *group, const struct workspace *workspace,
+                             int rows);
 cgsv_status adversaries_rewrite(cgsv_fleet *fleet);
 
 #endif

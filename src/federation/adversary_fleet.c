@@ -80,10 +80,9 @@ void adversaries_free(cgsv_fleet *f)
     f->adversaries = (struct adversaries){0};
 }
 
-cgsv_status adversaries_flip(cgsv_fleet *f, const struct group *g, int rows)
+cgsv_status adversaries_flip(cgsv_fleet *f, const struct group *g, const struct workspace *ws, int rows)
 {
     const struct adversaries *a = &f->adversaries;
-    const struct workspace *ws = g->workspace;
     int begin = 0, end = a->flipped;
     while (begin < end && a->row[begin] < g->first) begin++;
     while (end > begin && a->row[end - 1] >= g->first + rows) end--;

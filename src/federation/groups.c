@@ -77,17 +77,27 @@ int group_active(const cgsv_fleet *f, const struct group *g, int step)
     return rows;
 }
 
-cgsv_status group_batches(cgsv_fleet *f, const struct group *g, int epoch, int step, int rows)
+/* Batches of sentences come in any order, the one that is not full among them. */
+static int bucket_of(const cgsv_fleet *f) { return f->model.text.vocabulary > 0 ? SENTENCE_BUCKET : 0; }
+
+struct workspace group_workspace(const cgsv_fleet *f, const struct group *g, int step)
 {
-    struct workspace *ws = g->workspace;
-    const int bucket = f->model.text.vocabulary > 0 ? SENTENCE_BUCKET : 0;
+    struct workspace ws = *g->workspace;
+    const int left = f->row[g->first].samples - step * f->config.batch; /* no row has more */
+    const int needed = (left + ws.slots - 1) / ws.slots;
+    if (bucket_of(f) == 0 && needed < ws.blocks) ws.blocks = needed;
+    return ws;
+}
+
+cgsv_status group_batches(cgsv_fleet *f, const struct group *g, struct workspace *ws, int epoch, int step, int rows)
+{
     LAUNCHED(g->device, g->device->kernels->batch_draw(
                             g->device->stream,
                             (struct batch_draw){.sample = ws->sample, .count = ws->count, .row = f->device_row + g->first,
                                                 .index = f->index, .round = f->round, .rows = rows,
                                                 .slots = ws->blocks * ws->slots, .batch = f->config.batch,
                                                 .local_epochs = f->config.local_epochs, .epoch = epoch, .step = step,
-                                                .bucket = bucket}));
+                                                .bucket = bucket_of(f)}));
     if (f->config.augment == CGSV_AUGMENT_NONE)
         return workspace_gather(&f->model, g->device, ws, train_samples(f), rows);
     const struct augmentation augmentation = {.row = f->device_row + g->first, .round = f->round,

@@ -138,8 +138,13 @@ static inline float *group_part(const struct group *g, float *array, int64_t str
     return array ? array + g->first * stride : NULL;
 }
 
+/* The workspace as a step of an epoch needs it: the last batch may fill fewer blocks. Nothing is
+ * dropped out. */
+struct workspace group_workspace(const cgsv_fleet *fleet, const struct group *group, int step);
+
 /* Draws and gathers the group's batches of one step. */
-cgsv_status group_batches(cgsv_fleet *fleet, const struct group *group, int epoch, int step, int rows);
+cgsv_status group_batches(cgsv_fleet *fleet, const struct group *group, struct workspace *workspace, int epoch,
+                          int step, int rows);
 
 /* Enqueues one round. */
 cgsv_status round_enqueue(cgsv_fleet *fleet);

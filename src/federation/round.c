@@ -20,7 +20,7 @@ static cgsv_status training_step(cgsv_fleet *f, const struct group *g, int epoch
 {
     cgsv_device *device = g->device;
     const struct kernels *k = device->kernels;
-    struct workspace *ws = g->workspace;
+    struct workspace trimmed = group_workspace(f, g, step), *ws = &trimmed;
     const struct model *model = &f->model;
     const struct row *row = f->device_row + g->first;
     const int rows = group_active(f, g, step);
@@ -36,8 +36,8 @@ static cgsv_status training_step(cgsv_fleet *f, const struct group *g, int epoch
                                              .norm_partial = f->server.norm_partial,
                                              .weight_decay = f->config.weight_decay, .words = words_of(f, g)};
 
-    TRY(group_batches(f, g, epoch, step, rows));
-    TRY(adversaries_flip(f, g, rows));
+    TRY(group_batches(f, g, ws, epoch, step, rows));
+    TRY(adversaries_flip(f, g, ws, rows));
     if (model->text.dropout > 0)
         ws->dropout = (struct dropout_step){.row = row, .round = f->round, .rate = model->text.dropout,
                                             .batch = f->config.batch, .local_epochs = f->config.local_epochs,

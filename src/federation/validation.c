@@ -119,11 +119,10 @@ cgsv_status trained_accuracy(cgsv_federation *m, double *accuracy, double *loss)
 static cgsv_status group_losses(cgsv_fleet *f, const struct group *g)
 {
     const struct model *model = &f->model;
-    struct workspace *ws = g->workspace;
-    ws->dropout.row = NULL;
     for (int step = 0; step < f->steps[g->first]; step++) {
+        struct workspace trimmed = group_workspace(f, g, step), *ws = &trimmed;
         const int rows = group_active(f, g, step);
-        TRY(group_batches(f, g, 0, step, rows));
+        TRY(group_batches(f, g, ws, 0, step, rows));
         TRY(model_forward(model, g->device, ws, group_part(g, f->work, model->row_stride), model->row_stride,
                           model->features * ws->blocks * ws->slots, rows));
         LAUNCHED(g->device, g->device->kernels->loss(g->device->stream, NULL, f->validation.sums + g->first,

@@ -70,7 +70,7 @@ static void walk(struct layout *layout, struct workspace *ws, const struct model
                  bool training)
 {
     const int64_t all = rows * slots_of(ws), inputs = input_rows * slots_of(ws);
-    int64_t widest = 0, samples = 0, taps = 0, windows = 0, filters = 0, normalised = 0;
+    int64_t widest = 0, samples = 0, taps = 0, lists = 0, filters = 0, terms = 0, pixels = 0, normalised = 0;
     place(layout, (void **)&ws->input, inputs * model->features, sizeof(float));
     place(layout, (void **)&ws->label, inputs, sizeof(int32_t));
     place(layout, (void **)&ws->sample, inputs, sizeof(int32_t));
@@ -90,8 +90,10 @@ static void walk(struct layout *layout, struct workspace *ws, const struct model
             const struct conv_shape shape = conv_shape_of(layer, rows, ws);
             samples = larger(samples, CONV_SAMPLE(shape));
             taps = larger(taps, (int64_t)layer->units * layer->kernel * CONV_RUN(shape));
-            windows = larger(windows, size);
+            lists = larger(lists, layer->units * CONV_LIST(shape));
             filters = larger(filters, layer->units);
+            if (i > 0) terms = larger(terms, size);
+            if (i > 0) pixels = larger(pixels, layer->pixels);
         }
     }
     if (!training) return;
@@ -104,9 +106,11 @@ static void walk(struct layout *layout, struct workspace *ws, const struct model
     if (filters == 0) return;
     place(layout, (void **)&ws->conv.samples, all * samples + SLOT_MULTIPLE, sizeof(float));
     place(layout, (void **)&ws->conv.taps, rows * taps, sizeof(float));
-    place(layout, (void **)&ws->conv.value, all * windows, sizeof(float));
-    place(layout, (void **)&ws->conv.patch, all * windows, sizeof(int32_t));
-    place(layout, (void **)&ws->conv.count, all * filters, sizeof(int32_t));
+    place(layout, (void **)&ws->conv.value, rows * ws->slots * lists, sizeof(float));
+    place(layout, (void **)&ws->conv.patch, rows * ws->slots * lists, sizeof(int32_t));
+    place(layout, (void **)&ws->conv.count, rows * ws->slots * filters, sizeof(int32_t));
+    place(layout, (void **)&ws->conv.term, all * terms, sizeof(struct conv_term));
+    place(layout, (void **)&ws->conv.terms, 4 * all * pixels, sizeof(int32_t));
 }
 
 size_t workspace_bytes(const cgsv_device *device, const struct model *model, int rows, int input_rows, int batch,
@@ -136,7 +140,7 @@ void workspace_free(struct workspace *ws, cgsv_device *device)
                    ws->conv.samples, ws->conv.taps, ws->conv.value, ws->conv.patch, ws->conv.count,
                    ws->text.word,    ws->text.words, ws->text.place, ws->text.width, ws->text.mark,
                    ws->scratch.vector, ws->scratch.part, ws->scratch.winner, ws->scratch.position,
-                   ws->delta[2],    ws->norm_sums};
+                   ws->delta[2],    ws->norm_sums, ws->conv.term,  ws->conv.terms};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) device->backend->release(device, all[i]);
     for (int i = 0; i < MAX_LAYERS; i++) {
         device->backend->release(device, ws->out[i]);

@@ -1,0 +1,199 @@
+/* LANES neighbouring floats that a warp works on at once: a float per thread on the GPU, a vector
+ * register on the CPU. Part of portable.h, which includes it. */
+#ifndef KERNELS_LANES_H
+#define KERNELS_LANES_H
+
+#if defined(__CUDACC__)
+
+typedef float lanes;
+typedef int lanes_int;
+DEVICE lanes lanes_load(const float *p) { return p[threadIdx.x & 31]; }
+DEVICE void lanes_store(float *p, lanes v) { p[threadIdx.x & 31] = v; }
+DEVICE void lanes_store_int(int32_t *p, lanes_int v) { p[threadIdx.x & 31] = v; }
+/* Lane i to p[i · stride]. */
+DEVICE void lanes_store_apart(float *p, int64_t stride, lanes v) { p[(threadIdx.x & 31) * stride] = v; }
+DEVICE lanes_int lanes_load_byte(const uint8_t *p) { return p[threadIdx.x & 31]; }
+DEVICE void lanes_store_byte(uint8_t *p, lanes_int v) { p[threadIdx.x & 31] = (uint8_t)v; }
+/* The first `count` lanes, the others zero. */
+DEVICE lanes lanes_load_part(const float *p, int64_t count)
+{
+    return (threadIdx.x & 31) < count ? p[threadIdx.x & 31] : 0.0f;
+}
+DEVICE void lanes_store_part(float *p, lanes v, int64_t count)
+{
+    if ((threadIdx.x & 31) < count) p[threadIdx.x & 31] = v;
+}
+DEVICE lanes lanes_of(float v) { return v; }
+DEVICE lanes_int lanes_int_of(int v) { return v; }
+DEVICE lanes lanes_of_bits(lanes_int v) { return __int_as_float(v); }
+DEVICE lanes_int lanes_bits(lanes v) { return __float_as_int(v); }
+DEVICE lanes lanes_select(int condition, lanes a, lanes b) { return condition ? a : b; }
+DEVICE lanes_int lanes_select_int(int condition, lanes_int a, lanes_int b) { return condition ? a : b; }
+DEVICE float lanes_sum(lanes v) { return warp_sum(v); }
+
+/* The lanes of v that are not zero go to value[], the same lanes of w to where[]. Returns how many
+ * they are; LANES may be written. */
+DEVICE int lanes_compress(float *value, int32_t *where, lanes v, lanes_int w)
+{
+    const unsigned kept = __ballot_sync(0xffffffffu, v != 0.0f);
+    const int before = __popc(kept & ((1u << (threadIdx.x & 31)) - 1));
+    if (v != 0.0f) {
+        value[before] = v;
+        where[before] = w;
+    }
+    return __popc(kept);
+}
+
+/* One step of a transposition, between two vectors that are `step` apart: a's lanes with
+ * that bit of their number set are exchanged for b's lanes without it. */
+DEVICE void lanes_exchange(lanes *a, lanes *b, int step)
+{
+    const int upper = threadIdx.x & step;
+    const lanes got = __shfl_xor_sync(0xffffffffu, upper ? *a : *b, step);
+    *(upper ? a : b) = got;
+}
+
+/* The same in float64, DOUBLE_LANES at a time; float32 entries are widened. */
+#define DOUBLE_LANES 32
+typedef double lanes_double;
+template <typename real>
+DEVICE lanes_double lanes_double_load_part(const real *p, int64_t count)
+{
+    return (threadIdx.x & 31) < count ? (double)p[threadIdx.x & 31] : 0.0;
+}
+DEVICE double lanes_double_sum(lanes_double v) { return warp_sum(v); }
+
+#else
+
+typedef float lanes __attribute__((vector_size(4 * LANES)));
+typedef int32_t lanes_int __attribute__((vector_size(4 * LANES)));
+typedef uint8_t lanes_byte __attribute__((vector_size(LANES)));
+
+DEVICE lanes lanes_load(const float *p)
+{
+    lanes v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+DEVICE lanes lanes_load_part(const float *p, int64_t count)
+{
+    lanes v = {};
+    if (count >= LANES) return lanes_load(p);
+    memcpy(&v, p, (size_t)count * sizeof *p);
+    return v;
+}
+DEVICE void lanes_store(float *p, lanes v) { memcpy(p, &v, sizeof v); }
+DEVICE void lanes_store_int(int32_t *p, lanes_int v) { memcpy(p, &v, sizeof v); }
+DEVICE void lanes_store_apart(float *p, int64_t stride, lanes v)
+{
+    UNROLL for (int i = 0; i < LANES; i++) p[i * stride] = v[i];
+}
+DEVICE void lanes_store_part(float *p, lanes v, int64_t count)
+{
+    if (count >= LANES)
+        lanes_store(p, v);
+    else
+        memcpy(p, &v, (size_t)count * sizeof *p);
+}
+/* GCC 12 converts bytes one by one where it is left to it; hence the intrinsics. */
+DEVICE lanes_int lanes_load_byte(const uint8_t *p)
+{
+#if defined(__AVX512F__)
+    return (lanes_int)_mm512_maskz_cvtepu8_epi32(0xffff, _mm_loadu_si128((const __m128i *)p));
+#elif defined(__AVX2__)
+    return (lanes_int)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
+#else
+    lanes_byte v;
+    memcpy(&v, p, sizeof v);
+    return __builtin_convertvector(v, lanes_int);
+#endif
+}
+DEVICE void lanes_store_byte(uint8_t *p, lanes_int v)
+{
+#if defined(__AVX512F__)
+    _mm512_mask_cvtepi32_storeu_epi8(p, 0xffff, (__m512i)v);
+#else
+    lanes_byte b = __builtin_convertvector(v, lanes_byte);
+    memcpy(p, &b, sizeof b);
+#endif
+}
+DEVICE lanes lanes_of(float v) { return v - (lanes){}; }
+DEVICE lanes_int lanes_int_of(int v) { return v - (lanes_int){}; }
+DEVICE lanes lanes_of_bits(lanes_int v) { return (lanes)v; }
+DEVICE lanes_int lanes_bits(lanes v) { return (lanes_int)v; }
+DEVICE lanes lanes_select(lanes_int condition, lanes a, lanes b) { return condition ? a : b; }
+DEVICE lanes_int lanes_select_int(lanes_int condition, lanes_int a, lanes_int b) { return condition ? a : b; }
+static const lanes_int lane_numbers = {0, 1, 2, 3,
+#if LANES > 4
+                                       4, 5, 6, 7,
+#endif
+#if LANES > 8
+                                       8, 9, 10, 11, 12, 13, 14, 15
+#endif
+};
+DEVICE float lanes_sum(lanes v)
+{
+    UNROLL for (int step = LANES / 2; step > 0; step /= 2) v += __builtin_shuffle(v, lane_numbers ^ step);
+    return v[0];
+}
+
+DEVICE int lanes_compress(float *value, int32_t *where, lanes v, lanes_int w)
+{
+#if defined(__AVX512F__)
+    const __mmask16 kept = _mm512_cmp_ps_mask((__m512)v, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+    _mm512_storeu_ps(value, _mm512_maskz_compress_ps(kept, (__m512)v));
+    _mm512_storeu_si512(where, _mm512_maskz_compress_epi32(kept, (__m512i)w));
+    return __builtin_popcount(kept);
+#else
+    int n = 0;
+    UNROLL for (int i = 0; i < LANES; i++)
+    {
+        /* Without branches, since nothing here can be foreseen. */
+        value[n] = v[i];
+        where[n] = w[i];
+        n += v[i] != 0.0f;
+    }
+    return n;
+#endif
+}
+
+DEVICE void lanes_exchange(lanes *a, lanes *b, int step)
+{
+    const lanes_int upper = (lane_numbers & step) != 0, across = lane_numbers ^ step;
+    const lanes low = *a;
+    *a = __builtin_shuffle(low, *b, upper ? across + LANES : lane_numbers);
+    *b = __builtin_shuffle(low, *b, upper ? lane_numbers + LANES : across);
+}
+
+#define DOUBLE_LANES (LANES / 2)
+typedef double lanes_double __attribute__((vector_size(8 * DOUBLE_LANES)));
+DEVICE lanes_double lanes_double_load_part(const double *p, int64_t count)
+{
+    lanes_double v = {};
+    memcpy(&v, p, count >= DOUBLE_LANES ? sizeof v : (size_t)count * sizeof *p);
+    return v;
+}
+DEVICE lanes_double lanes_double_load_part(const float *p, int64_t count)
+{
+    float v __attribute__((vector_size(4 * DOUBLE_LANES))) = {};
+    memcpy(&v, p, count >= DOUBLE_LANES ? sizeof v : (size_t)count * sizeof *p);
+    return __builtin_convertvector(v, lanes_double);
+}
+DEVICE double lanes_double_sum(lanes_double v)
+{
+    double sum = v[0];
+    for (int i = 1; i < DOUBLE_LANES; i++) sum += v[i];
+    return sum;
+}
+
+#endif
+
+/* v[i]'s lane j ↔ v[j]'s lane i, of LANES vectors. */
+DEVICE void lanes_transpose(lanes *v)
+{
+    UNROLL for (int step = 1; step < LANES; step *= 2)
+        UNROLL for (int i = 0; i < LANES; i++)
+            if (!(i & step)) lanes_exchange(&v[i], &v[i + step], step);
+}
+
+#endif
