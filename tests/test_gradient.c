@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/random.h"
 #include "model/model.h"
@@ -149,7 +150,7 @@ static double loss_of(const struct model *model, const double *w, const double *
             case LAYER_NORM: norm(values[i], model, layer, w, in, values, margin); break;
             case LAYER_AVERAGE: average(values[i], layer, in); break;
             case LAYER_DENSE: dense(values[i], layer, w, in); break;
-            case LAYER_TEXT: cr_assert(false, "sentences have tests of their own"); break;
+            case LAYER_TEXT: cr_assert_fail("sentences have tests of their own"); break;
             }
             in = values[i];
         }
@@ -245,3 +246,30 @@ Test(gradient, one_channel) { check_network(tiny_model, 1, 1); }
 Test(gradient, two_channels) { check_network(tiny_model, 2, 1); }
 Test(gradient, residual) { check_network(tiny_residual, 1, 1); }
 Test(gradient, residual_three_channels) { check_network(tiny_residual, 3, 2); }
+
+/* PyTorch's: uniform in ±1/√fan_in; norms 1 and 0. */
+Test(gradient, residual_start)
+{
+    struct model model;
+    check(model_create(&model, CGSV_MODEL_CIFAR_RESNET, 3, 32, 32, 10));
+    float *w = calloc((size_t)model.parameters, sizeof *w);
+    model_initialise(&model, w, 1);
+    cr_assert_eq(model.parameters, 1166506);
+    for (int t = 0; t < model.tensors; t++) {
+        const cgsv_tensor *tensor = &model.tensor[t];
+        const double fan_in = tensor->dimensions == 4 ? (double)tensor->shape[1] * 9 : 256;
+        double least = INFINITY, most = -INFINITY;
+        for (int64_t i = 0; i < tensor->size; i++) {
+            least = fmin(least, w[tensor->offset + i]);
+            most = fmax(most, w[tensor->offset + i]);
+        }
+        if (strstr(tensor->name, "norm")) {
+            cr_assert_eq(least, strstr(tensor->name, "weight") ? 1 : 0);
+            cr_assert_eq(most, least);
+            continue;
+        }
+        cr_assert(most <= 1 / sqrt(fan_in) && least >= -1 / sqrt(fan_in), "%s: %g … %g", tensor->name, least, most);
+        if (tensor->size > 100) cr_assert(most - least > 1.9 / sqrt(fan_in), "%s: %g … %g", tensor->name, least, most);
+    }
+    free(w);
+}

@@ -83,7 +83,7 @@ void cgsv_config_set_model(cgsv_config *config, cgsv_model model)
     config->momentum = 0.9;
     config->weight_decay = 5e-4;
     config->augment = CGSV_AUGMENT_CROP_FLIP;
-    config->lr = 0.05;
+    config->lr = 0.03;
     config->lr_decay = 0.9;
     config->rounds = 30;
     config->eval_every = 5;

@@ -9,6 +9,7 @@
 #include "model/residual.h"
 
 enum { ROW_MULTIPLE = 64, MLP_UNITS = 64, TEXT_CONVS = 3, TEXT_FILTERS = 128 };
+enum { WORDS_STREAM = 8 }; /* of RANDOM_INIT, where layers have their number: sentences have fewer */
 static const double text_dropout = 0.5;
 
 static void add_tensor(struct model *model, const char *layer, const char *part, int dimensions,
@@ -200,9 +201,8 @@ void model_initialise(const struct model *model, float *w, uint64_t seed)
 {
     for (int i = 0; i < model->layers; i++) {
         const struct layer *layer = &model->layer[i];
-        const int64_t taps = layer->kind == LAYER_CONV_POOL ? layer->kernel * layer->kernel
-                             : layer->kind == LAYER_TEXT    ? layer->kernel
-                                                            : 1;
+        const bool square = layer->kind == LAYER_CONV_POOL || layer->kind == LAYER_CONV3;
+        const int64_t taps = square ? layer->kernel * layer->kernel : layer->kind == LAYER_TEXT ? layer->kernel : 1;
         const int64_t fan_in = layer->channels * taps;
         const float bound = 1.0f / sqrtf((float)fan_in);
         const int64_t end = i + 1 < model->layers ? model->layer[i + 1].weight : model->parameters;
@@ -212,5 +212,5 @@ void model_initialise(const struct model *model, float *w, uint64_t seed)
             w[j] = layer->kind == LAYER_NORM ? (j < layer->bias ? 1.0f : 0.0f)
                                              : (2.0f * random_uniform(&stream) - 1.0f) * bound;
     }
-    fill_normal(w + model->text.embedding, (int64_t)model->text.vocabulary * CGSV_WORD_VALUES, seed, MAX_LAYERS);
+    fill_normal(w + model->text.embedding, (int64_t)model->text.vocabulary * CGSV_WORD_VALUES, seed, WORDS_STREAM);
 }
