@@ -19,7 +19,7 @@ int command_bench(int argc, char **argv);
 int command_schemes(int argc, char **argv);
 int command_devices(int argc, char **argv);
 
-/* What command_study does, for other commands: its table goes to `table`, an error is not printed. */
+/* What command_study does, for other commands: its table goes to `table` (NULL: none), an error is not printed. */
 cgsv_status study_run(int argc, char **argv, FILE *table);
 
 /* Prints the last error in one line and gives its exit code; EXIT_DONE when there

@@ -80,13 +80,15 @@ static bool is_missing(const struct paper *p, const struct paper_sweep *sweep)
     return p->missing[data_set_of(p, sweep)];
 }
 
+/* The sweeps and the study have checked the text. */
+static int threads_of(const struct paper_options *o) { return o->threads ? (int)strtol(o->threads, NULL, 10) : 0; }
+
 static cgsv_status write_record(const struct paper *p)
 {
     char *text;
     cJSON *root = cJSON_CreateObject();
     const bool complete = json_add_origin(root, "paper", p->argc, p->argv) &&
-                          json_add_device(root, cgsv_device_describe(p->device),
-                                          p->options.threads ? (int)strtol(p->options.threads, NULL, 10) : 0);
+                          json_add_device(root, cgsv_device_describe(p->device), threads_of(&p->options));
     TRY(json_print(&text, root, complete));
     const cgsv_status status = output_write_text(p->options.out, "paper.json", text);
     free(text);
@@ -206,8 +208,7 @@ static cgsv_status run_all(struct paper *p)
     const struct paper_options *o = &p->options;
     TRY(paper_plan_make(&p->plan, o));
     if (o->part[PAPER_STUDY]) TRY(paper_study_plan(&p->study, o));
-    TRY(cgsv_device_open(&p->device, p->plan.sweeps ? p->plan.sweep[0].options.run.device : o->device ? o->device : "auto",
-                         p->plan.sweeps ? p->plan.sweep[0].options.run.threads : 0));
+    TRY(cgsv_device_open(&p->device, o->device ? o->device : "auto", threads_of(o)));
     TRY(find_data_sets(p));
     if (o->dry_run) {
         TRY(dry_run(p));

@@ -26,15 +26,26 @@ struct margin statistic_margin(const struct statistic *a, const struct statistic
     return (struct margin){a->mean - b->mean, hypot(a->deviation, b->deviation)};
 }
 
+/* With that many decimals, or if they are below 0 significant digits. */
+static void number_text(char *text, size_t size, const char *before, double value, int decimals)
+{
+    if (decimals < 0)
+        snprintf(text, size, "%s%.*g", before, -decimals, value);
+    else
+        snprintf(text, size, "%s%.*f", before, decimals, value);
+}
+
 void statistic_text(char text[STATISTIC_TEXT], const struct statistic *s, double scale, int decimals)
 {
     const int all = s->defined + s->undefined + s->failed;
-    char deviation[STATISTIC_TEXT / 3] = "", share[STATISTIC_TEXT / 3] = "";
+    char mean[STATISTIC_TEXT / 3], deviation[STATISTIC_TEXT / 3] = "", share[2 * STATISTIC_TEXT] = "";
     if (s->defined == 0) {
         snprintf(text, STATISTIC_TEXT, s->failed > 0 && s->undefined == 0 ? "failed" : "-");
         return;
     }
-    if (!isnan(s->deviation)) snprintf(deviation, sizeof deviation, " ± %.*f", decimals, scale * s->deviation);
+    number_text(mean, sizeof mean, "", scale * s->mean, decimals);
+    if (!isnan(s->deviation))
+        number_text(deviation, sizeof deviation, " ± ", scale * s->deviation, decimals < 0 ? -2 : decimals);
     if (s->defined < all) snprintf(share, sizeof share, " (%d of %d)", s->defined, all);
-    snprintf(text, STATISTIC_TEXT, "%.*f%s%s", decimals, scale * s->mean, deviation, share);
+    snprintf(text, STATISTIC_TEXT, "%s%s%.16s", mean, deviation, share);
 }

@@ -32,7 +32,7 @@ struct study {
     cgsv_device *device;
     struct study_source source;
     int trials, budget;
-    FILE *table; /* for people */
+    FILE *table; /* for people; NULL: none */
     bool header_printed;
     int argc;
     char **argv;
@@ -193,7 +193,7 @@ static cgsv_status begin_output(struct study *s)
 /* Above the first row, not before: a study that fails at once prints nothing. */
 static void print_header(struct study *s)
 {
-    if (s->header_printed) return;
+    if (!s->table || s->header_printed) return;
     s->header_printed = true;
     fprintf(s->table, "%-13s %3s %9s  %-21s  %-9s  %-9s  %-9s  %-9s  %-9s  %-9s  %s\n", "method", "N", "D",
             "l1 (mean, deviation)", "l2", "cosine", "Pearson", "1/I", "bound", "seconds", "of Gram");
@@ -201,13 +201,15 @@ static void print_header(struct study *s)
 
 static void print_row(FILE *table, const struct point *p, const cgsv_study_row *row, double gram_seconds)
 {
-    fprintf(table,
-            "%-13s %3d %9" PRId64 "  %-9.3g ± %-9.3g  %-9.3g  %-9.6f  %-9.4f  %-9.3g  %-9.3g  %-9.3g  %.3g\n",
-            cgsv_method_name(row->method), p->agents, p->dimension, row->l1.mean, row->l1.deviation, row->l2.mean,
-            row->cosine.mean, row->pearson.mean, row->inverse_i.mean, row->bound.mean, row->seconds, gram_seconds);
+    const char *name = cgsv_method_name(row->method);
     if (row->undefined > 0)
         fprintf(stderr, "cgsv: warning: N = %d, D = %" PRId64 ", %s: no distance in %d trials, values sum up to 0\n",
-                p->agents, p->dimension, cgsv_method_name(row->method), row->undefined);
+                p->agents, p->dimension, name, row->undefined);
+    if (!table) return;
+    fprintf(table,
+            "%-13s %3d %9" PRId64 "  %-9.3g ± %-9.3g  %-9.3g  %-9.6f  %-9.4f  %-9.3g  %-9.3g  %-9.3g  %.3g\n", name,
+            p->agents, p->dimension, row->l1.mean, row->l1.deviation, row->l2.mean, row->cosine.mean,
+            row->pearson.mean, row->inverse_i.mean, row->bound.mean, row->seconds, gram_seconds);
 }
 
 static void add_row(struct study *s, const struct point *p, const cgsv_study_row *row, double gram_seconds)
@@ -249,7 +251,7 @@ static cgsv_status study_matrices(struct study *s, const struct point *p, double
         print_row(s->table, p, &rows[i], gram_seconds);
         if (s->options.out) add_row(s, p, &rows[i], gram_seconds);
     }
-    fflush(s->table);
+    if (s->table) fflush(s->table);
     return s->options.out ? csv_flush(&s->csv) : CGSV_OK;
 }
 
@@ -267,7 +269,7 @@ static cgsv_status sweep(struct study *s)
     const struct study_options *o = &s->options;
     for (int i = 0; i < o->agents.count; i++)
         TRY(study_point(s, &(struct point){"agents", (int)o->agents.number[i], o->agents_dimension}));
-    if (o->agents.count > 0 && o->dimensions.count > 0) fputc('\n', s->table);
+    if (s->table && o->agents.count > 0 && o->dimensions.count > 0) fputc('\n', s->table);
     for (int i = 0; i < o->dimensions.count; i++)
         TRY(study_point(s, &(struct point){"dimension", o->dimensions_agents, o->dimensions.number[i]}));
     return CGSV_OK;
@@ -309,6 +311,7 @@ static cgsv_status study(struct study *s)
     const struct study_plot plot = describe_plot(s);
     bool drawn = false;
     if (o->plot) TRY(study_plot_draw(&drawn, &plot));
+    if (!s->table) return CGSV_OK;
     fprintf(s->table, "\nwritten to %s: config.json, study.csv%s%s\n", o->out, o->plot ? ", study.gp" : "",
             drawn ? ", study.svg, study.png" : "");
     return CGSV_OK;
