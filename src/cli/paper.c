@@ -156,6 +156,15 @@ static cgsv_status train(struct paper *p, const struct paper_sweep *s, const cha
     return paper_cells_read(&p->cells, s, folder);
 }
 
+static cgsv_status warm_up(struct paper *p, const struct paper_sweep *s)
+{
+    cgsv_dataset *dataset;
+    TRY(cgsv_dataset_load(&dataset, s->data_set, p->options.data));
+    const cgsv_status status = paper_warm_up(s, p->device, dataset);
+    cgsv_dataset_free(dataset);
+    return status;
+}
+
 static cgsv_status run_sweep(struct paper *p, int number)
 {
     const struct paper_sweep *s = &p->plan.sweep[number];
@@ -163,6 +172,7 @@ static cgsv_status run_sweep(struct paper *p, int number)
     if (!p->options.quiet)
         fprintf(stderr, "sweep %d of %d: %s, %d cells of %d rounds\n", number + 1, p->plan.sweeps, s->name,
                 s->options.cells, s->config.rounds);
+    if (s->part == PAPER_RUNTIME) TRY(warm_up(p, s));
     TRY(paper_sweep_folder(&folder, p->options.out, s));
     const cgsv_status status = train(p, s, folder);
     free(folder);

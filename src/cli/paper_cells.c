@@ -50,6 +50,7 @@ static cgsv_status take_row(struct paper_cells *cells, const struct paper_sweep 
     double training;
     TRY(take_text(cell.partition, reader, "partition"));
     TRY(take_text(cell.column, reader, sweep->part == PAPER_BETA ? "beta" : "scheme"));
+    if (sweep->part == PAPER_BETA) snprintf(cell.column, sizeof cell.column, "%g", strtod(cell.column, NULL));
     TRY(take_text(status, reader, "status"));
     cell.failed = strcmp(status, "done") != 0;
     for (int k = 0; k <= PAPER_SERVER_SECONDS; k++) TRY(take_number(&cell.value[k], reader, names[k]));

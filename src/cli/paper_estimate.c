@@ -8,7 +8,7 @@
 
 enum { FEW_SAMPLES = 32 };
 
-/* Seconds of one round, and of an evaluation after it. */
+/* Seconds of one round by one local epoch, and of an evaluation after it. */
 static cgsv_status measure(cgsv_seconds *seconds, cgsv_device *device, const cgsv_config *config,
                            const cgsv_dataset *dataset)
 {
@@ -107,7 +107,9 @@ static cgsv_status estimate_cells(struct paper_estimate *e, struct paper_sweep *
     TRY(count_models(&e->models, s, device, dataset, configs));
     TRY(measure(&seconds, device, &configs[0], dataset));
     e->training = seconds.training / s->agents * configs[0].local_epochs * configs[0].rounds * e->models;
-    e->evaluation = seconds.evaluation / s->agents * e->models;
+    /* An evaluation is of all agents before and after the download, of the server, and of the twins. */
+    const int cells = s->options.cells, twins = e->models - cells * s->agents;
+    e->evaluation = seconds.evaluation * (cells + (double)twins / (2 * s->agents + 1));
     return add_server(e, &s->options, device, dataset, configs);
 }
 
@@ -120,4 +122,10 @@ cgsv_status paper_estimate_make(struct paper_estimate *estimate, struct paper_sw
                                  : error_set(CGSV_ERROR_MEMORY, "no memory for %d cells", sweep->options.cells);
     free(configs);
     return status;
+}
+
+cgsv_status paper_warm_up(const struct paper_sweep *sweep, cgsv_device *device, const cgsv_dataset *dataset)
+{
+    cgsv_seconds seconds;
+    return measure(&seconds, device, &sweep->config, dataset);
 }

@@ -14,4 +14,7 @@ struct paper_estimate {
 cgsv_status paper_estimate_make(struct paper_estimate *estimate, struct paper_sweep *sweep, cgsv_device *device,
                                 const cgsv_dataset *dataset);
 
+/* A round that nobody looks at, so that the first one that is timed is like the others. */
+cgsv_status paper_warm_up(const struct paper_sweep *sweep, cgsv_device *device, const cgsv_dataset *dataset);
+
 #endif

@@ -90,20 +90,35 @@ static void write_row(FILE *stream, const struct verdict *v, int row, enum stand
     fputs(".\n", stream);
 }
 
+/* Rows in which the own mean is above that of all rivals, or of those alone whose value is of the models after
+ * the download as its own is. */
+static int count_above(const struct verdict *v, bool with_local)
+{
+    int above = 0;
+    for (int row = 0; row < v->table->rows; row++) {
+        int rivals = 0;
+        bool ahead = true;
+        for (int k = 0; k < v->table->columns; k++) {
+            if (!is_rival(v, row, k) || (paper_table_entry(v->table, row, k)->local && !with_local)) continue;
+            ahead = ahead && lead_over(v, row, k).difference > 0;
+            rivals++;
+        }
+        above += ahead && rivals > 0;
+    }
+    return above;
+}
+
 void paper_verdict_write(FILE *stream, const struct paper_table *t, const char *own, const char *variant)
 {
     const struct verdict v = {t, paper_table_column(t, own), paper_table_column(t, variant)};
-    int above = 0;
     if (v.own < 0 || t->rows == 0) {
         fprintf(stream, "%s is not among the schemes, so there is nothing to compare.\n\n", own);
         return;
     }
-    for (int row = 0; row < t->rows; row++)
-        above += standing_of(&v, row) == STANDING_ABOVE && nearest(&v, row) >= 0;
-    fprintf(stream, "The mean of %s is above that of every baseline in %d of %d rows%s%s%s. Deviations of differences "
-                    "are the roots of both variances over the seeds, added.\n\n",
-            own, above, t->rows, v.variant >= 0 ? " (" : "", v.variant >= 0 ? variant : "",
-            v.variant >= 0 ? ", its own variant, is left out)" : "");
+    fprintf(stream, "The mean of %s is above that of every baseline in %d of %d rows, and above that of every baseline "
+                    "without † in %d of them.", own, count_above(&v, true), t->rows, count_above(&v, false));
+    if (v.variant >= 0) fprintf(stream, " Its own variant %s is left out.", variant);
+    fputs(" The deviation of a difference is the root of the sum of both variances over the seeds.\n\n", stream);
     for (int row = 0; row < t->rows; row++) write_row(stream, &v, row, standing_of(&v, row));
     fputc('\n', stream);
 }
