@@ -8,9 +8,9 @@
 
 enum { FEW_SAMPLES = 32 };
 
-/* Seconds of one round by one local epoch, and of an evaluation after it. */
+/* Seconds of one round by one local epoch, and if wanted of an evaluation after it. */
 static cgsv_status measure(cgsv_seconds *seconds, cgsv_device *device, const cgsv_config *config,
-                           const cgsv_dataset *dataset)
+                           const cgsv_dataset *dataset, bool evaluate)
 {
     cgsv_federation *federation;
     cgsv_config one = *config;
@@ -18,7 +18,7 @@ static cgsv_status measure(cgsv_seconds *seconds, cgsv_device *device, const cgs
     one.standalone = false;
     TRY(cgsv_federation_create(&federation, device, &one, dataset));
     cgsv_status status = cgsv_federation_run(federation, 1);
-    if (status == CGSV_OK) status = cgsv_federation_evaluate(federation);
+    if (status == CGSV_OK && evaluate) status = cgsv_federation_evaluate(federation);
     if (status == CGSV_OK) status = cgsv_federation_seconds(federation, seconds);
     cgsv_federation_free(federation);
     return status;
@@ -67,7 +67,7 @@ static cgsv_status measure_server(double *server, const cgsv_config *config, cgs
     cgsv_config few = *config;
     few.partition = CGSV_PARTITION_UNIFORM;
     if (few.samples_per_agent == 0 || few.samples_per_agent > FEW_SAMPLES) few.samples_per_agent = FEW_SAMPLES;
-    TRY(measure(&seconds, device, &few, dataset));
+    TRY(measure(&seconds, device, &few, dataset, false));
     *server = seconds.server;
     return CGSV_OK;
 }
@@ -105,7 +105,7 @@ static cgsv_status estimate_cells(struct paper_estimate *e, struct paper_sweep *
     cgsv_seconds seconds;
     for (int cell = 0; cell < s->options.cells; cell++) TRY(sweep_cell_config(&configs[cell], &s->options, cell));
     TRY(count_models(&e->models, s, device, dataset, configs));
-    TRY(measure(&seconds, device, &configs[0], dataset));
+    TRY(measure(&seconds, device, &configs[0], dataset, true));
     e->training = seconds.training / s->agents * configs[0].local_epochs * configs[0].rounds * e->models;
     /* An evaluation is of all agents before and after the download, of the server, and of the twins. */
     const int cells = s->options.cells, twins = e->models - cells * s->agents;
@@ -127,5 +127,5 @@ cgsv_status paper_estimate_make(struct paper_estimate *estimate, struct paper_sw
 cgsv_status paper_warm_up(const struct paper_sweep *sweep, cgsv_device *device, const cgsv_dataset *dataset)
 {
     cgsv_seconds seconds;
-    return measure(&seconds, device, &sweep->config, dataset);
+    return measure(&seconds, device, &sweep->config, dataset, false);
 }

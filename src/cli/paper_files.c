@@ -88,13 +88,13 @@ static void fill_curve(struct curve *curve, double *numbers, const struct paper_
 }
 
 /* Bands first, then lines. Values of β span many powers of ten, most of them near 1: they stand side by side. */
-static int add_curve(struct chart_series *series, int lines, int line, const struct curve *curve, int columns)
+static void add_curve(struct chart_series *series, int lines, int line, const struct curve *curve, int columns)
 {
     series[line] = (struct chart_series){.kind = CHART_BAND, .count = columns, .x = curve->x, .y = curve->low,
-                                         .top = curve->high, .style = line % 2};
-    series[lines + line] = (struct chart_series){.kind = CHART_LINE, .label = curve->label, .legend = curve->label,
-                                                 .count = columns, .x = curve->x, .y = curve->mean, .style = line};
-    return line + 1;
+                                         .top = curve->high,
+                                         .legend = line == 0 ? "± one deviation over the seeds" : NULL};
+    series[lines + line] = (struct chart_series){.kind = CHART_LINE, .label = curve->label, .count = columns,
+                                                 .x = curve->x, .y = curve->mean, .style = line};
 }
 
 static cgsv_status write_chart(const char *out, const char *name, const struct chart *chart)
@@ -123,7 +123,8 @@ static cgsv_status draw(const char *out, const struct paper_table *t, const char
         if (strcmp(t->row[row].data_set, data_set) != 0) continue;
         agents = t->row[row].agents;
         fill_curve(&curves[line], numbers + 4 * t->columns * line, t, row);
-        line = add_curve(series, lines, line, &curves[line], t->columns);
+        add_curve(series, lines, line, &curves[line], t->columns);
+        line++;
     }
     for (int k = 0; k < t->columns; k++) snprintf(categories[k], CHART_NUMBER, "%.20s", t->column[k]);
     snprintf(title, sizeof title, "%s (%s, N = %d)",

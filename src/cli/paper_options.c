@@ -25,7 +25,8 @@ static cgsv_status take_data_set(void *context, const char *item)
     for (int i = 0; i < o->data_sets; i++)
         if (o->data_set[i] == names[index])
             return error_set(CGSV_ERROR_ARGUMENT, "'%s' stands twice in the list", item);
-    if (o->data_sets == PAPER_DATA_SETS) return error_set(CGSV_ERROR_ARGUMENT, "more than %d data sets", PAPER_DATA_SETS);
+    if (o->data_sets == PAPER_DATA_SETS)
+        return error_set(CGSV_ERROR_ARGUMENT, "more than %d data sets", PAPER_DATA_SETS);
     o->data_set[o->data_sets++] = names[index];
     return CGSV_OK;
 }
@@ -99,7 +100,7 @@ static int build_table(struct option *table, struct paper_options *o, struct tex
         {"memory", NULL, OPTION_STRING, &o->memory, "GIB", machine, .help = "memory that they may take, in GiB"},
 
         {"out", NULL, OPTION_STRING, &o->out, "DIR", output,
-         .help = "folder for paper.md, tables and plots, and the sweeps they come from; what was stopped goes on there"},
+         .help = "folder for paper.md, tables and plots, and the sweeps they come from; what stopped goes on there"},
         {"retry", NULL, OPTION_FLAG, &o->retry, NULL, output, .help = "run cells again that failed there before"},
         {"force", NULL, OPTION_FLAG, &o->force, NULL, output,
          .help = "start anew, in place of what is in that folder"},
@@ -139,7 +140,7 @@ static cgsv_status check_single(const struct option *table, int count)
         if (!table[i].given || name_index(table[i].name, single, NAMES(single)) < 0) continue;
         const char *value = *(const char *const *)table[i].value;
         if (strchr(value, ',') || strstr(value, ".."))
-            return error_set(CGSV_ERROR_ARGUMENT, "--%s: '%s' is a list; expected one value, and cgsv sweep for several",
+            return error_set(CGSV_ERROR_ARGUMENT, "--%s: '%s' is a list; expected one value (cgsv sweep takes several)",
                              table[i].name, value);
     }
     return CGSV_OK;
@@ -170,7 +171,7 @@ void paper_options_print_help(FILE *stream, struct paper_options *o)
     fprintf(stream, "usage: cgsv paper --out DIR [options]\n\n"
                     "Repeats the experiments of the CGSV paper (Xu et al., NeurIPS 2021): fairness and accuracy of\n"
                     "reward schemes on partitions of data sets, seconds of the server's work, the effect of beta, and\n"
-                    "how close the cheap contributions are to exact ones. Deviations over seeds stand beside all means.\n"
+                    "how close cheap contributions are to exact ones. Deviations over seeds stand beside all means.\n"
                     "\n%s\n"
                     "The tables go to standard output, progress and warnings go to standard error.\n"
                     "Exit codes: 0 done, 1 failed, or a data set is missing, or some cells failed; 2 wrong usage\n",

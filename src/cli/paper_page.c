@@ -49,8 +49,8 @@ static void put_origin(FILE *to, const struct paper_page *p)
                 "Fairness in Collaborative Machine Learning, NeurIPS 2021.\n\n");
     fprintf(to, "- version: cgsv %s\n- date: %s\n- machine: %s, %s\n\n", cgsv_version(), date, p->device->name,
             p->device->description);
-    fputs("An entry is the mean over the seeds ± their sample deviation; (2 of 3) tells that the others are undefined or "
-          "failed; - is undefined. Bold is the best mean of a row.\n\n## Settings\n\n", to);
+    fputs("An entry is the mean over the seeds ± their sample deviation; (2 of 3) tells that the others are undefined "
+          "or failed; - is undefined. Bold is the best mean of a row.\n\n## Settings\n\n", to);
     paper_plan_print_settings(to, p->plan);
     const int failed = paper_cells_failed(p->cells);
     if (failed > 0) fprintf(to, "- %d of %d cells failed; the sweeps' tables say why.\n", failed, p->cells->count);

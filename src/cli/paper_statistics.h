@@ -21,8 +21,9 @@ struct margin {
 };
 struct margin statistic_margin(const struct statistic *a, const struct statistic *b);
 
-/* "98.1 ± 0.5", times `scale`, with that many decimals or, below 0, significant digits; without deviation where there is none; "-" where undefined. "(2 of 3)" tells
- * that not all values are defined, "failed" that none is because of failures. */
+/* "98.1 ± 0.5", times `scale`, with that many decimals or, below 0, significant digits; without deviation
+ * where there is none; "-" where undefined. "(2 of 3)" tells that not all values are defined, "failed" that
+ * none is because of failures. */
 enum { STATISTIC_TEXT = 64 };
 void statistic_text(char text[STATISTIC_TEXT], const struct statistic *statistic, double scale, int decimals);
 

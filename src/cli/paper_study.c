@@ -22,7 +22,7 @@ cgsv_status paper_study_plan(struct paper_study *s, const struct paper_options *
     *s = (struct paper_study){.arguments = 0};
     const int length = snprintf(s->folder, sizeof s->folder, "%s/study", o->out ? o->out : ".");
     if (length < 0 || (size_t)length >= sizeof s->folder)
-        return error_set(CGSV_ERROR_ARGUMENT, "--out: the folder's name is longer than %zu bytes", sizeof s->folder - 8);
+        return error_set(CGSV_ERROR_ARGUMENT, "--out: the name is longer than %zu bytes", sizeof s->folder - 8);
     if (o->quick) add(s, "--agents", "5..8");
     if (o->quick) add(s, "--dimensions", "2^10..2^12");
     add(s, "--device", o->device);
@@ -31,7 +31,10 @@ cgsv_status paper_study_plan(struct paper_study *s, const struct paper_options *
     return study_options_parse(&read, s->arguments, s->argument);
 }
 
-static cgsv_status table_path(char **path, const struct paper_study *s) { return file_join(path, s->folder, "study.csv"); }
+static cgsv_status table_path(char **path, const struct paper_study *s)
+{
+    return file_join(path, s->folder, "study.csv");
+}
 
 static cgsv_status count_rows(int *rows, const struct paper_study *s)
 {

@@ -23,7 +23,7 @@ const struct paper_kind paper_kinds[PAPER_KINDS] = {
     {"Effect of β: accuracy × 100 of the weakest agent", "accuracy_min", PAPER_BETA, PAPER_BETA, PAPER_ACCURACY_MIN, -1,
      NULL, 100, 2, PAPER_LARGEST, NULL},
     {"Effect of β: spread of the agents' losses", "loss_spread", PAPER_BETA, PAPER_BETA, PAPER_LOSS_SPREAD, -1, NULL, 1,
-     4, PAPER_SMALLEST, "Spread: standard deviation over the agents' test losses."},
+     -3, PAPER_SMALLEST, "Spread: standard deviation over the agents' test losses."},
 };
 
 /* ---- making ---- */
