@@ -26,7 +26,7 @@ check "nothing written" test ! -e x
 # What it will take
 expect 0 '^synthetic-5-fairness  *8  *2 ' paper "${tiny[@]}" --parts fairness,runtime --dry-run
 check "the estimate" grep -q '^about [0-9:]* in all on cpu' out
-check "the change of settings" grep -q 'not the published model mnist_cnn; rounds 2 instead of 20' out
+check "the change of settings" grep -q 'model mlp instead of mnist_cnn; rounds 2 instead of 20' out
 check "a dry run writes nothing" test "$(ls)" = "$(printf 'err\nout')"
 
 # All parts

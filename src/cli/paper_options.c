@@ -96,7 +96,8 @@ static int build_table(struct option *table, struct paper_options *o, struct tex
          .help = "auto, cpu, cuda or cuda:K; see cgsv devices"},
         {"threads", NULL, OPTION_STRING, &o->threads, "N", machine, .help = "threads of the CPU; 0 for all"},
         {"fleet", NULL, OPTION_STRING, &o->fleet, "K", machine,
-         .help = "most federations to train at once; else as many as memory allows"},
+         .help = "most federations to train at once, else as many as memory allows; a run that stops loses what is in "
+                 "training"},
         {"memory", NULL, OPTION_STRING, &o->memory, "GIB", machine, .help = "memory that they may take, in GiB"},
 
         {"out", NULL, OPTION_STRING, &o->out, "DIR", output,

@@ -174,21 +174,32 @@ static void print_change(FILE *stream, const char *name, double ours, double pub
     if (ours != published) fprintf(stream, "; %s %g instead of %g", name, ours, published);
 }
 
+/* A cap of 0 is none. */
+static const char *cap_text(char text[32], int samples)
+{
+    snprintf(text, 32, samples > 0 ? "at most %d" : "all", samples);
+    return text;
+}
+
 static void print_settings(FILE *stream, const struct paper_sweep *s)
 {
     const cgsv_config *c = &s->config;
     cgsv_config published;
+    char cap[32], published_cap[32];
     cgsv_config_defaults(&published, s->data_set);
+    cap_text(cap, c->samples_per_agent);
+    cap_text(published_cap, published.samples_per_agent);
     fprintf(stream,
-            "- %s: %s, %d rounds of %d local epochs, batch %d, %s, learning rate %g, decay %g per %s, gamma %g, "
-            "alpha %g, beta %g, at most %d samples per agent", s->data_set, cgsv_model_name(c->model), c->rounds,
-            c->local_epochs, c->batch, cgsv_optimizer_name(c->optimizer), c->lr, c->lr_decay,
-            cgsv_decay_name(c->decay_per), c->gamma, c->alpha, c->beta, c->samples_per_agent);
-    if (c->model != published.model) fprintf(stream, "; not the published model %s", cgsv_model_name(published.model));
+            "- %s: %s, rounds %d, local epochs %d, batch %d, %s, learning rate %g, decay %g per %s, gamma %g, alpha %g, "
+            "beta %g, samples per agent %s", s->data_set, cgsv_model_name(c->model), c->rounds, c->local_epochs,
+            c->batch, cgsv_optimizer_name(c->optimizer), c->lr, c->lr_decay, cgsv_decay_name(c->decay_per), c->gamma,
+            c->alpha, c->beta, cap);
+    if (c->model != published.model)
+        fprintf(stream, "; model %s instead of %s", cgsv_model_name(c->model), cgsv_model_name(published.model));
     print_change(stream, "rounds", c->rounds, published.rounds);
     print_change(stream, "learning rate", c->lr, published.lr);
     print_change(stream, "local epochs", c->local_epochs, published.local_epochs);
-    print_change(stream, "samples per agent", c->samples_per_agent, published.samples_per_agent);
+    if (strcmp(cap, published_cap) != 0) fprintf(stream, "; samples per agent %s instead of %s", cap, published_cap);
     if (strcmp(s->data_set, "synthetic") == 0) fputs("; no data set of the paper, built in", stream);
     if (strcmp(s->data_set, "mnist") == 0 && c->lr == published.lr)
         fputs("; at the published learning rate of 0.001 models learn little in few rounds, --lr 0.15 is the other one "
