@@ -16,6 +16,7 @@ static const struct {
     {"sweep", "train federations for all combinations of settings, many at once", command_sweep},
     {"value", "value agents by their updates, from files", command_value},
     {"study", "measure how far cheap estimates of contributions are from exact ones", command_study},
+    {"paper", "repeat the experiments of the CGSV paper, and write their tables", command_paper},
     {"report", "write a page with the plots and tables of runs", command_report},
     {"bench", "time the server step, the valuation and the selection on this machine", command_bench},
     {"schemes", "list the reward schemes that runs can follow", command_schemes},

@@ -32,6 +32,7 @@ struct study {
     cgsv_device *device;
     struct study_source source;
     int trials, budget;
+    FILE *table; /* for people; NULL: none */
     bool header_printed;
     int argc;
     char **argv;
@@ -192,20 +193,23 @@ static cgsv_status begin_output(struct study *s)
 /* Above the first row, not before: a study that fails at once prints nothing. */
 static void print_header(struct study *s)
 {
-    if (s->header_printed) return;
+    if (!s->table || s->header_printed) return;
     s->header_printed = true;
-    printf("%-13s %3s %9s  %-21s  %-9s  %-9s  %-9s  %-9s  %-9s  %-9s  %s\n", "method", "N", "D",
-           "l1 (mean, deviation)", "l2", "cosine", "Pearson", "1/I", "bound", "seconds", "of Gram");
+    fprintf(s->table, "%-13s %3s %9s  %-21s  %-9s  %-9s  %-9s  %-9s  %-9s  %-9s  %s\n", "method", "N", "D",
+            "l1 (mean, deviation)", "l2", "cosine", "Pearson", "1/I", "bound", "seconds", "of Gram");
 }
 
-static void print_row(const struct point *p, const cgsv_study_row *row, double gram_seconds)
+static void print_row(FILE *table, const struct point *p, const cgsv_study_row *row, double gram_seconds)
 {
-    printf("%-13s %3d %9" PRId64 "  %-9.3g ± %-9.3g  %-9.3g  %-9.6f  %-9.4f  %-9.3g  %-9.3g  %-9.3g  %.3g\n",
-           cgsv_method_name(row->method), p->agents, p->dimension, row->l1.mean, row->l1.deviation, row->l2.mean,
-           row->cosine.mean, row->pearson.mean, row->inverse_i.mean, row->bound.mean, row->seconds, gram_seconds);
+    const char *name = cgsv_method_name(row->method);
     if (row->undefined > 0)
         fprintf(stderr, "cgsv: warning: N = %d, D = %" PRId64 ", %s: no distance in %d trials, values sum up to 0\n",
-                p->agents, p->dimension, cgsv_method_name(row->method), row->undefined);
+                p->agents, p->dimension, name, row->undefined);
+    if (!table) return;
+    fprintf(table,
+            "%-13s %3d %9" PRId64 "  %-9.3g ± %-9.3g  %-9.3g  %-9.6f  %-9.4f  %-9.3g  %-9.3g  %-9.3g  %.3g\n", name,
+            p->agents, p->dimension, row->l1.mean, row->l1.deviation, row->l2.mean, row->cosine.mean,
+            row->pearson.mean, row->inverse_i.mean, row->bound.mean, row->seconds, gram_seconds);
 }
 
 static void add_row(struct study *s, const struct point *p, const cgsv_study_row *row, double gram_seconds)
@@ -244,10 +248,10 @@ static cgsv_status study_matrices(struct study *s, const struct point *p, double
     TRY(cgsv_study(rows, s->device, matrices, s->trials, p->agents, &options));
     print_header(s);
     for (int i = 0; i <= methods->count; i++) {
-        print_row(p, &rows[i], gram_seconds);
+        print_row(s->table, p, &rows[i], gram_seconds);
         if (s->options.out) add_row(s, p, &rows[i], gram_seconds);
     }
-    fflush(stdout);
+    if (s->table) fflush(s->table);
     return s->options.out ? csv_flush(&s->csv) : CGSV_OK;
 }
 
@@ -265,7 +269,7 @@ static cgsv_status sweep(struct study *s)
     const struct study_options *o = &s->options;
     for (int i = 0; i < o->agents.count; i++)
         TRY(study_point(s, &(struct point){"agents", (int)o->agents.number[i], o->agents_dimension}));
-    if (o->agents.count > 0 && o->dimensions.count > 0) putchar('\n');
+    if (s->table && o->agents.count > 0 && o->dimensions.count > 0) fputc('\n', s->table);
     for (int i = 0; i < o->dimensions.count; i++)
         TRY(study_point(s, &(struct point){"dimension", o->dimensions_agents, o->dimensions.number[i]}));
     return CGSV_OK;
@@ -307,20 +311,22 @@ static cgsv_status study(struct study *s)
     const struct study_plot plot = describe_plot(s);
     bool drawn = false;
     if (o->plot) TRY(study_plot_draw(&drawn, &plot));
-    printf("\nwritten to %s: config.json, study.csv%s%s\n", o->out, o->plot ? ", study.gp" : "",
-           drawn ? ", study.svg, study.png" : "");
+    if (!s->table) return CGSV_OK;
+    fprintf(s->table, "\nwritten to %s: config.json, study.csv%s%s\n", o->out, o->plot ? ", study.gp" : "",
+            drawn ? ", study.svg, study.png" : "");
     return CGSV_OK;
 }
 
-int command_study(int argc, char **argv)
+cgsv_status study_run(int argc, char **argv, FILE *table)
 {
-    struct study s = {.argc = argc, .argv = argv};
+    struct study s = {.argc = argc, .argv = argv, .table = table};
     cgsv_status status = study_options_parse(&s.options, argc, argv);
     if (status == CGSV_OK && s.options.help)
-        study_options_print_help(stdout, &s.options);
+        study_options_print_help(table, &s.options);
     else if (status == CGSV_OK)
         status = study(&s);
-    int code = report_status(status);
     release(&s);
-    return code;
+    return status;
 }
+
+int command_study(int argc, char **argv) { return report_status(study_run(argc, argv, stdout)); }

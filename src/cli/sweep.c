@@ -9,6 +9,7 @@
 #include "cgsv/cgsv.h"
 #include "cli/commands.h"
 #include "cli/format.h"
+#include "cli/sweep.h"
 #include "cli/sweep_fleet.h"
 #include "cli/sweep_table.h"
 #include "core/error.h"
@@ -30,6 +31,7 @@ struct sweep {
     enum cell_state *state;     /* [cells] */
     size_t budget;              /* bytes that a fleet may take */
     int failed, fleets;
+    FILE *table; /* for people; NULL: none */
 
     cgsv_config *config; /* [cells] of the fleet in the making */
     int *cell;           /* [cells] likewise */
@@ -113,7 +115,7 @@ static cgsv_status report_row(struct sweep *s, const struct sweep_row *row)
     const char *values[RUN_OPTIONS];
     s->state[row->cell] = CELL_SETTLED;
     s->failed += row->failed;
-    sweep_table_row(stdout, &s->options, row);
+    if (s->table) sweep_table_row(s->table, &s->options, row);
     if (!s->folder.path) return CGSV_OK;
     TRY(sweep_cell_settings(value, &s->options, row->cell));
     for (int i = 0; i < s->options.axes; i++) values[i] = value[i];
@@ -135,7 +137,7 @@ static void take_earlier(struct sweep *s)
         if (!sweep_folder_row(&s->folder, cell, &row)) continue;
         s->state[cell] = CELL_SETTLED;
         s->failed += row.failed;
-        sweep_table_row(stdout, &s->options, &row);
+        if (s->table) sweep_table_row(s->table, &s->options, &row);
     }
 }
 
@@ -265,41 +267,50 @@ static cgsv_status run_cells(struct sweep *s)
     }
 }
 
-/* ---- the command ---- */
+/* ---- the sweep ---- */
 
-static cgsv_status finish(struct sweep *s)
+static cgsv_status run_all(struct sweep *s, int argc, char **argv)
 {
-    const int cells = s->options.cells;
-    if (s->folder.path) {
-        TRY(sweep_folder_finish(&s->folder));
-        printf("written to %s: sweep.json, sweep.csv%s\n", s->folder.path, s->options.details ? ", cells/" : "");
-    }
-    if (s->failed > 0)
-        return error_set(CGSV_ERROR_DATA, "%d of %d cells failed; the table says why", s->failed, cells);
-    return CGSV_OK;
+    const bool dry_run = s->options.run.dry_run;
+    TRY(open_all(s, argc, argv));
+    if (s->table && !dry_run) sweep_table_header(s->table, &s->options);
+    if (!dry_run) take_earlier(s);
+    TRY(run_cells(s));
+    return s->folder.path ? sweep_folder_finish(&s->folder) : CGSV_OK;
 }
 
-static cgsv_status sweep_all(struct sweep *s, int argc, char **argv)
+cgsv_status sweep_run(struct sweep_outcome *outcome, int argc, char **argv, FILE *table)
 {
-    TRY(open_all(s, argc, argv));
-    if (!s->options.run.dry_run) {
-        sweep_table_header(stdout, &s->options);
-        take_earlier(s);
-    }
-    TRY(run_cells(s));
-    if (!s->options.run.dry_run) return finish(s);
-    printf("%d cells in %d fleet%s\n", s->options.cells, s->fleets, s->fleets == 1 ? "" : "s");
-    return CGSV_OK;
+    struct sweep s = {.table = table};
+    cgsv_status status = sweep_options_parse(&s.options, argc, argv);
+    if (status == CGSV_OK) status = run_all(&s, argc, argv);
+    *outcome = (struct sweep_outcome){s.options.cells, s.failed, s.fleets};
+    release(&s);
+    return status;
+}
+
+/* ---- the command ---- */
+
+static cgsv_status conclude(const struct sweep *s)
+{
+    const struct sweep_options *o = &s->options;
+    if (o->run.dry_run)
+        printf("%d cells in %d fleet%s\n", o->cells, s->fleets, s->fleets == 1 ? "" : "s");
+    else if (o->run.out)
+        printf("written to %s: sweep.json, sweep.csv%s\n", o->run.out, o->details ? ", cells/" : "");
+    if (s->failed == 0) return CGSV_OK;
+    return error_set(CGSV_ERROR_DATA, "%d of %d cells failed; the table says why", s->failed, o->cells);
 }
 
 int command_sweep(int argc, char **argv)
 {
-    struct sweep s = {0};
+    struct sweep s = {.table = stdout};
     cgsv_status status = sweep_options_parse(&s.options, argc, argv);
     if (status == CGSV_OK && s.options.run.help)
         sweep_options_print_help(stdout, &s.options);
     else if (status == CGSV_OK)
-        status = sweep_all(&s, argc, argv);
+        status = run_all(&s, argc, argv);
+    if (status == CGSV_OK && !s.options.run.help) status = conclude(&s);
     const int code = report_status(status);
     release(&s);
     return code;

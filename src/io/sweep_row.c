@@ -8,7 +8,8 @@
 #include "core/error.h"
 
 static const char *const number_names[SWEEP_NUMBERS] = {
-    "rho_accuracy", "rho_loss",         "rho_samples",    "server_accuracy",    "server_loss",
+    "rho_accuracy", "rho_loss",         "rho_samples",    "rho_local",          "server_accuracy",
+    "server_loss",
     "accuracy_mean", "accuracy_max",    "accuracy_min",   "accuracy_spread",    "standalone_mean",
     "gain_mean",    "gain_spread",      "loss_mean",      "loss_spread",        "jain_index",
     "faults",       "seconds_training", "seconds_server", "seconds_evaluation",
@@ -28,6 +29,7 @@ void sweep_row_fill(struct sweep_row *row, int cell, const struct run_results *r
                               .number = {[SWEEP_RHO_ACCURACY] = r->rho_accuracy,
                                          [SWEEP_RHO_LOSS] = r->rho_loss,
                                          [SWEEP_RHO_SAMPLES] = r->rho_samples,
+                                         [SWEEP_RHO_LOCAL] = r->rho_local,
                                          [SWEEP_SERVER_ACCURACY] = r->server.accuracy,
                                          [SWEEP_SERVER_LOSS] = r->server.loss,
                                          [SWEEP_ACCURACY_MEAN] = r->accuracy_mean,

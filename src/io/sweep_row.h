@@ -11,6 +11,7 @@ enum sweep_number {
     SWEEP_RHO_ACCURACY,
     SWEEP_RHO_LOSS,
     SWEEP_RHO_SAMPLES,
+    SWEEP_RHO_LOCAL, /* of the accuracies before the download */
     SWEEP_SERVER_ACCURACY,
     SWEEP_SERVER_LOSS,
     SWEEP_ACCURACY_MEAN,
