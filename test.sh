@@ -3,7 +3,7 @@
 # as released, and the library's tests again under AddressSanitizer and UBSan.
 set -euo pipefail
 cd "$(dirname "$0")"
-./install.sh
+./install.sh librsvg2-bin # for PNGs of plots
 
 build() { # DIR CMAKE_OPTION...
     local dir=$1
