@@ -10,6 +10,7 @@ tiny=(--quick --model mlp --rounds 2 --samples-per-agent 40 --validation-samples
 # Help and wrong use
 expect 0 'usage: cgsv paper' paper --help
 expect 0 'default 0.5,1,1.2,1.5,2,1e7' paper --help
+check "no default that is none" test "$(grep -c -e null -e ',)' out)" -eq 0
 refuse 2 "did you mean '--seeds'?" paper --sedes 1
 refuse 2 "out DIR is missing" paper "${tiny[@]}"
 refuse 2 "data-sets: unknown data set 'sythetic'; did you mean 'synthetic'?" paper --out x --data-sets sythetic
@@ -31,6 +32,7 @@ check "a dry run writes nothing" test "$(ls)" = "$(printf 'err\nout')"
 
 # All parts
 expect 0 'written to a: paper.md' paper "${tiny[@]}" --out a
+check "settings on standard output" grep -q '^- synthetic: mlp, rounds 2,' out
 check "tables on standard output" grep -q '^Fairness: ρ × 100' out
 check "a verdict" grep -q 'The mean of cgsv is above that of every baseline in [0-9] of 2 rows' out
 check "files" test "$(cd a && echo *)" = "accuracy.csv beta.csv beta_accuracy_synthetic.svg \

@@ -126,7 +126,7 @@ static cgsv_status dry_run(struct paper *p)
     const double start = clock_seconds();
     double total = 0;
     char text[FORMAT_SIZE], measured[FORMAT_SIZE];
-    printf("settings\n");
+    printf("Settings\n");
     paper_plan_print_settings(stdout, &p->plan);
     printf("\n%-24s %6s %6s %7s %9s %9s %9s %11s\n", "sweep", "cells", "rounds", "models", "time", "training", "server",
            "evaluation");

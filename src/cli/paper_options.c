@@ -10,7 +10,7 @@
 
 enum { TABLE_SIZE = 32 };
 
-static const char all_schemes[] = "cgsv,standalone,fedavg,fedprox,qffl,cffl,rffl,eci,euclidean,dw,rr";
+#define COMPARED_SCHEMES "cgsv,standalone,fedavg,fedprox,qffl,cffl,rffl,eci,euclidean,dw,rr"
 static const char *const parts[PAPER_PARTS] = {"fairness", "accuracy", "runtime", "beta", "study"};
 
 /* ---- lists ---- */
@@ -73,7 +73,7 @@ static int build_table(struct option *table, struct paper_options *o, struct tex
         {"partitions", "partition", OPTION_STRING, &o->partitions, "LIST", experiments,
          .help = "how samples are shared out; else uniform, powerlaw and classimbalance, powerlaw alone for texts"},
         {"schemes", "scheme", OPTION_STRING, &o->schemes, "LIST", experiments,
-         .help = "reward schemes, see cgsv schemes"},
+         .help = "reward schemes, see cgsv schemes; else " COMPARED_SCHEMES},
         {"seeds", "seed", OPTION_STRING, &o->seeds, "LIST", experiments,
          .help = "repetitions: means and deviations are over these"},
         {"betas", "beta", OPTION_STRING, &o->betas, "LIST", experiments, .help = "altruism degrees of the beta part"},
@@ -116,8 +116,7 @@ static int build_table(struct option *table, struct paper_options *o, struct tex
 
 static void set_defaults(struct paper_options *o, struct texts *texts)
 {
-    *o = (struct paper_options){.agents = {.low = 1, .high = INT_MAX},
-                                .schemes = all_schemes,
+    *o = (struct paper_options){.agents = {.low = 1, .high = INT_MAX, .text = ""},
                                 .seeds = "1..3",
                                 .betas = "0.5,1,1.2,1.5,2,1e7"};
     *texts = (struct texts){.parts = "fairness,accuracy,runtime,beta,study"};
@@ -156,6 +155,7 @@ cgsv_status paper_options_parse(struct paper_options *o, int argc, char **argv)
     TRY(options_parse(table, count, argc, argv, &o->help));
     if (o->help) return CGSV_OK;
     TRY(check_single(table, count));
+    if (!o->schemes) o->schemes = COMPARED_SCHEMES;
     TRY(take_data_sets(o, texts.data_sets));
     TRY(parse_list(o, "parts", texts.parts, take_part));
     if (!o->out && !o->dry_run)

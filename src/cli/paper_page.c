@@ -133,7 +133,9 @@ static cgsv_status put_study(FILE *to, const struct paper_page *p)
 
 cgsv_status paper_page_print(FILE *stream, const struct paper_page *p)
 {
-    fputs("mean ± sample deviation over the seeds\n\n", stream);
+    fputs("Settings\n", stream);
+    paper_plan_print_settings(stream, p->plan);
+    fputs("Entries: mean ± sample deviation over the seeds\n\n", stream);
     TRY(each_table(stream, p, print_table));
     if (!p->study) return CGSV_OK;
     fprintf(stream, "%s\n", study_title);
