@@ -124,12 +124,23 @@ Test(sweep, errors_may_hold_anything)
     free(line);
 }
 
+/* `start`, then so many empty columns. */
+static const char *line_of(const char *start, int columns)
+{
+    static char line[128];
+    snprintf(line, sizeof line, "%s%.*s", start, columns, ",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,");
+    return line;
+}
+
 Test(sweep, lines_that_are_no_rows)
 {
+    enum { COLUMNS = SWEEP_NUMBERS + 1 }; /* and the error's */
     struct sweep_row row;
-    const char *const lines[] = {"", "x", ",", "-1,done", "1,done", "1,maybe,,,,,,,,,,,,,,,,,,,,",
-                                 "99999999999,done,,,,,,,,,,,,,,,,,,,,", "1,done,x,,,,,,,,,,,,,,,,,,,"};
+    const char *const lines[] = {"", "x", ",", "-1,done", "1,done"};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         cr_expect_not(sweep_row_read(&row, lines[i], 0), "%s", lines[i]);
-    cr_expect(sweep_row_read(&row, "1,done,,,,,,,,,,,,,,,,,,,,", 0));
+    cr_expect_not(sweep_row_read(&row, line_of("1,maybe", COLUMNS), 0), "an unknown status");
+    cr_expect_not(sweep_row_read(&row, line_of("99999999999,done", COLUMNS), 0), "a number beyond int");
+    cr_expect_not(sweep_row_read(&row, line_of("1,done,x", COLUMNS - 1), 0), "no number");
+    cr_expect(sweep_row_read(&row, line_of("1,done", COLUMNS), 0));
 }

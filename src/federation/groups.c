@@ -91,13 +91,12 @@ struct workspace group_workspace(const cgsv_fleet *f, const struct group *g, int
 
 cgsv_status group_batches(cgsv_fleet *f, const struct group *g, struct workspace *ws, int epoch, int step, int rows)
 {
-    LAUNCHED(g->device, g->device->kernels->batch_draw(
-                            g->device->stream,
-                            (struct batch_draw){.sample = ws->sample, .count = ws->count, .row = f->device_row + g->first,
-                                                .index = f->index, .round = f->round, .rows = rows,
-                                                .slots = ws->blocks * ws->slots, .batch = f->config.batch,
-                                                .local_epochs = f->config.local_epochs, .epoch = epoch, .step = step,
-                                                .bucket = bucket_of(f)}));
+    const struct batch_draw draw = {.sample = ws->sample, .count = ws->count, .row = f->device_row + g->first,
+                                    .index = f->index, .round = f->round, .rows = rows,
+                                    .slots = ws->blocks * ws->slots, .batch = f->config.batch,
+                                    .local_epochs = f->config.local_epochs, .epoch = epoch, .step = step,
+                                    .bucket = bucket_of(f)};
+    LAUNCHED(g->device, g->device->kernels->batch_draw(g->device->stream, draw));
     if (f->config.augment == CGSV_AUGMENT_NONE)
         return workspace_gather(&f->model, g->device, ws, train_samples(f), rows);
     const struct augmentation augmentation = {.row = f->device_row + g->first, .round = f->round,
