@@ -12,7 +12,15 @@ build() { # DIR CMAKE_OPTION...
     cmake --build "$dir" --parallel "$(nproc)"
 }
 
+# Several tests at once; threads that wait must then not keep a core busy.
+export OMP_WAIT_POLICY=passive
+check() { # DIR CTEST_OPTION...
+    local dir=$1
+    shift
+    ctest --test-dir "$dir" --output-on-failure --no-tests=error --parallel "$(nproc)" "$@"
+}
+
 build build -DCGSV_TESTS=ON
-ctest --test-dir build --output-on-failure --no-tests=error
+check build
 build build-sanitize -DCGSV_TESTS=ON -DCGSV_SANITIZE=ON -DCGSV_CUDA=OFF
-ctest --test-dir build-sanitize --output-on-failure --no-tests=error -L sanitize
+check build-sanitize -L sanitize

@@ -245,10 +245,12 @@ bool options_given(const struct option *options, int count, const char *name)
 /* The fewest digits that read back as the same number, but at least 10. */
 static void show_double(char *text, size_t size, double value)
 {
-    for (int digits = 10; digits <= 17; digits++) {
-        snprintf(text, size, "%.*g", digits, value);
-        if (strtod(text, NULL) == value) return;
-    }
+    char number[32];
+    int digits = 10;
+    do
+        snprintf(number, sizeof number, "%.*g", digits, value);
+    while (strtod(number, NULL) != value && ++digits <= 17);
+    snprintf(text, size, "%s", number);
 }
 
 void options_show_value(char *text, size_t size, const struct option *option)
