@@ -190,8 +190,8 @@ CGSV_API cgsv_status cgsv_federation_evaluation(cgsv_federation *federation, cgs
                                                 cgsv_evaluation *standalone, cgsv_evaluation *server);
 
 /* The same of the agents' models as the round's local training has left them, before the download:
- * agents[N]. With a scheme that gives everyone the same model, fairness is measured by these. NaN
- * before the first round. */
+ * agents[N]. With a scheme that may give everyone the same model (quota `all`, or contributions by
+ * size), fairness is measured by these; with others, and before the first round, they are NaN. */
 CGSV_API cgsv_status cgsv_federation_local_evaluation(cgsv_federation *federation, cgsv_evaluation *agents);
 
 /* Pearson correlation of x[n] and y[n]; NaN when either has no variance. Of standalone

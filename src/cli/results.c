@@ -184,7 +184,8 @@ void results_print(FILE *stream, const struct run_results *results, bool standal
         fprintf(stream, "gain                 mean %+.4f, spread %.4f\n", results->gain_mean, results->gain_spread);
         print_rho(stream, "fairness rho        ", results->rho_accuracy);
         print_rho(stream, "rho with the loss   ", results->rho_loss);
-        print_rho(stream, "rho before download ", results->rho_local);
+        if (!isnan(results->agent[0].local.accuracy))
+            print_rho(stream, "rho before download ", results->rho_local);
     } else {
         fprintf(stream, "fairness rho         not measured (--no-standalone)\n");
     }

@@ -1,5 +1,6 @@
 /* Evaluating a fleet's models on the test split. */
 #include "federation/internal.h"
+#include "federation/scheme.h"
 
 /* Agents and twins lie scattered among the rows in training; the gradients' memory is free
  * between rounds and takes them side by side. */
@@ -17,12 +18,13 @@ static cgsv_status gather_twins(cgsv_fleet *f)
     return CGSV_OK;
 }
 
-/* The agents' models as the latest round's local training has left them, before the download. */
-static cgsv_status gather_agents(cgsv_fleet *f)
+/* A federation's agents as the latest round's local training has left them, before the download. */
+static cgsv_status evaluate_local(cgsv_fleet *f, int member, struct sample_set test)
 {
+    const int N = f->agents, first = member * N;
     for (int r = 0; r < f->rows; r++)
-        if (f->row[r].agent >= 0) TRY(gather(f, f->row[r].agent, r));
-    return CGSV_OK;
+        if (f->row[r].agent >= first && f->row[r].agent < first + N) TRY(gather(f, f->row[r].agent - first, r));
+    return evaluate_models(f, f->test_sums + fleet_models(f) + fleet_twins(f) + first, f->gradient, N, test);
 }
 
 cgsv_status cgsv_fleet_evaluate(cgsv_fleet *f)
@@ -33,8 +35,8 @@ cgsv_status cgsv_fleet_evaluate(cgsv_fleet *f)
     TRY(evaluate_models(f, f->test_sums, f->models, fleet_models(f), test));
     TRY(gather_twins(f));
     TRY(evaluate_models(f, f->test_sums + fleet_models(f), f->gradient, fleet_twins(f), test));
-    TRY(gather_agents(f));
-    TRY(evaluate_models(f, f->test_sums + fleet_models(f) + fleet_twins(f), f->gradient, fleet_agents(f), test));
+    for (int m = 0; m < f->federations; m++)
+        if (scheme_may_end_alike(&f->federation[m].config.scheme)) TRY(evaluate_local(f, m, test));
     f->evaluated = true;
     return backend->phase(f->device, PHASE_IDLE);
 }

@@ -5,6 +5,7 @@
 
 #include "federation/config.h"
 #include "federation/internal.h"
+#include "federation/scheme.h"
 #include "io/safetensors.h"
 
 cgsv_status cgsv_federation_plan(cgsv_memory_plan *plan, cgsv_device *device, const cgsv_config *config,
@@ -90,13 +91,14 @@ cgsv_status cgsv_federation_local_evaluation(cgsv_federation *m, cgsv_evaluation
 {
     const cgsv_fleet *f = m->fleet;
     const int N = f->agents;
+    const bool measured = f->rounds_done > 0 && scheme_may_end_alike(&m->config.scheme);
     if (!f->evaluated) return error_set(CGSV_ERROR_ARGUMENT, "nothing has been evaluated yet");
     struct loss_sums *sums = calloc((size_t)N, sizeof *sums);
     if (!sums) return error_set(CGSV_ERROR_MEMORY, "no memory for %d results", N);
     cgsv_status status = f->device->backend->download(
         f->device, sums, f->test_sums + fleet_models(f) + fleet_twins(f) + m->number * N, (size_t)N * sizeof *sums);
     for (int i = 0; status == CGSV_OK && i < N; i++)
-        agents[i] = f->rounds_done > 0 ? mean_of(sums[i]) : (cgsv_evaluation){NAN, NAN};
+        agents[i] = measured ? mean_of(sums[i]) : (cgsv_evaluation){NAN, NAN};
     free(sums);
     return status;
 }

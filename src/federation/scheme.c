@@ -163,6 +163,13 @@ bool scheme_trains_alone(const cgsv_scheme *s)
     return s->own_update == CGSV_OWN_KEPT && s->quota == CGSV_QUOTA_NONE && s->normalise != CGSV_NORMALISE_ENTRIES;
 }
 
+/* Equal quotas, as given to everyone or by equal numbers of samples. */
+bool scheme_may_end_alike(const cgsv_scheme *s)
+{
+    return s->own_update == CGSV_OWN_DROPPED &&
+           (s->quota == CGSV_QUOTA_ALL || s->contribution == CGSV_CONTRIBUTION_SIZE);
+}
+
 unsigned scheme_needs(const cgsv_scheme *s)
 {
     unsigned needs = 0;

@@ -25,6 +25,9 @@ bool scheme_takes_scores(const cgsv_scheme *scheme);
 /* Agents keep their own updates and download nothing. */
 bool scheme_trains_alone(const cgsv_scheme *scheme);
 
+/* All agents may end with the same model, so that fairness has to be measured before the download. */
+bool scheme_may_end_alike(const cgsv_scheme *scheme);
+
 /* What the kernels need to know of a federation's settings. */
 struct mechanism mechanism_of(const cgsv_config *config);
 
