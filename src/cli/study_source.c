@@ -3,7 +3,6 @@
  * time of a Gram matrix that of its products, without that of the drawing. */
 #include "cli/study_source.h"
 
-#include <dirent.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,8 +18,9 @@ enum { CHUNK_UNIT = 2048, BUFFER_NUMBERS = 1 << 24, TIMING_REPEATS = 10 };
 
 /* ---- files ---- */
 
-static cgsv_status add_path(struct study_source *source, const char *folder, const char *name)
+static cgsv_status add_path(void *context, const char *folder, const char *name)
 {
+    struct study_source *source = context;
     char **grown = realloc(source->paths, ((size_t)source->path_count + 1) * sizeof *grown);
     if (!grown) return error_set(CGSV_ERROR_MEMORY, "no memory for the path '%s'", name);
     source->paths = grown;
@@ -34,30 +34,17 @@ static cgsv_status add_path(struct study_source *source, const char *folder, con
     return CGSV_OK;
 }
 
-static int is_round(const struct dirent *entry) { return output_is_numbered(entry->d_name, "round_"); }
-
-static cgsv_status add_rounds(struct study_source *source, const char *folder)
-{
-    struct dirent **entries = NULL;
-    cgsv_status status = CGSV_OK;
-    const int count = scandir(folder, &entries, is_round, versionsort);
-    for (int i = 0; i < count; i++) {
-        if (status == CGSV_OK) status = add_path(source, folder, entries[i]->d_name);
-        free(entries[i]);
-    }
-    free(entries);
-    return status;
-}
+static bool is_round(const char *name) { return output_is_numbered(name, "round_"); }
 
 static cgsv_status add_folder(struct study_source *source, const char *folder)
 {
     char *inner;
     const int before = source->path_count;
     TRY(file_join(&inner, folder, "updates"));
-    cgsv_status status = add_rounds(source, inner);
+    cgsv_status status = file_visit_folder(inner, is_round, add_path, source);
     free(inner);
     TRY(status);
-    if (source->path_count == before) TRY(add_rounds(source, folder));
+    if (source->path_count == before) TRY(file_visit_folder(folder, is_round, add_path, source));
     if (source->path_count > before) return CGSV_OK;
     return error_set(CGSV_ERROR_DATA, "'%s' holds no round_*.safetensors, in updates/ or itself; expected the folder "
                                       "of a cgsv run --record-updates", folder);

@@ -18,13 +18,23 @@ static cgsv_status gather_twins(cgsv_fleet *f)
     return CGSV_OK;
 }
 
-/* A federation's agents as the latest round's local training has left them, before the download. */
-static cgsv_status evaluate_local(cgsv_fleet *f, int member, struct sample_set test)
+cgsv_status gather_agents(cgsv_federation *m)
 {
-    const int N = f->agents, first = member * N;
+    cgsv_fleet *f = m->fleet;
+    const int first = m->number * f->agents;
     for (int r = 0; r < f->rows; r++)
-        if (f->row[r].agent >= first && f->row[r].agent < first + N) TRY(gather(f, f->row[r].agent - first, r));
-    return evaluate_models(f, f->test_sums + fleet_models(f) + fleet_twins(f) + first, f->gradient, N, test);
+        if (f->row[r].agent >= first && f->row[r].agent < first + f->agents)
+            TRY(gather(f, f->row[r].agent - first, r));
+    return CGSV_OK;
+}
+
+/* Of a federation's agents before the download. */
+static cgsv_status evaluate_local(cgsv_federation *m, struct sample_set test)
+{
+    cgsv_fleet *f = m->fleet;
+    struct loss_sums *sums = f->test_sums + fleet_models(f) + fleet_twins(f) + m->number * f->agents;
+    TRY(gather_agents(m));
+    return evaluate_models(f, sums, f->gradient, f->agents, test);
 }
 
 cgsv_status cgsv_fleet_evaluate(cgsv_fleet *f)
@@ -36,7 +46,7 @@ cgsv_status cgsv_fleet_evaluate(cgsv_fleet *f)
     TRY(gather_twins(f));
     TRY(evaluate_models(f, f->test_sums + fleet_models(f), f->gradient, fleet_twins(f), test));
     for (int m = 0; m < f->federations; m++)
-        if (scheme_may_end_alike(&f->federation[m].config.scheme)) TRY(evaluate_local(f, m, test));
+        if (scheme_may_end_alike(&f->federation[m].config.scheme)) TRY(evaluate_local(&f->federation[m], test));
     f->evaluated = true;
     return backend->phase(f->device, PHASE_IDLE);
 }

@@ -146,6 +146,10 @@ struct workspace group_workspace(const cgsv_fleet *fleet, const struct group *gr
 cgsv_status group_batches(cgsv_fleet *fleet, const struct group *group, struct workspace *workspace, int epoch,
                           int step, int rows);
 
+/* Brings a federation's agents as the latest local training has left them, before the download, to the
+ * first N rows of the gradients' memory, in their order. */
+cgsv_status gather_agents(cgsv_federation *federation);
+
 /* Enqueues one round. */
 cgsv_status round_enqueue(cgsv_fleet *fleet);
 

@@ -104,15 +104,8 @@ cgsv_status validation_accuracy(cgsv_federation *m, double *accuracy, double *lo
 
 cgsv_status trained_accuracy(cgsv_federation *m, double *accuracy, double *loss)
 {
-    cgsv_fleet *f = m->fleet;
-    const int64_t ld = f->model.row_stride;
-    for (int r = 0; r < f->rows; r++) {
-        const int agent = f->row[r].agent - m->number * f->agents;
-        if (f->row[r].agent < 0 || agent < 0 || agent >= f->agents) continue;
-        TRY(f->device->backend->copy(f->device, f->gradient + agent * ld, f->work + r * ld,
-                                     (size_t)ld * sizeof *f->work));
-    }
-    return validation_accuracy(m, accuracy, loss, f->gradient, f->agents);
+    TRY(gather_agents(m));
+    return validation_accuracy(m, accuracy, loss, m->fleet->gradient, m->fleet->agents);
 }
 
 /* The batches of an epoch hold every sample once; their order does not matter here. */

@@ -5,6 +5,7 @@
 #include "io/file.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -223,4 +224,18 @@ bool file_exists(const char *path)
 {
     struct stat status;
     return lstat(path, &status) == 0;
+}
+
+cgsv_status file_visit_folder(const char *folder, bool (*wanted)(const char *name), file_visit *visit, void *context)
+{
+    struct dirent **entries = NULL;
+    cgsv_status status = CGSV_OK;
+    const int count = scandir(folder, &entries, NULL, versionsort);
+    for (int i = 0; i < count; i++) {
+        const char *name = entries[i]->d_name;
+        if (status == CGSV_OK && wanted(name)) status = visit(context, folder, name);
+        free(entries[i]);
+    }
+    free(entries);
+    return status;
 }

@@ -1,5 +1,4 @@
 /* The folders that a report is about. */
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -31,15 +30,15 @@ static cgsv_status add_run(struct report_input *input, const char *path)
 }
 
 /* Neither hidden nor with control characters, which a message would carry to the terminal. */
-static int is_visible(const struct dirent *entry)
+static bool is_visible(const char *name)
 {
-    for (const char *at = entry->d_name; *at; at++)
-        if ((unsigned char)*at < 0x20 || *at == 0x7f) return 0;
-    return entry->d_name[0] != '.';
+    for (const char *at = name; *at; at++)
+        if ((unsigned char)*at < 0x20 || *at == 0x7f) return false;
+    return name[0] != '.';
 }
 
 /* A cell without config.json has not been run yet. */
-static cgsv_status add_cell(struct report_input *input, const char *cells, const char *name)
+static cgsv_status add_cell(void *input, const char *cells, const char *name)
 {
     char *path, *config = NULL;
     TRY(file_join(&path, cells, name));
@@ -47,19 +46,6 @@ static cgsv_status add_cell(struct report_input *input, const char *cells, const
     if (status == CGSV_OK && file_exists(config)) status = add_run(input, path);
     free(config);
     free(path);
-    return status;
-}
-
-static cgsv_status add_cells(struct report_input *input, const char *cells)
-{
-    struct dirent **entries = NULL;
-    cgsv_status status = CGSV_OK;
-    const int count = scandir(cells, &entries, is_visible, versionsort);
-    for (int i = 0; i < count; i++) {
-        if (status == CGSV_OK) status = add_cell(input, cells, entries[i]->d_name);
-        free(entries[i]);
-    }
-    free(entries);
     return status;
 }
 
@@ -78,7 +64,7 @@ static cgsv_status add_parts(struct report_input *input, const char *path, const
         if (file_exists(config)) TRY(report_read_json(&input->sweep_config, config));
     }
     const int before = input->count;
-    if (has_cells) TRY(add_cells(input, cells));
+    if (has_cells) TRY(file_visit_folder(cells, is_visible, add_cell, input));
     if (has_table || input->count > before) return CGSV_OK;
     return error_set(CGSV_ERROR_DATA, "'%s' has neither sweep.csv nor the folder of a run in cells/", path);
 }

@@ -151,11 +151,10 @@ void workspace_free(struct workspace *ws, cgsv_device *device)
 }
 
 /* Input of layer i, and the stride of its rows. */
-static const float *input_of(const struct model *model, const struct workspace *ws, int i, int64_t *stride,
-                             int64_t input_stride)
+static const float *input_of(const struct pass *pass, int i, int64_t *stride)
 {
-    *stride = i == 0 ? input_stride : output_size(&model->layer[i - 1]) * slots_of(ws);
-    return i == 0 ? ws->input : ws->out[i - 1];
+    *stride = i == 0 ? pass->input_stride : output_size(&pass->model->layer[i - 1]) * slots_of(pass->ws);
+    return i == 0 ? pass->ws->input : pass->ws->out[i - 1];
 }
 
 cgsv_status workspace_gather(const struct model *model, cgsv_device *device, struct workspace *ws,
@@ -179,141 +178,167 @@ static int words_of(const cgsv_device *device, const struct workspace *ws, int b
 }
 
 /* See kernels/text.cu. */
-static cgsv_status forward_text(const struct model *model, cgsv_device *device, struct workspace *ws, const float *w,
-                                int64_t w_stride, int rows)
+static cgsv_status forward_text(const struct pass *pass)
 {
+    cgsv_device *device = pass->device;
     const struct kernels *k = device->kernels;
-    const struct layer *layer = &model->layer[0];
-    const int E = layer->channels, words = words_of(device, ws, ws->text.one_batch ? 1 : rows);
+    struct workspace *ws = pass->ws;
+    const struct layer *layer = &pass->model->layer[0];
+    const int E = layer->channels, words = words_of(device, ws, ws->text.one_batch ? 1 : pass->rows);
     const int64_t tap = (int64_t)ws->text.most_words * layer->units;
-    LAUNCHED(device, k->word_gather(device->stream, ws->scratch.vector, w + model->text.embedding, w_stride, ws->text,
-                                    E, rows, words));
+    LAUNCHED(device, k->word_gather(device->stream, ws->scratch.vector, pass->w + pass->model->text.embedding,
+                                    pass->w_stride, ws->text, E, pass->rows, words));
     for (int i = 0; i < layer->kernel; i++)
         TRY(device->backend->multiply(
             device, &(struct product){.c = ws->scratch.part + i * tap, .a = ws->scratch.vector,
-                                      .b = w + layer->weight + i * E, .transpose_b = true, .m = words,
+                                      .b = pass->w + layer->weight + i * E, .transpose_b = true, .m = words,
                                       .n = layer->units, .k = E, .lda = E, .ldb = layer->kernel * E,
                                       .ldc = layer->units, .stride_a = (int64_t)ws->text.most_words * E,
-                                      .stride_b = w_stride, .stride_c = layer->kernel * tap, .batch = rows}));
+                                      .stride_b = pass->w_stride, .stride_c = layer->kernel * tap,
+                                      .batch = pass->rows}));
     LAUNCHED(device, k->max_over_time(device->stream, ws->out[0], ws->scratch.winner, ws->scratch.part,
-                                      w + layer->bias, w_stride, ws->text, layer->units, rows));
+                                      pass->w + layer->bias, pass->w_stride, ws->text, layer->units, pass->rows));
     if (!ws->dropout.row) return CGSV_OK;
-    return device_launched(device, k->dropout(device->stream, ws->out[0], ws->dropout, layer->units, rows, ws->blocks,
-                                              ws->slots));
+    return device_launched(device, k->dropout(device->stream, ws->out[0], ws->dropout, layer->units, pass->rows,
+                                              ws->blocks, ws->slots));
+}
+
+static cgsv_status forward_conv_pool(const struct pass *pass, int i, const float *x, int64_t x_stride)
+{
+    const struct layer *layer = &pass->model->layer[i];
+    const struct workspace *ws = pass->ws;
+    return device_launched(pass->device, pass->device->kernels->conv_pool_forward(
+                                             pass->device->stream, ws->out[i], ws->winner[i], x, x_stride,
+                                             pass->w + layer->weight, pass->w + layer->bias, pass->w_stride,
+                                             conv_shape_of(layer, pass->rows, ws)));
+}
+
+static cgsv_status forward_dense(const struct pass *pass, int i, const float *x, int64_t x_stride)
+{
+    cgsv_device *device = pass->device;
+    const struct layer *layer = &pass->model->layer[i];
+    const struct workspace *ws = pass->ws;
+    const int S = ws->slots;
+    for (int64_t b = 0; b < ws->blocks; b++)
+        TRY(device->backend->multiply(
+            device, &(struct product){.c = ws->out[i] + b * layer->units * S, .a = pass->w + layer->weight,
+                                      .b = x + b * layer->channels * S, .m = layer->units, .n = S,
+                                      .k = layer->channels, .lda = layer->channels, .ldb = S, .ldc = S,
+                                      .stride_a = pass->w_stride, .stride_b = x_stride,
+                                      .stride_c = layer->units * slots_of(ws), .batch = pass->rows}));
+    return device_launched(device, device->kernels->bias_activation(device->stream, ws->out[i], pass->w + layer->bias,
+                                                                    pass->w_stride, layer->activation, layer->units,
+                                                                    pass->rows, ws->blocks, S));
+}
+
+static cgsv_status forward_layer(const struct pass *pass, int i)
+{
+    int64_t stride;
+    const float *x = input_of(pass, i, &stride);
+    switch (pass->model->layer[i].kind) {
+    case LAYER_TEXT: return forward_text(pass);
+    case LAYER_CONV_POOL: return forward_conv_pool(pass, i, x, stride);
+    case LAYER_DENSE: return forward_dense(pass, i, x, stride);
+    default: return residual_forward(pass, i, x, stride);
+    }
 }
 
 cgsv_status model_forward(const struct model *model, cgsv_device *device, struct workspace *ws, const float *w,
                           int64_t w_stride, int64_t input_stride, int rows)
 {
-    const struct kernels *k = device->kernels;
-    const int B = ws->blocks, S = ws->slots;
-    const struct pass pass = {model, device, ws, w, w_stride, rows};
-    for (int i = 0; i < model->layers; i++) {
-        const struct layer *layer = &model->layer[i];
-        int64_t stride;
-        const float *x = input_of(model, ws, i, &stride, input_stride);
-        if (layer->kind == LAYER_TEXT) {
-            TRY(forward_text(model, device, ws, w, w_stride, rows));
-            continue;
-        }
-        if (residual_layer(layer)) {
-            TRY(residual_forward(&pass, i, x, stride));
-            continue;
-        }
-        if (layer->kind == LAYER_CONV_POOL) {
-            LAUNCHED(device, k->conv_pool_forward(device->stream, ws->out[i], ws->winner[i], x, stride,
-                                                  w + layer->weight, w + layer->bias, w_stride,
-                                                  conv_shape_of(layer, rows, ws)));
-            continue;
-        }
-        for (int64_t b = 0; b < B; b++)
-            TRY(device->backend->multiply(
-                device, &(struct product){.c = ws->out[i] + b * layer->units * S, .a = w + layer->weight,
-                                          .b = x + b * layer->channels * S, .m = layer->units, .n = S,
-                                          .k = layer->channels, .lda = layer->channels, .ldb = S, .ldc = S,
-                                          .stride_a = w_stride, .stride_b = stride,
-                                          .stride_c = layer->units * slots_of(ws), .batch = rows}));
-        LAUNCHED(device, k->bias_activation(device->stream, ws->out[i], w + layer->bias, w_stride, layer->activation,
-                                            layer->units, rows, B, S));
-    }
+    const struct pass pass = {model, device, ws, w, w_stride, input_stride, rows};
+    for (int i = 0; i < model->layers; i++) TRY(forward_layer(&pass, i));
     return CGSV_OK;
 }
 
-/* Gradients of the words' vectors and the convolutions over them. */
-static cgsv_status backward_text(const struct model *model, cgsv_device *device, struct workspace *ws,
-                                 float *gradient, const float *w, int64_t w_stride, int rows, const float *delta)
+/* The backward functions take `delta`, the gradient before the activation, and leave the gradient of a
+ * layer's parameters and, in `next` for all but the first layer, of its input. */
+
+static cgsv_status backward_text(const struct pass *pass, float *gradient, const float *delta)
 {
-    const struct layer *layer = &model->layer[0];
+    const struct workspace *ws = pass->ws;
+    const struct layer *layer = &pass->model->layer[0];
     const struct text_gradients gradients = {.weight_gradient = gradient + layer->weight,
-                                             .embedding_gradient = gradient + model->text.embedding,
+                                             .embedding_gradient = gradient + pass->model->text.embedding,
                                              .position = ws->scratch.position, .delta = delta,
                                              .winner = ws->scratch.winner, .vector = ws->scratch.vector,
-                                             .weight = w + layer->weight, .w_stride = w_stride,
+                                             .weight = pass->w + layer->weight, .w_stride = pass->w_stride,
                                              .filters = layer->units, .values = layer->channels};
-    return device_launched(device, device->kernels->text_gradients(device->stream, gradients, ws->text, rows));
+    return device_launched(pass->device, pass->device->kernels->text_gradients(pass->device->stream, gradients,
+                                                                               ws->text, pass->rows));
 }
 
-/* Weight gradient of layer i from `delta`, the gradient before its activation; and, for
- * all but the first layer, the gradient of its input in `next`. */
-static cgsv_status backward_layer(const struct model *model, cgsv_device *device, struct workspace *ws,
-                                  float *gradient, const float *w, int64_t w_stride, int64_t input_stride, int rows,
-                                  int i, const float *delta, float *next)
+static cgsv_status backward_conv_pool(const struct pass *pass, int i, float *gradient, const float *delta, float *next)
 {
-    const struct kernels *k = device->kernels;
-    const struct layer *layer = &model->layer[i];
-    const int S = ws->slots;
+    const struct workspace *ws = pass->ws;
+    const struct layer *layer = &pass->model->layer[i];
     int64_t stride;
-    const float *x = input_of(model, ws, i, &stride, input_stride);
-    if (layer->kind == LAYER_TEXT) return backward_text(model, device, ws, gradient, w, w_stride, rows, delta);
-    if (layer->kind == LAYER_CONV_POOL) {
-        const struct conv_gradients gradients = {.weight_gradient = gradient + layer->weight,
-                                                 .x_gradient = i == 0 ? NULL : next,
-                                                 .delta = delta, .winner = ws->winner[i], .x = x,
-                                                 .weight = w + layer->weight, .x_stride = stride,
-                                                 .w_stride = w_stride, .scratch = ws->conv};
-        LAUNCHED(device, k->conv_gradients(device->stream, gradients, conv_shape_of(layer, rows, ws)));
-        return CGSV_OK;
-    }
+    const float *x = input_of(pass, i, &stride);
+    const struct conv_gradients gradients = {.weight_gradient = gradient + layer->weight,
+                                             .x_gradient = i == 0 ? NULL : next, .delta = delta,
+                                             .winner = ws->winner[i], .x = x, .weight = pass->w + layer->weight,
+                                             .x_stride = stride, .w_stride = pass->w_stride, .scratch = ws->conv};
+    return device_launched(pass->device, pass->device->kernels->conv_gradients(pass->device->stream, gradients,
+                                                                               conv_shape_of(layer, pass->rows, ws)));
+}
+
+static cgsv_status backward_dense(const struct pass *pass, int i, float *gradient, const float *delta, float *next)
+{
+    cgsv_device *device = pass->device;
+    const struct layer *layer = &pass->model->layer[i];
+    const struct workspace *ws = pass->ws;
+    const int S = ws->slots;
     const int64_t delta_stride = layer->units * slots_of(ws);
+    int64_t stride;
+    const float *x = input_of(pass, i, &stride);
     for (int64_t b = 0; b < ws->blocks; b++) {
         const float *delta_b = delta + b * layer->units * S, *x_b = x + b * layer->channels * S;
         TRY(device->backend->multiply(
             device, &(struct product){.c = gradient + layer->weight, .a = delta_b, .b = x_b, .transpose_b = true,
                                       .accumulate = b > 0, .m = layer->units, .n = layer->channels, .k = S,
                                       .lda = S, .ldb = S, .ldc = layer->channels, .stride_a = delta_stride,
-                                      .stride_b = stride, .stride_c = w_stride, .batch = rows}));
+                                      .stride_b = stride, .stride_c = pass->w_stride, .batch = pass->rows}));
         if (i == 0) continue;
         TRY(device->backend->multiply(
-            device, &(struct product){.c = next + b * layer->channels * S, .a = w + layer->weight, .b = delta_b,
+            device, &(struct product){.c = next + b * layer->channels * S, .a = pass->w + layer->weight, .b = delta_b,
                                       .transpose_a = true, .m = layer->channels, .n = S, .k = layer->units,
-                                      .lda = layer->channels, .ldb = S, .ldc = S, .stride_a = w_stride,
+                                      .lda = layer->channels, .ldb = S, .ldc = S, .stride_a = pass->w_stride,
                                       .stride_b = delta_stride, .stride_c = layer->channels * slots_of(ws),
-                                      .batch = rows}));
+                                      .batch = pass->rows}));
     }
     return CGSV_OK;
+}
+
+/* A layer that ends in bias and activation. */
+static cgsv_status backward_layer(const struct pass *pass, int i, float *gradient, float *delta, float *next)
+{
+    cgsv_device *device = pass->device;
+    const struct kernels *k = device->kernels;
+    const struct layer *layer = &pass->model->layer[i];
+    const struct workspace *ws = pass->ws;
+    if (layer->kind == LAYER_TEXT && ws->dropout.row)
+        LAUNCHED(device, k->dropout(device->stream, delta, ws->dropout, layer->units, pass->rows, ws->blocks,
+                                    ws->slots));
+    LAUNCHED(device, k->activation_backward(device->stream, delta, gradient + layer->bias, pass->w_stride, ws->out[i],
+                                            layer->activation, layer->units, layer->pixels, pass->rows, ws->blocks,
+                                            ws->slots));
+    if (layer->kind == LAYER_TEXT) return backward_text(pass, gradient, delta);
+    if (layer->kind == LAYER_CONV_POOL) return backward_conv_pool(pass, i, gradient, delta, next);
+    return backward_dense(pass, i, gradient, delta, next);
 }
 
 cgsv_status model_backward(const struct model *model, cgsv_device *device, struct workspace *ws, float *gradient,
                            const float *w, int64_t w_stride, int64_t input_stride, int rows)
 {
-    const struct pass pass = {model, device, ws, w, w_stride, rows};
+    const struct pass pass = {model, device, ws, w, w_stride, input_stride, rows};
     struct deltas deltas = {ws->delta[0], ws->delta[1], ws->delta[2], -1};
     for (int i = model->layers - 1; i >= 0; i--) {
-        const struct layer *layer = &model->layer[i];
-        if (residual_layer(layer)) {
+        if (residual_layer(&model->layer[i])) {
             int64_t stride;
-            const float *x = input_of(model, ws, i, &stride, input_stride);
+            const float *x = input_of(&pass, i, &stride);
             TRY(residual_backward(&pass, i, x, stride, gradient, &deltas));
         } else {
-            if (layer->kind == LAYER_TEXT && ws->dropout.row)
-                LAUNCHED(device, device->kernels->dropout(device->stream, deltas.delta, ws->dropout, layer->units, rows,
-                                                          ws->blocks, ws->slots));
-            LAUNCHED(device, device->kernels->activation_backward(device->stream, deltas.delta, gradient + layer->bias,
-                                                                  w_stride, ws->out[i], layer->activation,
-                                                                  layer->units, layer->pixels, rows, ws->blocks,
-                                                                  ws->slots));
-            TRY(backward_layer(model, device, ws, gradient, w, w_stride, input_stride, rows, i, deltas.delta,
-                               deltas.next));
+            TRY(backward_layer(&pass, i, gradient, deltas.delta, deltas.next));
         }
         float *swapped = deltas.delta;
         deltas.delta = deltas.next;

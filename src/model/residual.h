@@ -21,7 +21,7 @@ struct pass {
     cgsv_device *device;
     struct workspace *ws;
     const float *w;
-    int64_t w_stride;
+    int64_t w_stride, input_stride;
     int rows;
 };
 
