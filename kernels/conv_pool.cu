@@ -77,9 +77,9 @@ KERNEL(conv_pool_forward, float *out, uint8_t *winner, const float *x, int64_t x
                 best = lanes_select(wins, sum[i][p], best);
             }
             best += bias[row * w_stride + filter0 + i];
-            const int64_t at = (((row * s.blocks + part) * s.filters + filter0 + i) * pixels + pixel) * S + slot;
-            lanes_store(out + at, lanes_activate(best, s.activation));
-            if (winner) lanes_store_byte(winner + at, from);
+            const int64_t to = (((row * s.blocks + part) * s.filters + filter0 + i) * pixels + pixel) * S + slot;
+            lanes_store(out + to, lanes_activate(best, s.activation));
+            if (winner) lanes_store_byte(winner + to, from);
         }
     }
 }

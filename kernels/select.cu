@@ -97,7 +97,7 @@ DEVICE void count_in_groups(BLOCK_PARAM int *count, const int16_t *first, const 
     {
         const uint32_t key = key_of(g[i]);
         const int group = first[key >> 20];
-        if (COUNT_MISSES || group < LOCAL_GROUPS) shared_add(&count[group * BINS + (key >> 10) % BINS], 1);
+        if (COUNT_MISSES || group < LOCAL_GROUPS) shared_add(&count[group * BINS + (int)((key >> 10) % BINS)], 1);
     }
 }
 
@@ -112,7 +112,7 @@ DEVICE void count_in_chains(BLOCK_PARAM int *count, uint8_t *met, const int16_t 
         int group = first[found % SELECT_BINS];
         while (group < LOCAL_GROUPS && prefix[group] != found) group = next[group];
         if (group >= LOCAL_GROUPS) continue;
-        shared_add(&count[group * BINS + key % BINS], 1);
+        shared_add(&count[group * BINS + (int)(key % BINS)], 1);
         grid_mark(&met[i / MET_COLUMNS]);
     }
 }

@@ -100,7 +100,7 @@ static void add_updates_case(int64_t columns)
 enum { SAMPLES = 100, MOST = 6, MOST_ORDERS = 720 };
 
 /* Correct samples of the coalition with these members, some number for each. */
-static int worth(int members) { return (int)((unsigned)(members * 2654435761u) >> 16) % SAMPLES; }
+static int worth(int members) { return (int)(((unsigned)members * 2654435761u) >> 16) % SAMPLES; }
 
 static struct coalition_score score_make(int agents, int orders)
 {

@@ -51,7 +51,7 @@ void reference_shapley(double *shapley, const double *rows, const double *weight
         for (uint64_t s = 0; s < coalitions; s++) {
             if (s >> i & 1) continue;
             int size = 0;
-            for (int j = 0; j < agents; j++) size += s >> j & 1;
+            for (int j = 0; j < agents; j++) size += (int)(s >> j & 1);
             shapley[i] += factorial(size) * factorial(agents - size - 1) / factorial(agents) *
                           (value[s | UINT64_C(1) << i] - value[s]);
         }

@@ -225,7 +225,7 @@ static void check_server(const char *name, enum cgsv_reward reward)
     for (int i = 0; i < N; i++)
         for (int64_t d = 0; d < D; d++) {
             const double expected = golden_at(final, i * D + d), error = fabs(model[i * ld + d] - expected);
-            const double bound = 4 * FLT_EPSILON * rounds * (fabs(expected) + step_size);
+            const double bound = 4.0 * FLT_EPSILON * rounds * (fabs(expected) + step_size);
             cr_assert(error <= bound, "model of agent %d, entry %lld: off by %g", i, (long long)d, error);
         }
 

@@ -78,7 +78,7 @@ static void check_golden(const char *name, cgsv_reward reward)
     const struct safetensors_tensor *final =
         golden_get(file, "r%d.model_%s", rounds - 1, reward == CGSV_REWARD_LAYER ? "layerwise" : "global");
     for (int64_t i = 0; i < N * D; i++) {
-        const double expected = golden_at(final, i), bound = 4 * FLT_EPSILON * rounds * (fabs(expected) + largest);
+        const double expected = golden_at(final, i), bound = 4.0 * FLT_EPSILON * rounds * (fabs(expected) + largest);
         cr_assert(fabs(model[i] - expected) <= bound, "agent %d, entry %d: %g, expected %g", (int)(i / D), (int)(i % D),
                   (double)model[i], expected);
     }

@@ -154,14 +154,15 @@ static void check_gradients(bool dropout)
     const int64_t ld = model.row_stride;
     check(cgsv_device_open(&device, "cpu", 2));
     check(workspace_create(&ws, device, &model, ROWS, ROWS, SLOTS, true));
-    float *w = memory(device, (size_t)(ROWS * ld) * sizeof *w), *gradient = memory(device, (size_t)(ROWS * ld) * sizeof *w);
+    float *w = memory(device, (size_t)(ROWS * ld) * sizeof *w);
+    float *gradient = memory(device, (size_t)(ROWS * ld) * sizeof *w);
     struct loss_sums *sums = memory(device, ROWS * sizeof *sums);
     struct row row[ROWS] = {{.samples = 40, .stream = 0, .seed = 3}, {.samples = 40, .stream = 1, .seed = 3}};
     int round = 2;
     random_start(&stream, 8, RANDOM_SYNTHETIC, 0);
     for (int64_t i = 0; i < ROWS * ld; i++) w[i] = 2 * random_uniform(&stream) - 1;
     for (int i = 0; i < ROWS * BATCH; i++) {
-        s.length[i] = i % BATCH == 0 ? 1 : 1 + (int)(random_bits(&stream) % (WORDS - (i < BATCH ? 0 : 3)));
+        s.length[i] = i % BATCH == 0 ? 1 : 1 + (int)random_below(&stream, i < BATCH ? WORDS : WORDS - 3);
         s.label[i] = (int)(random_bits(&stream) % CLASSES);
         for (int p = 0; p < WORDS; p++) s.token[i * WORDS + p] = (int)(random_bits(&stream) % V);
     }

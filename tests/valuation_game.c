@@ -25,7 +25,7 @@ struct game make_game(int agents, int64_t dimension, cgsv_vectors kind, uint64_t
     const cgsv_vectors_options options = {kind, cgsv_vectors_parameter(kind), seed, 0};
     check(cgsv_random_updates(device, g.row, 1, agents, &options, 0, dimension));
     for (int64_t i = 0; i < entries; i++) g.exact_row[i] = g.row[i];
-    for (int i = 0; i < agents; i++) g.weight[i] = (1.0 + (i * 7 + seed) % 5) / agents;
+    for (int i = 0; i < agents; i++) g.weight[i] = (1.0 + (int)(((uint64_t)i * 7 + seed) % 5)) / agents;
     return g;
 }
 

@@ -24,7 +24,8 @@ void bench_report_begin(const struct bench *bench)
 /* Threads that compute; a GPU's are not counted. */
 static double threads_of(const cgsv_device *device)
 {
-    return device->backend->shares_memory ? ((const struct cpu_stream *)device->stream)->threads : NAN;
+    if (!device->backend->shares_memory) return NAN;
+    return ((const struct cpu_stream *)device->stream)->threads;
 }
 
 /* cJSON writes what is not finite as null. */
