@@ -73,7 +73,7 @@ extern "C" const struct kernels KERNELS_TABLE = {
     launch_server_upload,
     launch_server_upload_mask,
     launch_server_examine,
-    launch_server_try_uploads,
+    launch_move_models,
     launch_server_exact_begin,
     launch_server_random_keys,
     launch_server_keep_own,

@@ -79,7 +79,7 @@ struct kernels {
      * `row`, of all rows. */
     const char *(*loss_means)(void *stream, double *accuracy, double *loss, const struct loss_sums *sums,
                               const struct row *row, int rows);
-    /* model ← work, for agents that train alone. */
+    /* model ← work, for rows that train alone. */
     const char *(*keep_alone)(void *stream, float *model, const float *work, const struct row *row, int rows,
                               int64_t dimension, int64_t ld);
     /* Of the first count[r − first] slots of each row r of a list, in batches of the rows from `first` on:
@@ -121,11 +121,9 @@ struct kernels {
      * by magnitude is done, what is not selected is cleared. */
     const char *(*server_upload)(void *stream, float *upload, struct server_step step, int64_t upload_stride);
     const char *(*server_upload_mask)(void *stream, float *upload, struct server_step selection);
-    /* Norms and faults before server_weigh, which finds them as well; then model[N], ld apart: the server's
-     * model with the upload of each agent of one federation. */
+    /* Norms and faults before server_weigh, which finds them as well. */
     const char *(*server_examine)(void *stream, struct server_step step);
-    const char *(*server_try_uploads)(void *stream, float *model, int64_t ld, struct server_step step,
-                                      int federation);
+    const char *(*move_models)(void *stream, struct moved_models models);
     const char *(*server_exact_begin)(void *stream, double *gram, double *weight, struct server_step step);
     const char *(*server_random_keys)(void *stream, float *key, struct server_step step);
     const char *(*server_keep_own)(void *stream, struct server_step step);

@@ -5,21 +5,18 @@
 
 static const double adam_beta1 = 0.9, adam_beta2 = 0.999, adam_epsilon = 1e-8;
 
-/* Block: CHUNK_COLUMNS entries, a row. A round starts at the agent's model in W; a
- * twin goes on from where it is. */
+/* Block: CHUNK_COLUMNS entries, a row. A round starts at the row's model in W. */
 KERNEL(round_begin, float *work, float *update, const float *model, struct loss_sums *sums, const struct row *rows,
        int64_t dimension, int64_t ld)
 {
     const struct row row = rows[BLOCK_Z];
     const int64_t begin = BLOCK_X * CHUNK_COLUMNS, width = piece_width(dimension, BLOCK_X);
+    float *w = work + BLOCK_Z * ld + begin;
+    const float *m = model + row.model * ld + begin;
+    SIMD BLOCK_FOR(i, width) { w[i] = m[i]; }
     if (row.agent >= 0) {
-        float *w = work + BLOCK_Z * ld + begin, *u = update + row.agent * ld + begin;
-        const float *m = model + row.model * ld + begin;
-        SIMD BLOCK_FOR(i, width)
-        {
-            w[i] = m[i];
-            u[i] = 0.0f;
-        }
+        float *u = update + row.agent * ld + begin;
+        SIMD BLOCK_FOR(i, width) { u[i] = 0.0f; }
     }
     if (BLOCK_X == 0 && THREAD_INDEX == 0) sums[BLOCK_Z].loss = sums[BLOCK_Z].correct = sums[BLOCK_Z].samples = 0;
 }
@@ -80,7 +77,7 @@ DEVICE void follow_model(BLOCK_PARAM float *u, const float *w, const float *befo
 
 /* A run of a row's columns. */
 struct span {
-    float *w, *u;        /* u NULL: a twin, which has no update and no model to start from */
+    float *w, *u;        /* u NULL: a twin, which has no update */
     const float *before; /* the model that the round began with */
     const float *m;      /* the same; NULL: the model goes on by itself */
     float *first;        /* velocity or first moment; NULL: plain SGD */
@@ -90,13 +87,10 @@ struct span {
 DEVICE struct span span_of(struct optimizer_step o, int64_t r, struct row row, int64_t column)
 {
     const int64_t at = r * o.ld + column;
-    struct span x = {o.work + at, NULL, NULL, NULL, o.moment1 ? o.moment1 + at : NULL,
-                     o.moment2 ? o.moment2 + at : NULL};
-    if (row.agent >= 0) {
-        x.u = o.update + row.agent * o.ld + column;
-        x.before = o.model + row.model * o.ld + column;
-        x.m = row.alone ? NULL : x.before;
-    }
+    const float *before = o.model + row.model * o.ld + column;
+    float *u = row.agent >= 0 ? o.update + row.agent * o.ld + column : NULL;
+    const struct span x = {o.work + at, u, before, row.alone ? NULL : before, o.moment1 ? o.moment1 + at : NULL,
+                           o.moment2 ? o.moment2 + at : NULL};
     return x;
 }
 
@@ -190,7 +184,7 @@ DEVICE void step_span(BLOCK_PARAM struct optimizer_step o, struct row row, struc
     } else {
         kind_span<GRADIENT_ZERO>(BLOCK_PASS o, row, x, g, n, rates);
     }
-    if (row.alone) follow_model(BLOCK_PASS x.u, x.w, x.before, n);
+    if (x.u && row.alone) follow_model(BLOCK_PASS x.u, x.w, x.before, n);
 }
 
 /* ---- words' vectors ---- */

@@ -52,20 +52,18 @@ static const char *launch_server_upload_mask(void *stream, float *upload, struct
     return LAUNCH(stream, grid_of(selection.pieces, selection.federations, 1), server_upload_mask, upload, selection);
 }
 
-/* Block: a piece, an agent. */
-KERNEL(server_try_uploads, float *model, int64_t ld, struct server_step s, int federation)
+/* Block: a piece, a row. */
+KERNEL(move_models, struct moved_models m)
 {
-    const int64_t begin = BLOCK_X * CHUNK_COLUMNS, width = piece_width(s.dimension, BLOCK_X);
-    const float *upload = update_row(s, federation, BLOCK_Y) + begin;
-    const float *server = s.server_model + federation * s.model_block + begin;
-    float *to = model + BLOCK_Y * ld + begin;
-    SIMD BLOCK_FOR(i, width) { to[i] = server[i] + upload[i]; }
+    const int64_t begin = BLOCK_X * CHUNK_COLUMNS, width = piece_width(m.dimension, BLOCK_X);
+    const float *from = m.from + BLOCK_Y * m.from_stride + begin, *u = m.update + BLOCK_Y * m.update_stride + begin;
+    float *to = m.to + BLOCK_Y * m.ld + begin;
+    SIMD BLOCK_FOR(i, width) { to[i] = from[i] + u[i]; }
 }
 
-static const char *launch_server_try_uploads(void *stream, float *model, int64_t ld, struct server_step step,
-                                             int federation)
+static const char *launch_move_models(void *stream, struct moved_models models)
 {
-    return LAUNCH(stream, grid_of(step.pieces, step.agents, 1), server_try_uploads, model, ld, step, federation);
+    return LAUNCH(stream, grid_of(column_pieces(models.dimension), models.rows, 1), move_models, models);
 }
 
 /* Block: a federation. The Gram matrix is added to, so it begins at 0; the game's weights. */

@@ -15,14 +15,15 @@ enum activation { ACTIVATION_NONE, ACTIVATION_TANH, ACTIVATION_RELU };
  * sorted by samples, most first, so that a step launches over a prefix of them. */
 struct row {
     int32_t agent;      /* row of U: federation × N + agent; -1 for a twin, which has none */
-    int32_t model;      /* row of W that it starts a round from; -1 for a twin, which goes on */
+    int32_t model;      /* row of W that it starts a round from */
     int32_t samples;    /* n_i */
     int32_t stream;     /* agent's number in its federation, key of its shuffles */
     int64_t first;      /* its first entry in the list of sample indices */
     uint64_t seed;
     double lr;          /* before any decay */
     double mu;          /* of the proximal term; 0: none */
-    int32_t alone;      /* an agent that trains as a twin does: its model goes on from step to step */
+    int32_t alone;      /* a twin, or an agent that trains as one: its model goes on from step to step and from round
+                           to round, and takes its row of W */
 };
 
 /* Convolution, bias, 2×2 max pooling, activation. Stride 1, no padding, square kernel. */
@@ -169,7 +170,7 @@ struct augmentation {
 struct optimizer_step {
     float *work;            /* [R][ld] the models in training */
     float *update;          /* [F N][ld] U */
-    const float *model;     /* [F (N+1)][ld] W */
+    const float *model;     /* W, [ld] each */
     float *gradient;        /* [R][ld]; weight decay and a proximal term are added to it */
     float *moment1;         /* [R][ld] velocity (SGD with momentum) or first moment (Adam), else NULL */
     float *moment2;         /* [R][ld] Adam's second moment, else NULL */
@@ -220,11 +221,20 @@ struct adversary {
 struct adversary_step {
     float *update;         /* [F N][ld] U */
     double *norm_partial;  /* [F N][⌈D / CHUNK_COLUMNS⌉][NORM_SUMS] */
-    const float *model;    /* [F (N+1)][ld] W */
+    const float *model;    /* W, [ld] each */
     const struct adversary *adversary; /* [adversaries] */
     const int *round;      /* rounds done */
     int adversaries;
     int64_t dimension, ld;
+};
+
+/* Models that updates move: to[r] = from[r] + update[r]. */
+struct moved_models {
+    float *to;           /* [rows][ld] */
+    const float *from;   /* of row r at + r · from_stride; 0: one for all */
+    const float *update; /* likewise; on the host, NULL where `from` is what is wanted */
+    int64_t from_stride, update_stride, dimension, ld;
+    int rows;
 };
 
 /* Per-model sums over samples that the loss kernel adds to. */

@@ -18,7 +18,7 @@ common = ["run", "--quiet", "--data-set", "synthetic", "--rounds", "1", "--local
 minimal = ["--model", "mlp", "--agents", "1", "--samples-per-agent", "64", "--no-standalone"]
 cases = {
     "many slots": ["--model", "mnist_cnn", "--agents", "4", "--samples-per-agent", "256", "--batch", "512"],
-    "many agents": ["--model", "mlp", "--agents", "200", "--samples-per-agent", "20", "--optimizer", "adam"],
+    "many agents": ["--model", "mlp", "--agents", "300", "--samples-per-agent", "20", "--optimizer", "adam"],
 }
 
 

@@ -330,8 +330,8 @@ static void optimizer_case(enum optimizer_kind kind, int all, int active, int64_
         row[r] = (struct row){.agent = agent, .model = agent + 1, .samples = 100 - 30 * r, .lr = 0.1 / (r + 1)};
         if (row[r].samples < 1) row[r].samples = 1;
         if (r % 3 == 0 && all > 1) row[r].mu = 0.3;
-        if (r % 3 == 1) row[r].agent = row[r].model = -1; /* a twin */
-        row[r].alone = r % 3 == 2;
+        if (r % 3 == 1) row[r].agent = -1; /* a twin */
+        row[r].alone = r % 3 > 0;          /* as a twin, or is one */
     }
     float *work = TAKE(float, all * ld), *update = TAKE(float, agents * ld), *model = take_random(models * ld, 1);
     struct loss_sums *sums = TAKE(struct loss_sums, all);
@@ -340,17 +340,12 @@ static void optimizer_case(enum optimizer_kind kind, int all, int active, int64_
     double *lr = TAKE(double, all);
     int *round = TAKE(int, 1);
 
-    for (int r = 0; r < all; r++)
-        if (row[r].agent < 0)
-            for (int64_t d = 0; d < dimension; d++) work[r * ld + d] = (float)d;
     error_free(k->round_begin(stream, work, update, model, sums, row, all, dimension, ld));
     for (int r = 0; r < all; r++) {
         if (sums[r].loss != 0 || sums[r].correct != 0 || sums[r].samples != 0) fail("sums[%d] not zero", r);
         for (int64_t d = 0; d < dimension; d++) {
-            const int twin = row[r].agent < 0;
-            same("model in training", d, work[r * ld + d], twin ? (float)d : model[row[r].model * ld + d]);
-            if (!twin) same("update", d, update[row[r].agent * ld + d], 0);
-            if (twin) work[r * ld + d] = (float)(2 * uniform() - 1);
+            same("model in training", d, work[r * ld + d], model[row[r].model * ld + d]);
+            if (row[r].agent >= 0) same("update", d, update[row[r].agent * ld + d], 0);
         }
         untouched("work", work + r * ld + dimension, ld - dimension);
     }
@@ -429,10 +424,12 @@ static void optimizer_case(enum optimizer_kind kind, int all, int active, int64_
     }
     for (int a = 0; a < agents; a++) untouched("update", update + a * ld + dimension, ld - dimension);
 
+    float *before = TAKE(float, models * ld);
+    memcpy(before, model, (size_t)(models * ld) * sizeof *model);
     error_free(k->keep_alone(stream, model, work, row, all, dimension, ld));
     for (int r = 0; r < all; r++)
-        for (int64_t d = 0; d < dimension && row[r].agent >= 0; d++)
-            if ((model[row[r].model * ld + d] == work[r * ld + d]) != 1 && row[r].alone) fail("row %d is not kept", r);
+        for (int64_t d = 0, at = row[r].model * ld; d < dimension; d++, at++)
+            same("kept model", at, model[at], row[r].alone ? work[r * ld + d] : before[at]);
     case_end();
 }
 

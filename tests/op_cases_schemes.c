@@ -185,8 +185,30 @@ static void scheme_case(const char *name, cgsv_scheme first, cgsv_scheme second,
     case_end();
 }
 
+/* Each row its own model, or all the same. */
+static void move_case(int rows, int64_t dimension, int one_start)
+{
+    case_begin("models moved R%d D%lld%s", rows, (long long)dimension, one_start ? " from one" : "");
+    const int64_t ld = dimension + 5, update_ld = dimension + 3, from_ld = one_start ? 0 : dimension + 7;
+    float *from = take_random((rows - 1) * from_ld + dimension, 1), *update = take_random(rows * update_ld, 1);
+    float *to = TAKE(float, rows * ld);
+    const struct moved_models moved = {to, from, update, from_ld, update_ld, dimension, ld, rows};
+    error_free(k->move_models(stream, moved));
+    for (int r = 0; r < rows; r++) {
+        for (int64_t d = 0; d < dimension; d++)
+            same("moved model", r * ld + d, to[r * ld + d], from[r * from_ld + d] + update[r * update_ld + d]);
+        untouched("moved model", to + r * ld + dimension, ld - dimension);
+    }
+    case_end();
+}
+
 void scheme_cases(void)
 {
+    for (int one_start = 0; one_start < 2; one_start++) {
+        move_case(1, 1, one_start);
+        move_case(3, 33, one_start);
+        move_case(2, 4097, one_start);
+    }
     const cgsv_scheme cffl = {.normalise = CGSV_NORMALISE_ENTRIES, .clip = 0.01, .upload = 0.4,
                               .weights = CGSV_WEIGHTS_SUM, .contribution = CGSV_CONTRIBUTION_VALIDATION,
                               .importance = CGSV_IMPORTANCE_SINH, .sinh_scale = 5, .sinh_growth = 1, .removal = 0.4,

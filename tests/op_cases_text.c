@@ -205,9 +205,9 @@ static void word_steps_case(enum word_optimizer kind, int vocabulary, int values
     case_begin("words left out by %s V%d E%d mu %g%s", names[kind], vocabulary, values, mu, alone ? " alone" : "");
     const int64_t dimension = (int64_t)vocabulary * values + 77, ld = dimension + 3, all = ROWS * ld;
     const int64_t pieces = (dimension + CHUNK_COLUMNS - 1) / CHUNK_COLUMNS;
-    struct row row[ROWS] = {{.agent = 1, .model = 2, .samples = 60}, {.agent = -1, .model = -1, .samples = 60},
+    struct row row[ROWS] = {{.agent = 1, .model = 2, .samples = 60}, {.agent = -1, .model = 1, .samples = 60, .alone = 1},
                             {.agent = 0, .model = 0, .samples = 33, .mu = mu, .alone = alone}};
-    float *model = take_random(3 * ld, 1), *start = take_random(all, 1);
+    float *model = take_random(3 * ld, 1);
     float *gradient = TAKE(float, all), *changed = TAKE(float, all);
     float *work[2], *update[2], *moment1[2], *moment2[2];
     double *norms[2], *lr = TAKE(double, ROWS);
@@ -215,9 +215,8 @@ static void word_steps_case(enum word_optimizer kind, int vocabulary, int values
         work[lazy] = TAKE(float, all), update[lazy] = TAKE(float, 2 * ld);
         moment1[lazy] = TAKE(float, all), moment2[lazy] = TAKE(float, all);
         norms[lazy] = TAKE(double, 2 * pieces * NORM_SUMS);
-        memcpy(work[lazy], start, (size_t)all * sizeof *start);
-        memset(moment1[lazy], 0, (size_t)all * sizeof *start);
-        memset(moment2[lazy], 0, (size_t)all * sizeof *start);
+        memset(moment1[lazy], 0, (size_t)all * sizeof(float));
+        memset(moment2[lazy], 0, (size_t)all * sizeof(float));
     }
     struct word_steps words = {.done = TAKE(int32_t, ROWS * vocabulary), .rate = TAKE(float, ROWS * EPOCHS * STEPS),
                                .scale = TAKE(float, ROWS * EPOCHS * STEPS), .most = EPOCHS * STEPS, .values = values};

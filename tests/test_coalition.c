@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "counting_device.h"
 #include "small_federation.h"
 
 /* Runs round t; the index's inputs as they were at its contribution stage. */
@@ -296,23 +297,10 @@ Test(coalition, sampled_orders)
 }
 
 /* What is planned is what is taken. */
-static size_t taken;
-static cgsv_status (*allocate)(cgsv_device *, void **, size_t);
-static cgsv_status counted_allocate(cgsv_device *device, void **memory, size_t bytes)
-{
-    taken += bytes;
-    return allocate(device, memory, bytes);
-}
-
 Test(coalition, bytes)
 {
     const cgsv_config config = small_config();
     struct fixture x = start(&config, 1);
-    struct device_backend counting = *x.device->backend;
-    const struct device_backend *uncounted = x.device->backend;
-    allocate = counting.allocate;
-    counting.allocate = counted_allocate;
-    x.device->backend = &counting;
     static const struct coalition_options options[] = {
         {.discount = 1},
         {.discount = 1, .index = COALITION_INDEX_ONE_ROUND, .models = 7},
@@ -321,16 +309,16 @@ Test(coalition, bytes)
     };
     for (int i = 0; i < 4; i++) {
         struct coalition c;
-        taken = 0;
+        count_allocations(x.device);
         check(coalition_create(&c, x.device, &x.f->fleet->model, 3, N, &options[i]));
-        cr_expect_eq(taken, coalition_bytes(x.device, &x.f->fleet->model, 3, N, &options[i]), "options %d", i);
+        cr_expect_eq(allocations_counted(x.device),
+                     coalition_bytes(x.device, &x.f->fleet->model, 3, N, &options[i]), "options %d", i);
         coalition_free(&c);
     }
     validation_free(x.f->fleet);
-    taken = 0;
+    count_allocations(x.device);
     check(validation_create(x.f->fleet));
-    cr_expect_eq(taken, validation_bytes(x.f->fleet, x.data->train.samples));
-    x.device->backend = uncounted;
+    cr_expect_eq(allocations_counted(x.device), validation_bytes(x.f->fleet, x.data->train.samples));
     stop(&x);
 }
 

@@ -138,6 +138,34 @@ Test(scheme_federations, fedavg_gives_everyone_the_same)
     outcome_free(&o);
 }
 
+/* In the first round an agent's twin is trained as it is; what an adversary uploads is not what it has trained. It is
+ * measured after the rounds that eval_every names, and the last. */
+Test(scheme_federations, agents_before_the_download)
+{
+    cgsv_evaluation local[AGENTS], alone[AGENTS];
+    cgsv_federation *f;
+    cgsv_device *device = open_cpu(1);
+    cgsv_dataset *data = load();
+    cgsv_config c = small_config("fedavg");
+    c.eval_every = 0;
+    check(cgsv_adversaries_parse(&c.adversaries, "sign-flip:1"));
+    for (c.rounds = 1; c.rounds <= 2; c.rounds++) {
+        check(cgsv_federation_create(&f, device, &c, data));
+        check(cgsv_federation_run(f, 1));
+        check(cgsv_federation_evaluate(f));
+        check(cgsv_federation_evaluation(f, NULL, alone, NULL));
+        check(cgsv_federation_local_evaluation(f, local));
+        for (int i = 0; i < AGENTS; i++)
+            if (c.rounds == 1)
+                cr_assert_float_eq(local[i].loss, alone[i].loss, 1e-5 * alone[i].loss, "agent %d", i);
+            else
+                cr_assert(isnan(local[i].loss), "measured after round 1 of 2");
+        cgsv_federation_free(f);
+    }
+    cgsv_device_close(device);
+    cgsv_dataset_free(data);
+}
+
 /* One round by hand: w + Σ n_i / Σ n (w_i − w) is the mean of the models that were trained. */
 Test(scheme_federations, fedavg_is_the_mean_of_the_models)
 {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cgsv/cgsv.h"
+#include "counting_device.h"
 #include "federation/scheme.h"
 #include "federation/server_step.h"
 #include "reference.h"
@@ -357,33 +358,20 @@ Test(schemes, server_names_what_is_missing)
 }
 
 /* What is planned is what is taken, whatever a scheme needs. */
-static size_t taken;
-static cgsv_status (*allocate)(cgsv_device *, void **, size_t);
-static cgsv_status counted_allocate(cgsv_device *device, void **memory, size_t bytes)
-{
-    taken += bytes;
-    return allocate(device, memory, bytes);
-}
-
 Test(schemes, memory)
 {
     cgsv_device *device = open_cpu(1);
-    struct device_backend counting = *device->backend;
-    const struct device_backend *uncounted = device->backend;
     struct mechanism mechanism[2] = {{.gamma = 1}, {.gamma = 1}};
     const double share[2 * N] = {1};
-    allocate = counting.allocate;
-    counting.allocate = counted_allocate;
-    device->backend = &counting;
     for (unsigned needs = 0; needs <= (NEEDS_EXACT | NEEDS_UPLOAD | NEEDS_OWN | NEEDS_KEYS); needs++) {
         const struct server_sizes sizes = {.federations = 2, .agents = N, .rounds = 3, .dimension = D, .ld = D + 1,
                                            .tensors = TENSORS, .tensor_begin = tensor_begin, .needs = needs};
         struct server_step step;
-        taken = 0;
+        count_allocations(device);
         check(server_step_create(&step, device, &sizes, mechanism, share));
+        const size_t taken = allocations_counted(device);
         cr_expect_eq(taken, server_step_bytes(device->kernels, &sizes), "needs %u: %zu bytes", needs, taken);
         server_step_free(&step, device);
     }
-    device->backend = uncounted;
     cgsv_device_close(device);
 }

@@ -7,20 +7,12 @@
 
 /* ---- losses and accuracies ---- */
 
-/* Row of an agent among the models in training. */
-static int row_of(const struct fixture *x, int agent)
+/* Row `row` of W, and what `update` adds to it; NULL: nothing. */
+static void read_model(double *w, const struct fixture *x, int row, const float *update)
 {
-    int r = 0;
-    while (x->f->fleet->row[r].agent != agent) r++;
-    return r;
-}
-
-static void read_model(double *w, const struct fixture *x, const float *from)
-{
-    float *copy = take((size_t)x->D, sizeof *copy);
-    check(x->device->backend->download(x->device, copy, from, (size_t)x->D * sizeof *copy));
-    for (int64_t d = 0; d < x->D; d++) w[d] = copy[d];
-    free(copy);
+    const cgsv_fleet *fleet = x->f->fleet; /* on the CPU */
+    const float *from = fleet->models + row * fleet->model.row_stride;
+    for (int64_t d = 0; d < x->D; d++) w[d] = from[d] + (update ? update[d] : 0.0f);
 }
 
 static void expect_accuracy(double got, struct naive want, int64_t samples)
@@ -29,12 +21,14 @@ static void expect_accuracy(double got, struct naive want, int64_t samples)
     cr_expect_float_eq(got, want.correct / (double)samples, 1e-15 + want.ambiguous / (double)samples);
 }
 
-/* With and without twins between the agents' rows; agents' models differ, as do their shards. */
-static void check_losses(bool standalone)
+/* With and without twins between the agents' rows; agents' models differ, as do their shards. With `alone` they have
+ * gone on from their own models when they are looked at. */
+static void check_losses(bool standalone, bool alone, int threads)
 {
     cgsv_config config = small_config();
     config.standalone = standalone;
-    struct fixture x = start(&config, 1);
+    if (alone) check(cgsv_config_set_scheme(&config, "standalone"));
+    struct fixture x = start(&config, threads);
     const struct partition *p = partition_of(&x);
     const int64_t ld = x.f->fleet->model.row_stride;
     double *loss = NULL, *w = take((size_t)x.D, sizeof *w);
@@ -43,21 +37,22 @@ static void check_losses(bool standalone)
 
     check(local_losses(x.f->fleet, loss));
     for (int i = 0; i < N; i++) {
-        read_model(w, &x, x.f->fleet->work + row_of(&x, i) * ld);
+        read_model(w, &x, i, NULL);
         const struct naive want = naive_evaluation(&x, w, p->index + p->first[i], p->first[i + 1] - p->first[i]);
         cr_expect_float_eq(loss[i], want.loss, 1e-6 * (1 + want.loss), "agent %d: loss %g, not %g", i, loss[i],
                            want.loss);
     }
+    check(local_training(x.f->fleet));
     check(trained_accuracy(x.f, x.score, loss));
     for (int i = 0; i < N; i++) {
-        read_model(w, &x, x.f->fleet->work + row_of(&x, i) * ld);
+        read_model(w, &x, i, alone ? NULL : x.f->fleet->updates + i * ld);
         const struct naive want = naive_evaluation(&x, w, p->validation, p->validation_samples);
         expect_accuracy(x.score[i], want, p->validation_samples);
         cr_expect_float_eq(loss[i], want.loss, 1e-6 * (1 + want.loss));
     }
     check(validation_accuracy(x.f, x.score, NULL, x.f->fleet->models, N + 1));
     for (int i = 0; i <= N; i++) {
-        read_model(w, &x, x.f->fleet->models + i * ld);
+        read_model(w, &x, i, NULL);
         const struct naive want = naive_evaluation(&x, w, p->validation, p->validation_samples);
         expect_accuracy(x.score[i], want, p->validation_samples);
     }
@@ -66,8 +61,9 @@ static void check_losses(bool standalone)
     stop(&x);
 }
 
-Test(validation, losses_and_accuracies) { check_losses(true); }
-Test(validation, losses_and_accuracies_without_twins) { check_losses(false); }
+Test(validation, losses_and_accuracies) { check_losses(true, false, 1); }
+Test(validation, losses_and_accuracies_without_twins) { check_losses(false, false, 2); }
+Test(validation, losses_and_accuracies_alone) { check_losses(true, true, 1); }
 
 Test(validation, needs_validation_samples)
 {

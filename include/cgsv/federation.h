@@ -108,18 +108,19 @@ CGSV_API cgsv_status cgsv_decay_parse(cgsv_decay *decay, const char *name);
 /* Memory that a federation will take, in bytes, known before anything is
  * allocated. */
 typedef struct cgsv_memory_plan {
-    size_t models;        /* W: (N + 1) × ld, the agents' models and the server's */
+    size_t models;        /* W: the agents' models and the server's, (N + 1) × ld, or (2 N + 1) × ld with twins */
     size_t updates;       /* U: N × ld */
-    size_t training;      /* the models in training and their gradients: 2 × R × ld, R = N or 2 N rows */
-    size_t optimizer;     /* momentum or Adam's moments */
-    size_t activations;   /* of all rows, forward and backward */
+    size_t training;      /* models in training and their gradients, 2 × ld for every row that trains at a time: all R
+                             on a GPU; on a CPU one a core, and all where these are fewer than two a core */
+    size_t optimizer;     /* R × ld for momentum, 2 R × ld for Adam's moments; of sentences, steps of each word */
+    size_t activations;   /* of the rows that train at a time, forward and backward; of an evaluation */
     size_t data;          /* training and test samples */
-    size_t server;        /* aggregate, histograms, partial sums, history */
+    size_t server;        /* aggregate, histograms, partial sums, history, tables of rows */
     size_t total;
     size_t available;     /* what the device has free; 0 when unknown */
     int64_t parameters;   /* D */
     int64_t row_stride;   /* ld: D rounded up */
-    int rows;             /* R: rows trained at once, over all federations of a fleet */
+    int rows;             /* R: agents and twins, N or 2 N, over all federations of a fleet */
 } cgsv_memory_plan;
 
 CGSV_API cgsv_status cgsv_federation_plan(cgsv_memory_plan *plan, cgsv_device *device, const cgsv_config *config,
@@ -191,7 +192,9 @@ CGSV_API cgsv_status cgsv_federation_evaluation(cgsv_federation *federation, cgs
 
 /* The same of the agents' models as the round's local training has left them, before the download:
  * agents[N]. With a scheme that may give everyone the same model (quota `all`, or contributions by
- * size), fairness is measured by these; with others, and before the first round, they are NaN. */
+ * size), fairness is measured by these; with others they are NaN. Those models are not kept: a
+ * cgsv_federation_run measures them where it ends in a round that is to be evaluated by
+ * config.eval_every, or in the last. After other rounds, and before the first, they are NaN. */
 CGSV_API cgsv_status cgsv_federation_local_evaluation(cgsv_federation *federation, cgsv_evaluation *agents);
 
 /* Pearson correlation of x[n] and y[n]; NaN when either has no variance. Of standalone

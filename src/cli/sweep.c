@@ -172,6 +172,7 @@ static cgsv_status gather(struct sweep *s, int *count)
         cgsv_config *config = &s->config[*count];
         if (s->state[cell] == CELL_SETTLED) continue;
         TRY(sweep_cell_config(config, &s->options, cell));
+        if (!s->options.details) config->eval_every = 0; /* nobody sees evaluations before the last */
         if (*count > 0 && cgsv_fleet_alike(&s->config[0], config) != CGSV_OK) continue;
         if (check_cell(s, cell, config) == CGSV_OK)
             s->cell[(*count)++] = cell;

@@ -87,7 +87,7 @@ static cgsv_status train(cgsv_fleet *fleet, struct recorder *recorders, const st
     progress_begin(&progress, config->rounds, f->options->run.quiet);
     for (int done = 0, stop; done < config->rounds && status == CGSV_OK; done = stop) {
         stop = recorder_next_stop(config, done);
-        const bool evaluate = f->folder ? recorder_is_evaluated(config, stop) : stop == config->rounds;
+        const bool evaluate = recorder_is_evaluated(config, stop);
         status = cgsv_fleet_run(fleet, stop - done);
         if (evaluate && status == CGSV_OK) status = cgsv_fleet_evaluate(fleet);
         for (int i = 0; i < f->count && status == CGSV_OK; i++)

@@ -27,10 +27,9 @@ size_t adversaries_bytes(const cgsv_fleet *f) { return has_adversaries(f) ? rows
 /* The federation that a row in training belongs to; a twin's data are those of its set's first. */
 static const cgsv_adversaries *adversaries_of_row(const cgsv_fleet *f, int r)
 {
-    if (f->row[r].agent >= 0) return &f->federation[f->row[r].agent / f->agents].config.adversaries;
-    for (int t = 0; t < f->twin_sets; t++)
-        if (f->twins[t].row[f->row[r].stream] == r) return &f->federation[f->twins[t].member].config.adversaries;
-    return NULL;
+    const int agent = f->row[r].agent, twin = f->row[r].model - fleet_models(f);
+    const int member = agent >= 0 ? agent / f->agents : f->twins[twin / f->agents].member;
+    return &f->federation[member].config.adversaries;
 }
 
 static cgsv_status create_flips(cgsv_fleet *f)

@@ -2,51 +2,39 @@
 #include "federation/internal.h"
 #include "federation/scheme.h"
 
-/* Agents and twins lie scattered among the rows in training; the gradients' memory is free
- * between rounds and takes them side by side. */
-static cgsv_status gather(cgsv_fleet *f, int place, int row)
+static struct sample_set test_set(const cgsv_fleet *f)
 {
+    return (struct sample_set){{f->test_x, f->test_token, f->test_length, f->test_y}, NULL, f->test_samples};
+}
+
+/* An update is exact, so that the model that has been trained is the sum, bit for bit; but who trains alone has taken
+ * its place in W by then. */
+struct moved_models trained_models(const cgsv_federation *m)
+{
+    const cgsv_fleet *f = m->fleet;
     const int64_t ld = f->model.row_stride;
-    return f->device->backend->copy(f->device, f->gradient + place * ld, f->work + row * ld,
-                                    (size_t)ld * sizeof *f->work);
+    const float *update = f->updates + m->number * f->agents * ld;
+    return (struct moved_models){.from = f->models + m->number * (f->agents + 1) * ld, .from_stride = ld,
+                                 .update = scheme_trains_alone(&m->config.scheme) ? NULL : update,
+                                 .update_stride = ld, .rows = f->agents};
 }
 
-static cgsv_status gather_twins(cgsv_fleet *f)
+cgsv_status evaluate_trained(cgsv_fleet *f)
 {
-    for (int t = 0; t < f->twin_sets; t++)
-        for (int i = 0; i < f->agents; i++) TRY(gather(f, t * f->agents + i, f->twins[t].row[i]));
+    struct loss_sums *sums = f->test_sums + fleet_models(f) + fleet_twins(f);
+    TRY(f->device->backend->phase(f->device, PHASE_EVALUATION));
+    for (int m = 0; m < f->federations; m++)
+        if (scheme_may_end_alike(&f->federation[m].config.scheme))
+            TRY(evaluate_moved(f, sums + m * f->agents, trained_models(&f->federation[m]), test_set(f)));
+    f->trained_round = f->rounds_done + 1;
     return CGSV_OK;
-}
-
-cgsv_status gather_agents(cgsv_federation *m)
-{
-    cgsv_fleet *f = m->fleet;
-    const int first = m->number * f->agents;
-    for (int r = 0; r < f->rows; r++)
-        if (f->row[r].agent >= first && f->row[r].agent < first + f->agents)
-            TRY(gather(f, f->row[r].agent - first, r));
-    return CGSV_OK;
-}
-
-/* Of a federation's agents before the download. */
-static cgsv_status evaluate_local(cgsv_federation *m, struct sample_set test)
-{
-    cgsv_fleet *f = m->fleet;
-    struct loss_sums *sums = f->test_sums + fleet_models(f) + fleet_twins(f) + m->number * f->agents;
-    TRY(gather_agents(m));
-    return evaluate_models(f, sums, f->gradient, f->agents, test);
 }
 
 cgsv_status cgsv_fleet_evaluate(cgsv_fleet *f)
 {
     const struct device_backend *backend = f->device->backend;
-    const struct sample_set test = {{f->test_x, f->test_token, f->test_length, f->test_y}, NULL, f->test_samples};
     TRY(backend->phase(f->device, PHASE_EVALUATION));
-    TRY(evaluate_models(f, f->test_sums, f->models, fleet_models(f), test));
-    TRY(gather_twins(f));
-    TRY(evaluate_models(f, f->test_sums + fleet_models(f), f->gradient, fleet_twins(f), test));
-    for (int m = 0; m < f->federations; m++)
-        if (scheme_may_end_alike(&f->federation[m].config.scheme)) TRY(evaluate_local(&f->federation[m], test));
-    f->evaluated = true;
+    TRY(evaluate_models(f, f->test_sums, f->models, fleet_models(f) + fleet_twins(f), test_set(f)));
+    f->evaluated_round = f->rounds_done;
     return backend->phase(f->device, PHASE_IDLE);
 }

@@ -59,6 +59,11 @@ cgsv_status cgsv_federation_evaluate(cgsv_federation *m)
     return cgsv_fleet_evaluate(m->fleet);
 }
 
+static cgsv_status check_evaluated(const cgsv_fleet *f)
+{
+    return f->evaluated_round >= 0 ? CGSV_OK : error_set(CGSV_ERROR_ARGUMENT, "nothing has been evaluated yet");
+}
+
 static cgsv_evaluation mean_of(struct loss_sums sums)
 {
     return (cgsv_evaluation){sums.loss / sums.samples, sums.correct / sums.samples};
@@ -71,7 +76,7 @@ cgsv_status cgsv_federation_evaluation(cgsv_federation *m, cgsv_evaluation *agen
     const int N = f->agents;
     const struct loss_sums *models = f->test_sums + m->number * (N + 1);
     const struct loss_sums *twins = f->test_sums + fleet_models(f) + m->twins * N;
-    if (!f->evaluated) return error_set(CGSV_ERROR_ARGUMENT, "nothing has been evaluated yet");
+    TRY(check_evaluated(f));
     struct loss_sums *sums = calloc((size_t)(2 * N + 1), sizeof *sums);
     if (!sums) return error_set(CGSV_ERROR_MEMORY, "no memory for %d results", 2 * N + 1);
     cgsv_status status = f->device->backend->download(f->device, sums, models, (size_t)(N + 1) * sizeof *sums);
@@ -91,8 +96,9 @@ cgsv_status cgsv_federation_local_evaluation(cgsv_federation *m, cgsv_evaluation
 {
     const cgsv_fleet *f = m->fleet;
     const int N = f->agents;
-    const bool measured = f->rounds_done > 0 && scheme_may_end_alike(&m->config.scheme);
-    if (!f->evaluated) return error_set(CGSV_ERROR_ARGUMENT, "nothing has been evaluated yet");
+    const bool measured = f->trained_round > 0 && f->trained_round == f->evaluated_round &&
+                          scheme_may_end_alike(&m->config.scheme);
+    TRY(check_evaluated(f));
     struct loss_sums *sums = calloc((size_t)N, sizeof *sums);
     if (!sums) return error_set(CGSV_ERROR_MEMORY, "no memory for %d results", N);
     cgsv_status status = f->device->backend->download(
@@ -143,18 +149,17 @@ static cgsv_status check_agent(const cgsv_federation *m, int agent)
     return error_set(CGSV_ERROR_ARGUMENT, "agent %d does not exist; there are %d, from 0", agent, N);
 }
 
-/* Row of W, or of the models in training for a twin. */
+/* Row of W. */
 static cgsv_status locate_model(const cgsv_federation *m, cgsv_who who, int agent, const float **w)
 {
     const cgsv_fleet *f = m->fleet;
-    const int64_t ld = f->model.row_stride;
+    int row = m->number * (f->agents + 1) + (who == CGSV_SERVER ? f->agents : agent);
     if (who != CGSV_SERVER) TRY(check_agent(m, agent));
     if (who == CGSV_STANDALONE) {
         if (m->twins < 0) return error_set(CGSV_ERROR_ARGUMENT, "this federation trains no standalone models");
-        *w = f->work + f->twins[m->twins].row[agent] * ld;
-        return CGSV_OK;
+        row = fleet_models(f) + m->twins * f->agents + agent;
     }
-    *w = f->models + (m->number * (f->agents + 1) + (who == CGSV_SERVER ? f->agents : agent)) * ld;
+    *w = f->models + row * f->model.row_stride;
     return CGSV_OK;
 }
 

@@ -26,21 +26,68 @@ static size_t round_steps(const cgsv_fleet *f, int64_t samples)
     return (size_t)f->config.local_epochs * (size_t)((samples + f->config.batch - 1) / f->config.batch);
 }
 
-/* Which steps every word has been through. */
-static size_t word_bytes(const cgsv_fleet *f, const cgsv_dataset *data)
-{
-    const size_t V = (size_t)f->model.text.vocabulary;
-    if (V == 0) return 0;
-    const size_t rates = 2 * round_steps(f, data->train.samples) * sizeof *f->words.rate;
-    return (size_t)fleet_rows(f) * (V * sizeof *f->words.done + rates);
-}
-
 static int64_t index_bytes(const cgsv_fleet *f, const cgsv_dataset *data)
 {
     int64_t samples = 0;
     for (int s = 0; s < f->splits; s++)
         samples += partition_pool_size(&f->federation[f->split[s].member].config, data->train.samples);
     return samples * (int64_t)sizeof *f->index;
+}
+
+static cgsv_status allocate_and_fill(cgsv_fleet *f, void **memory, const void *from, size_t bytes)
+{
+    TRY(f->device->backend->allocate(f->device, memory, bytes));
+    return from ? f->device->backend->upload(f->device, *memory, from, bytes) : CGSV_OK;
+}
+
+/* One walk over the fleet's own arrays serves to count them in `plan`, and with NULL to allocate them. `tested`: the
+ * test split in the order in which it is evaluated. */
+static cgsv_status walk(cgsv_fleet *f, cgsv_memory_plan *plan, const cgsv_dataset *data, const cgsv_split *tested)
+{
+    const size_t FN = (size_t)fleet_agents(f), R = (size_t)fleet_rows(f);
+    const size_t models = (size_t)(fleet_models(f) + fleet_twins(f));
+    const size_t row = (size_t)f->model.row_stride * sizeof(float), picture = (size_t)f->model.features * sizeof(float);
+    const size_t train = (size_t)data->train.samples, test = (size_t)data->test.samples;
+    const size_t V = (size_t)f->model.text.vocabulary, steps = V > 0 ? round_steps(f, data->train.samples) : 0;
+    const size_t words = V > 0 ? sizeof(int32_t) : 0, kept = (size_t)f->validation.own_samples;
+    const int moments = moments_of(&f->config);
+    cgsv_memory_plan unused = {0}, *p = plan ? plan : &unused;
+    const struct {
+        void **memory;
+        const void *from;
+        size_t bytes, *planned;
+    } arrays[] = {
+        {(void **)&f->models, NULL, models * row, &p->models},
+        {(void **)&f->updates, NULL, FN * row, &p->updates},
+        {(void **)&f->scratch, NULL, 2 * (size_t)groups_rows(f) * row, &p->training},
+        {(void **)&f->moment1, NULL, moments > 0 ? R * row : 0, &p->optimizer},
+        {(void **)&f->moment2, NULL, moments > 1 ? R * row : 0, &p->optimizer},
+        {(void **)&f->words.done, NULL, R * V * sizeof *f->words.done, &p->optimizer},
+        {(void **)&f->words.rate, NULL, R * steps * sizeof *f->words.rate, &p->optimizer},
+        {(void **)&f->words.scale, NULL, R * steps * sizeof *f->words.scale, &p->optimizer},
+        {(void **)&f->device_row, f->row, R * sizeof *f->row, &p->server},
+        {(void **)&f->lr, NULL, R * sizeof *f->lr, &p->server},
+        {(void **)&f->train_loss, NULL, FN * sizeof *f->train_loss, &p->server},
+        {(void **)&f->round, NULL, sizeof *f->round, &p->server},
+        {(void **)&f->train_sums, NULL, R * sizeof *f->train_sums, &p->server},
+        {(void **)&f->test_sums, NULL, (models + FN) * sizeof *f->test_sums, &p->server},
+        {(void **)&f->train_x, data->train.x, train * picture, &p->data},
+        {(void **)&f->train_y, data->train.y, train * sizeof *f->train_y, &p->data},
+        {(void **)&f->test_x, tested->x, test * picture, &p->data},
+        {(void **)&f->test_y, tested->y, test * sizeof *f->test_y, &p->data},
+        {(void **)&f->train_token, data->train.token, train * words * (size_t)data->width, &p->data},
+        {(void **)&f->train_length, data->train.length, train * words, &p->data},
+        {(void **)&f->validation.own.token, data->validation.token, kept * words * (size_t)data->width, &p->data},
+        {(void **)&f->validation.own.length, data->validation.length, kept * words, &p->data},
+        {(void **)&f->validation.own.label, data->validation.y, kept * words, &p->data},
+        {(void **)&f->test_token, tested->token, test * words * (size_t)data->width, &p->data},
+        {(void **)&f->test_length, tested->length, test * words, &p->data},
+    };
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
+        *arrays[i].planned += arrays[i].bytes;
+        if (!plan && arrays[i].bytes) TRY(allocate_and_fill(f, arrays[i].memory, arrays[i].from, arrays[i].bytes));
+    }
+    return CGSV_OK;
 }
 
 /* The federations, the model and the memory that all will take. */
@@ -53,26 +100,18 @@ static cgsv_status plan_for(cgsv_memory_plan *plan, cgsv_fleet *f, const cgsv_co
     f->validation.own_samples = data->vocabulary > 0 ? data->validation.samples : 0;
     TRY(members_create(f, configs, count));
     TRY(model_create_for(&f->model, c->model, data, EVALUATION_BATCH, c->batch));
-    const int models = fleet_models(f), twins = fleet_twins(f), most = models > twins ? models : twins;
-    f->evaluation_rows = most < EVALUATION_ROWS ? most : EVALUATION_ROWS;
+    f->evaluation_rows = fleet_models(f) < EVALUATION_ROWS ? fleet_models(f) : EVALUATION_ROWS;
     const struct server_sizes sizes = server_sizes_of(f, tensor_begin);
-    const size_t row = (size_t)model->row_stride * sizeof(float), R = (size_t)fleet_rows(f);
-    const size_t sentence = model->text.vocabulary > 0 ? ((size_t)data->width + 1) * sizeof(int32_t) : 0;
-    const size_t sample = (size_t)model->features * sizeof(float) + sentence + sizeof(int32_t);
     memset(plan, 0, sizeof *plan);
     plan->parameters = model->parameters;
     plan->row_stride = model->row_stride;
-    plan->rows = (int)R;
-    plan->models = (size_t)models * row;
-    plan->updates = (size_t)(f->federations * f->agents) * row;
-    plan->training = 2 * R * row + adversaries_bytes(f);
-    plan->optimizer = (size_t)moments_of(c) * R * row + word_bytes(f, data);
+    plan->rows = fleet_rows(f);
+    TRY(walk(f, plan, data, &data->test));
+    plan->training += adversaries_bytes(f);
     plan->activations = groups_bytes(f) +
                         workspace_bytes(f->device, model, f->evaluation_rows, 1, EVALUATION_BATCH, false);
-    plan->data = (size_t)(data->train.samples + data->test.samples + f->validation.own_samples) * sample +
-                 (size_t)index_bytes(f, data) +
-                 validation_bytes(f, data->train.samples);
-    plan->server = server_step_bytes(f->device->kernels, &sizes) + scores_bytes(f);
+    plan->data += (size_t)index_bytes(f, data) + validation_bytes(f, data->train.samples);
+    plan->server += server_step_bytes(f->device->kernels, &sizes) + scores_bytes(f);
     plan->total = plan->models + plan->updates + plan->training + plan->optimizer + plan->activations + plan->data +
                   plan->server;
     plan->available = f->device->backend->memory_free(f->device);
@@ -103,12 +142,6 @@ static cgsv_status check_plan(const cgsv_fleet *f, const cgsv_memory_plan *plan)
                      (double)plan->available / (1 << 30), f->federations > 1 ? "federations or " : "");
 }
 
-static cgsv_status allocate_and_fill(cgsv_fleet *f, void **memory, const void *from, size_t bytes)
-{
-    TRY(f->device->backend->allocate(f->device, memory, bytes));
-    return from ? f->device->backend->upload(f->device, *memory, from, bytes) : CGSV_OK;
-}
-
 /* The lists of all splits, one after the other. */
 static cgsv_status upload_index(cgsv_fleet *f)
 {
@@ -123,75 +156,34 @@ static cgsv_status upload_index(cgsv_fleet *f)
     return CGSV_OK;
 }
 
-/* `tested`: the test split in the order in which it is evaluated. */
 static cgsv_status allocate(cgsv_fleet *f, const cgsv_dataset *data, const cgsv_split *tested)
 {
-    const size_t FN = (size_t)f->federations * (size_t)f->agents, R = (size_t)f->rows;
-    const size_t models = (size_t)fleet_models(f), twins = (size_t)fleet_twins(f);
-    const size_t row = (size_t)f->model.row_stride * sizeof(float), picture = (size_t)f->model.features * sizeof(float);
-    const size_t train = (size_t)data->train.samples, test = (size_t)data->test.samples;
-    const size_t words = f->model.text.vocabulary > 0 ? sizeof(int32_t) : 0, kept = (size_t)f->validation.own_samples;
-    const int moments = moments_of(&f->config);
-    const struct {
-        void **memory;
-        const void *from;
-        size_t bytes;
-    } arrays[] = {
-        {(void **)&f->device_row, f->row, R * sizeof *f->row},
-        {(void **)&f->models, NULL, models * row},
-        {(void **)&f->updates, NULL, FN * row},
-        {(void **)&f->work, NULL, R * row},
-        {(void **)&f->gradient, NULL, R * row},
-        {(void **)&f->moment1, NULL, moments > 0 ? R * row : 0},
-        {(void **)&f->moment2, NULL, moments > 1 ? R * row : 0},
-        {(void **)&f->lr, NULL, R * sizeof *f->lr},
-        {(void **)&f->train_loss, NULL, FN * sizeof *f->train_loss},
-        {(void **)&f->round, NULL, sizeof *f->round},
-        {(void **)&f->train_sums, NULL, R * sizeof *f->train_sums},
-        {(void **)&f->test_sums, NULL, (models + twins + FN) * sizeof *f->test_sums},
-        {(void **)&f->train_x, data->train.x, train * picture},
-        {(void **)&f->train_y, data->train.y, train * sizeof *f->train_y},
-        {(void **)&f->test_x, tested->x, test * picture},
-        {(void **)&f->test_y, tested->y, test * sizeof *f->test_y},
-        {(void **)&f->train_token, data->train.token, train * words * (size_t)data->width},
-        {(void **)&f->train_length, data->train.length, train * words},
-        {(void **)&f->validation.own.token, data->validation.token, kept * words * (size_t)data->width},
-        {(void **)&f->validation.own.length, data->validation.length, kept * words},
-        {(void **)&f->validation.own.label, data->validation.y, kept * words},
-        {(void **)&f->test_token, tested->token, test * words * (size_t)data->width},
-        {(void **)&f->test_length, tested->length, test * words},
-    };
-    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
-        if (arrays[i].bytes) TRY(allocate_and_fill(f, arrays[i].memory, arrays[i].from, arrays[i].bytes));
+    TRY(walk(f, NULL, data, tested));
     TRY(upload_index(f));
     TRY(groups_create(f));
     return workspace_create(&f->evaluation, f->device, &f->model, f->evaluation_rows, 1, EVALUATION_BATCH, false);
 }
 
 /* No word has had a gradient yet. */
-static cgsv_status allocate_words(cgsv_fleet *f, const cgsv_dataset *data)
+static cgsv_status begin_words(cgsv_fleet *f, const cgsv_dataset *data)
 {
-    const struct device_backend *backend = f->device->backend;
-    const size_t counts = (size_t)f->rows * (size_t)f->model.text.vocabulary, steps = round_steps(f, data->train.samples);
-    const size_t rates = (size_t)f->rows * steps * sizeof *f->words.rate;
+    const size_t counts = (size_t)f->rows * (size_t)f->model.text.vocabulary;
     int32_t *none = malloc(counts * sizeof *none);
     if (!none) return error_set(CGSV_ERROR_MEMORY, "no memory for %zu counts of steps", counts);
     memset(none, 0xff, counts * sizeof *none); /* -1 */
-    f->words.most = (int)steps;
+    f->words.most = (int)round_steps(f, data->train.samples);
     f->words.values = CGSV_WORD_VALUES;
-    cgsv_status status = allocate_and_fill(f, (void **)&f->words.done, none, counts * sizeof *none);
+    cgsv_status status = f->device->backend->upload(f->device, f->words.done, none, counts * sizeof *none);
     free(none);
-    TRY(status);
-    TRY(backend->allocate(f->device, (void **)&f->words.rate, rates));
-    return backend->allocate(f->device, (void **)&f->words.scale, rates);
+    return status;
 }
 
 static cgsv_status allocate_sentences(cgsv_fleet *f, const cgsv_dataset *data)
 {
     cgsv_split sorted;
-    TRY(allocate_words(f, data));
     cgsv_status status = sentences_sort(&sorted, &data->test, data->width);
     if (status == CGSV_OK) status = allocate(f, data, &sorted);
+    if (status == CGSV_OK) status = begin_words(f, data);
     sentences_free(&sorted);
     return status;
 }
@@ -238,22 +230,23 @@ static cgsv_status make_server(cgsv_fleet *f)
 /* The same start for a federation's server, agents and twins: it depends on the seed alone. */
 static cgsv_status start_models(cgsv_fleet *f, const cgsv_dataset *data)
 {
-    const int64_t ld = f->model.row_stride;
+    const int64_t ld = f->model.row_stride, twin = fleet_models(f) * ld;
     const size_t bytes = (size_t)f->model.parameters * sizeof(float);
     float *w = malloc(bytes);
     if (!w) return error_set(CGSV_ERROR_MEMORY, "no memory for a model of %zu bytes", bytes);
     cgsv_status status = CGSV_OK;
     for (int m = 0; m < f->federations; m++) {
         const cgsv_federation *member = &f->federation[m];
-        const struct twin_set *twins = member->twins >= 0 ? &f->twins[member->twins] : NULL;
+        const bool has_twins = member->twins >= 0 && f->twins[member->twins].member == m;
         if (m == 0 || member->config.seed != member[-1].config.seed) {
             model_initialise(&f->model, w, member->config.seed);
             model_set_vectors(&f->model, w, data);
         }
         for (int i = 0; i <= f->agents && status == CGSV_OK; i++)
             status = f->device->backend->upload(f->device, f->models + (m * (f->agents + 1) + i) * ld, w, bytes);
-        for (int i = 0; i < f->agents && twins && twins->member == m && status == CGSV_OK; i++)
-            status = f->device->backend->upload(f->device, f->work + twins->row[i] * ld, w, bytes);
+        for (int i = 0; i < f->agents && has_twins && status == CGSV_OK; i++)
+            status = f->device->backend->upload(f->device, f->models + twin + (member->twins * f->agents + i) * ld, w,
+                                                bytes);
     }
     free(w);
     return status;
@@ -288,6 +281,7 @@ cgsv_status cgsv_fleet_create(cgsv_fleet **out, cgsv_device *device, const cgsv_
     cgsv_fleet *f = calloc(1, sizeof *f);
     if (!f) return error_set(CGSV_ERROR_MEMORY, "no memory for a fleet");
     f->device = device;
+    f->evaluated_round = -1;
     memset(device->seconds, 0, sizeof device->seconds);
     cgsv_status status = build(f, configs, count, dataset);
     if (status != CGSV_OK) {
@@ -303,8 +297,8 @@ void cgsv_fleet_free(cgsv_fleet *f)
     if (!f) return;
     const struct device_backend *backend = f->device->backend;
     backend->sync(f->device);
-    void *all[] = {f->device_row, f->models, f->updates,    f->work,      f->gradient, f->moment1,
-                   f->moment2,    f->lr,     f->train_loss, f->round,     f->train_sums, f->test_sums,
+    void *all[] = {f->device_row, f->models, f->updates,    f->scratch,   f->moment1,    f->moment2,
+                   f->lr,         f->train_loss, f->round,  f->train_sums, f->test_sums,
                    f->train_x,    f->test_x, f->train_y,    f->test_y,    f->index,
                    f->train_token, f->train_length, f->test_token, f->test_length,
                    f->words.done, f->words.rate, f->words.scale};
@@ -322,13 +316,19 @@ void cgsv_fleet_free(cgsv_fleet *f)
     free(f);
 }
 
+/* Whether agents are measured before the download of round `round`, the last one of a call. */
+static bool is_measured(const cgsv_config *c, int round)
+{
+    return round == c->rounds || (c->eval_every > 0 && round % c->eval_every == 0);
+}
+
 cgsv_status cgsv_fleet_run(cgsv_fleet *f, int rounds)
 {
     if (rounds < 0 || rounds > f->config.rounds - f->rounds_done)
         return error_set(CGSV_ERROR_ARGUMENT, "%d more rounds asked for; %d of %d are left", rounds,
                          f->config.rounds - f->rounds_done, f->config.rounds);
     for (int i = 0; i < rounds; i++) {
-        TRY(round_enqueue(f));
+        TRY(round_enqueue(f, i == rounds - 1 && is_measured(&f->config, f->rounds_done + 1)));
         f->rounds_done++;
     }
     return CGSV_OK;

@@ -15,6 +15,13 @@ static int rows_together(const cgsv_fleet *f)
 
 static int cores_used(const cgsv_fleet *f) { return rows_together(f) < fleet_rows(f) ? f->device->cores : 0; }
 
+/* The rows together are done before those side by side begin. */
+int groups_rows(const cgsv_fleet *f)
+{
+    const int together = rows_together(f), cores = cores_used(f);
+    return together > cores ? together : cores;
+}
+
 static size_t bytes_for(const cgsv_fleet *f, int rows)
 {
     return rows ? workspace_bytes(f->device, &f->model, rows, rows, f->config.batch, true) : 0;
@@ -54,16 +61,25 @@ struct job {
     group_work *work;
 };
 
+/* `place`: of its first row among those that train at a time. */
+static struct group group_of(const cgsv_fleet *f, cgsv_device *device, struct workspace *workspace, int place,
+                             int first, int rows)
+{
+    float *work = f->scratch + place * f->model.row_stride;
+    return (struct group){device, workspace, work, work + groups_rows(f) * f->model.row_stride, first, rows};
+}
+
 static cgsv_status run_row(void *context, cgsv_device *device, int number, int core)
 {
     const struct job *job = context;
-    const struct group group = {device, &job->fleet->core[core], job->fleet->together + number, 1};
-    return job->work(job->fleet, &group);
+    cgsv_fleet *f = job->fleet;
+    const struct group group = group_of(f, device, &f->core[core], core, f->together + number, 1);
+    return job->work(f, &group);
 }
 
 cgsv_status groups_run(cgsv_fleet *f, group_work *work)
 {
-    const struct group together = {f->device, &f->training, 0, f->together};
+    const struct group together = group_of(f, f->device, &f->training, 0, 0, f->together);
     struct job job = {f, work};
     if (together.rows) TRY(work(f, &together));
     if (together.rows == f->rows) return CGSV_OK;

@@ -21,7 +21,6 @@ struct split {
 /* A standalone twin of every agent, shared by the federations whose twins would be the same. */
 struct twin_set {
     int member; /* the first federation that has it */
-    int *row;   /* [N] rows in training */
 };
 
 /* One federation of a fleet. */
@@ -34,7 +33,12 @@ struct cgsv_federation {
     int twins; /* its twin set, or -1 */
 };
 
-/* F federations of N agents with T twin sets. */
+/* F federations of N agents with T twin sets.
+ *
+ * Between rounds, all later ones depend on these arrays alone: models, moment1, moment2; of words.done, which
+ * counts are negative; round; importance and removed of `server`, and total, sums, start and summed of the indices of
+ * `scores`. Its records are the history of rounds done, test_sums of evaluations. All else is set up once, or scratch
+ * that a round writes before it reads it; updates are the latest round's, to be read until the next. */
 struct cgsv_fleet {
     cgsv_device *device;
     int federations, agents;
@@ -55,11 +59,11 @@ struct cgsv_fleet {
     int *steps;            /* [R] batches in an epoch, which fall */
     struct row *device_row;
 
-    float *models;         /* W [F (N + 1)][ld], each federation's server last */
+    float *models;         /* W [F (N + 1) + T N][ld]: each federation's agents and server, then the twins */
     float *updates;        /* U [F N][ld] */
-    float *work;           /* [R][ld] */
-    float *gradient;       /* [R][ld]; between rounds, scratch */
-    float *moment1, *moment2;
+    float *moment1, *moment2; /* [R][ld] */
+    float *scratch;        /* [2 S][ld] models and gradients of S = groups_rows() rows, as many as train at a time;
+                              after training, models that are evaluated once */
     struct word_steps words; /* of sentences; its batch is the training's */
     double *lr;            /* [R] */
     double *train_loss;    /* [F N] */
@@ -83,8 +87,9 @@ struct cgsv_fleet {
     struct scores scores;
     device_graph *training_graph, *server_graph; /* the halves of a round, once recorded */
 
-    struct loss_sums *test_sums; /* [F (N + 1) + T N + F N]: the rows of W, the twins, agents before the download */
-    bool evaluated;
+    struct loss_sums *test_sums; /* [F (N + 1) + T N + F N]: the rows of W, agents before the download */
+    int evaluated_round;         /* rounds done by then; -1: never */
+    int trained_round;           /* the latest round whose agents were evaluated before the download; 0: none */
 };
 
 /* Samples of the test split, and models, that are evaluated at a time. */
@@ -115,6 +120,7 @@ cgsv_status members_make_rows(cgsv_fleet *fleet);
 struct group {
     cgsv_device *device;
     struct workspace *workspace;
+    float *work, *gradient; /* [rows][ld] the models in training and their gradients, for as long as the group's work */
     int first, rows;
 };
 
@@ -122,8 +128,9 @@ struct group {
 cgsv_status groups_create(cgsv_fleet *fleet);
 void groups_free(cgsv_fleet *fleet);
 
-/* Bytes that these workspaces take at most. */
+/* Bytes that these workspaces take at most, and S, rows that train at a time at most. */
 size_t groups_bytes(const cgsv_fleet *fleet);
+int groups_rows(const cgsv_fleet *fleet);
 
 /* Calls `work` for groups that make up all rows. */
 typedef cgsv_status group_work(cgsv_fleet *fleet, const struct group *group);
@@ -146,11 +153,19 @@ struct workspace group_workspace(const cgsv_fleet *fleet, const struct group *gr
 cgsv_status group_batches(cgsv_fleet *fleet, const struct group *group, struct workspace *workspace, int epoch,
                           int step, int rows);
 
-/* Brings a federation's agents as the latest local training has left them, before the download, to the
- * first N rows of the gradients' memory, in their order. */
-cgsv_status gather_agents(cgsv_federation *federation);
+/* Brings the models that the group's rows start from to where they train; updates and sums are zero. */
+cgsv_status group_begin(cgsv_fleet *fleet, const struct group *group);
 
-/* Enqueues one round. */
-cgsv_status round_enqueue(cgsv_fleet *fleet);
+/* A federation's N agents between a round's halves: as local training has left them, before the download. */
+struct moved_models trained_models(const cgsv_federation *federation);
+
+/* Evaluates the agents of federations that may end alike, between a round's halves, on the test split. */
+cgsv_status evaluate_trained(cgsv_fleet *fleet);
+
+/* The first half of a round. */
+cgsv_status local_training(cgsv_fleet *fleet);
+
+/* Enqueues one round; `measured`: with evaluate_trained. */
+cgsv_status round_enqueue(cgsv_fleet *fleet, bool measured);
 
 #endif

@@ -98,7 +98,6 @@ cgsv_status members_create(cgsv_fleet *f, const cgsv_config *configs, int count)
 void members_free(cgsv_fleet *f)
 {
     for (int s = 0; s < f->splits; s++) partition_free(&f->split[s].partition);
-    for (int t = 0; t < f->twin_sets; t++) free(f->twins[t].row);
     free(f->federation);
     free(f->split);
     free(f->twins);
@@ -126,7 +125,6 @@ cgsv_status members_split(cgsv_fleet *f, const cgsv_dataset *data)
 struct candidate {
     struct row row;
     int number;
-    int twins; /* or -1 */
 };
 
 static int most_samples_first(const void *a, const void *b)
@@ -145,13 +143,12 @@ static int add_rows(struct candidate *candidate, int count, const cgsv_fleet *f,
         const int64_t *own = first + adversary_holds(&m->config.adversaries, i);
         candidate[count] = (struct candidate){
             .row = {.agent = twins < 0 ? m->number * f->agents + i : -1,
-                    .model = twins < 0 ? m->number * (f->agents + 1) + i : -1,
+                    .model = twins < 0 ? m->number * (f->agents + 1) + i : fleet_models(f) + twins * f->agents + i,
                     .samples = (int32_t)(own[1] - own[0]), .stream = i, .first = split->first + own[0],
                     .seed = m->config.seed, .lr = twins < 0 ? m->config.lr : twin_lr(&m->config),
                     .mu = twins < 0 ? m->config.scheme.mu : 0,
-                    .alone = twins < 0 && scheme_trains_alone(&m->config.scheme)},
-            .number = count,
-            .twins = twins};
+                    .alone = twins >= 0 || scheme_trains_alone(&m->config.scheme)},
+            .number = count};
     }
     return count;
 }
@@ -161,12 +158,7 @@ static cgsv_status allocate_rows(cgsv_fleet *f)
     f->rows = fleet_rows(f);
     f->row = calloc((size_t)f->rows, sizeof *f->row);
     f->steps = calloc((size_t)f->rows, sizeof *f->steps);
-    bool complete = f->row && f->steps;
-    for (int t = 0; t < f->twin_sets; t++) {
-        f->twins[t].row = calloc((size_t)f->agents, sizeof *f->twins[t].row);
-        complete = complete && f->twins[t].row;
-    }
-    return complete ? CGSV_OK : error_set(CGSV_ERROR_MEMORY, "no memory for %d rows", f->rows);
+    return f->row && f->steps ? CGSV_OK : error_set(CGSV_ERROR_MEMORY, "no memory for %d rows", f->rows);
 }
 
 cgsv_status members_make_rows(cgsv_fleet *f)
@@ -181,7 +173,6 @@ cgsv_status members_make_rows(cgsv_fleet *f)
     for (int r = 0; r < f->rows; r++) {
         f->row[r] = all[r].row;
         f->steps[r] = (all[r].row.samples + f->config.batch - 1) / f->config.batch;
-        if (all[r].twins >= 0) f->twins[all[r].twins].row[all[r].row.stream] = r;
     }
     free(all);
     return CGSV_OK;

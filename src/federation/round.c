@@ -25,8 +25,8 @@ static cgsv_status training_step(cgsv_fleet *f, const struct group *g, int epoch
     const struct row *row = f->device_row + g->first;
     const int rows = group_active(f, g, step);
     const int64_t ld = model->row_stride, input_stride = model->features * ws->blocks * ws->slots;
-    const struct optimizer_step optimizer = {.work = group_part(g, f->work, ld), .update = f->updates,
-                                             .model = f->models, .gradient = group_part(g, f->gradient, ld),
+    const struct optimizer_step optimizer = {.work = g->work, .update = f->updates, .model = f->models,
+                                             .gradient = g->gradient,
                                              .moment1 = group_part(g, f->moment1, ld),
                                              .moment2 = group_part(g, f->moment2, ld), .row = row,
                                              .lr = f->lr + g->first, .round = f->round,
@@ -51,39 +51,47 @@ static cgsv_status training_step(cgsv_fleet *f, const struct group *g, int epoch
     return CGSV_OK;
 }
 
+cgsv_status group_begin(cgsv_fleet *f, const struct group *g)
+{
+    return device_launched(g->device, g->device->kernels->round_begin(
+                                          g->device->stream, g->work, f->updates, f->models, f->train_sums + g->first,
+                                          f->device_row + g->first, g->rows, f->model.parameters, f->model.row_stride));
+}
+
+/* Of an agent, the update stays; of who trains alone, the model. */
 static cgsv_status train_group(cgsv_fleet *f, const struct group *g)
 {
     const cgsv_config *c = &f->config;
+    TRY(group_begin(f, g));
     for (int epoch = 0; epoch < c->local_epochs; epoch++) {
         LAUNCHED(g->device, g->device->kernels->epoch_begin(g->device->stream, f->lr + g->first,
                                                             f->device_row + g->first, f->round, g->rows, c->lr_decay,
                                                             c->decay_per == CGSV_DECAY_EPOCH, c->local_epochs, epoch));
         for (int step = 0; step < f->steps[g->first]; step++) TRY(training_step(f, g, epoch, step));
     }
-    return CGSV_OK;
+    return device_launched(g->device, g->device->kernels->keep_alone(g->device->stream, f->models, g->work,
+                                                                     f->device_row + g->first, g->rows,
+                                                                     f->model.parameters, f->model.row_stride));
 }
 
-static cgsv_status local_training(cgsv_fleet *f)
+cgsv_status local_training(cgsv_fleet *f)
 {
     cgsv_device *device = f->device;
     const struct kernels *k = device->kernels;
-    LAUNCHED(device, k->round_begin(device->stream, f->work, f->updates, f->models, f->train_sums, f->device_row,
-                                    f->rows, f->model.parameters, f->model.row_stride));
     TRY(scores_losses(f));
     if (f->model.text.vocabulary > 0)
         LAUNCHED(device, k->words_begin(device->stream, f->words.done, (int64_t)f->rows * f->model.text.vocabulary));
     TRY(groups_run(f, train_group));
-    TRY(adversaries_rewrite(f));
-    LAUNCHED(device, k->loss_means(device->stream, NULL, f->train_loss, f->train_sums, f->device_row, f->rows));
-    if (f->needs & NEEDS_ALONE)
-        LAUNCHED(device, k->keep_alone(device->stream, f->models, f->work, f->device_row, f->rows,
-                                       f->model.parameters, f->model.row_stride));
-    return CGSV_OK;
+    return device_launched(device, k->loss_means(device->stream, NULL, f->train_loss, f->train_sums, f->device_row,
+                                                 f->rows));
 }
 
+/* What agents have trained is looked at before adversaries upload something else. */
 static cgsv_status server_half(cgsv_fleet *f)
 {
     struct server_step step = f->server;
+    TRY(scores_trained(f));
+    TRY(adversaries_rewrite(f));
     TRY(server_step_begin(f->device, &step, f->device->stream));
     TRY(scores_run(f, &step));
     return server_step_finish(f->device, &step, f->device->stream);
@@ -105,9 +113,10 @@ static cgsv_status half_enqueue(cgsv_fleet *f, enum device_phase phase, device_g
     return *graph ? backend->graph_launch(f->device, *graph) : half(f);
 }
 
-cgsv_status round_enqueue(cgsv_fleet *f)
+cgsv_status round_enqueue(cgsv_fleet *f, bool measured)
 {
     TRY(half_enqueue(f, PHASE_TRAINING, &f->training_graph, local_training));
+    if (measured) TRY(evaluate_trained(f));
     TRY(half_enqueue(f, PHASE_SERVER, &f->server_graph, server_half));
     return f->device->backend->phase(f->device, PHASE_IDLE);
 }

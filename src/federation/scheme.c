@@ -177,7 +177,6 @@ unsigned scheme_needs(const cgsv_scheme *s)
     if (s->normalise == CGSV_NORMALISE_ENTRIES || (s->upload > 0 && s->upload < 1)) needs |= NEEDS_UPLOAD;
     if (s->own_update != CGSV_OWN_DROPPED) needs |= NEEDS_OWN;
     if (s->reward == CGSV_REWARD_RANDOM) needs |= NEEDS_KEYS;
-    if (scheme_trains_alone(s)) needs |= NEEDS_ALONE;
     if (scheme_takes_scores(s)) needs |= NEEDS_SCORES;
     if (s->weights == CGSV_WEIGHTS_LOSS) needs |= NEEDS_LOSSES;
     return needs;

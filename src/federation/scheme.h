@@ -13,9 +13,8 @@ enum scheme_need {
     NEEDS_UPLOAD = 2, /* uploads that are not the raw updates */
     NEEDS_OWN = 4,    /* agents' own updates added to their models */
     NEEDS_KEYS = 8,   /* a random order of the entries */
-    NEEDS_ALONE = 16, /* models that local training goes on with */
-    NEEDS_SCORES = 32, /* contributions measured on validation samples */
-    NEEDS_LOSSES = 64  /* agents' losses before training */
+    NEEDS_SCORES = 16, /* contributions measured on validation samples */
+    NEEDS_LOSSES = 32  /* agents' losses before training */
 };
 unsigned scheme_needs(const cgsv_scheme *scheme);
 

@@ -96,19 +96,33 @@ cgsv_status scores_losses(cgsv_fleet *f)
     return f->needs & NEEDS_LOSSES ? local_losses(f, f->scores.local_loss) : CGSV_OK;
 }
 
-/* CFFL: accuracies of the server's model with each agent's upload alone. Takes the gradients' memory. */
+static double *score_of(const cgsv_federation *m)
+{
+    return m->fleet->scores.score + m->number * m->fleet->agents;
+}
+
+cgsv_status scores_trained(cgsv_fleet *f)
+{
+    for (int m = 0; m < f->federations; m++)
+        if (f->federation[m].config.scheme.contribution == CGSV_CONTRIBUTION_RANK)
+            TRY(trained_accuracy(&f->federation[m], score_of(&f->federation[m]), NULL));
+    return CGSV_OK;
+}
+
+/* CFFL: accuracies of the server's model with each agent's upload alone. */
 static cgsv_status try_uploads(cgsv_federation *m, double *score, const struct server_step *step)
 {
-    cgsv_fleet *f = m->fleet;
-    LAUNCHED(f->device, f->device->kernels->server_try_uploads(f->device->stream, f->gradient, f->model.row_stride,
-                                                               *step, m->number));
-    return validation_accuracy(m, score, NULL, f->gradient, f->agents);
+    const int64_t first = (int64_t)m->number * step->agents;
+    const struct moved_models tried = {.from = step->server_model + m->number * step->model_block,
+                                       .update = step->update + first * step->update_stride,
+                                       .update_stride = step->update_stride, .rows = step->agents};
+    return moved_accuracy(m, score, NULL, tried);
 }
 
 static cgsv_status score_member(cgsv_federation *m, const struct server_step *step)
 {
     cgsv_fleet *f = m->fleet;
-    double *score = f->scores.score + m->number * f->agents;
+    double *score = score_of(m);
     const int kind = index_kind(m->config.scheme.contribution);
     if (kind >= 0) {
         const struct coalition_inputs inputs = coalition_inputs_of(m, step);
@@ -116,7 +130,6 @@ static cgsv_status score_member(cgsv_federation *m, const struct server_step *st
         return coalition_index(&f->scores.index[kind], score, m->number, &inputs);
     }
     if (m->config.scheme.contribution == CGSV_CONTRIBUTION_VALIDATION) return try_uploads(m, score, step);
-    if (m->config.scheme.contribution == CGSV_CONTRIBUTION_RANK) return trained_accuracy(m, score, NULL);
     return CGSV_OK;
 }
 

@@ -26,9 +26,10 @@ size_t scores_bytes(const struct cgsv_fleet *fleet);
 cgsv_status scores_create(struct cgsv_fleet *fleet);
 void scores_free(struct cgsv_fleet *fleet);
 
-/* Enqueue what the schemes ask for: before the round's first step, and within the server step once norms
- * are known. */
+/* Enqueue what the schemes ask for: before the round's first step, between the round's halves, and within the
+ * server step once norms are known. */
 cgsv_status scores_losses(struct cgsv_fleet *fleet);
+cgsv_status scores_trained(struct cgsv_fleet *fleet);
 cgsv_status scores_run(struct cgsv_fleet *fleet, const struct server_step *step);
 
 #endif

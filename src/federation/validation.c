@@ -30,6 +30,24 @@ cgsv_status evaluate_models(cgsv_fleet *f, struct loss_sums *sums, const float *
     return CGSV_OK;
 }
 
+cgsv_status evaluate_moved(cgsv_fleet *f, struct loss_sums *sums, struct moved_models models, struct sample_set set)
+{
+    const int scratch = 2 * groups_rows(f), most = scratch < f->evaluation_rows ? scratch : f->evaluation_rows;
+    if (!models.update) return evaluate_models(f, sums, models.from, models.rows, set);
+    for (int first = 0; first < models.rows; first += most) {
+        struct moved_models some = models;
+        some.to = f->scratch;
+        some.from += first * models.from_stride;
+        some.update += first * models.update_stride;
+        some.dimension = f->model.parameters;
+        some.ld = f->model.row_stride;
+        some.rows = models.rows - first < most ? models.rows - first : most;
+        LAUNCHED(f->device, f->device->kernels->move_models(f->device->stream, some));
+        TRY(evaluate_models(f, sums + first, some.to, some.rows, set));
+    }
+    return CGSV_OK;
+}
+
 static size_t sums_bytes(const cgsv_fleet *f)
 {
     const int rows = fleet_rows(f), models = f->agents + 1;
@@ -91,32 +109,37 @@ struct sample_set validation_set(const cgsv_federation *m)
                                split->partition.validation_samples};
 }
 
-cgsv_status validation_accuracy(cgsv_federation *m, double *accuracy, double *loss, const float *w, int rows)
+cgsv_status moved_accuracy(cgsv_federation *m, double *accuracy, double *loss, struct moved_models models)
 {
     cgsv_fleet *f = m->fleet;
     const struct sample_set set = validation_set(m);
     TRY(validation_check(set.samples));
-    TRY(evaluate_models(f, f->validation.sums, w, rows, set));
+    TRY(evaluate_moved(f, f->validation.sums, models, set));
     LAUNCHED(f->device, f->device->kernels->loss_means(f->device->stream, accuracy, loss, f->validation.sums, NULL,
-                                                       rows));
+                                                       models.rows));
     return CGSV_OK;
+}
+
+cgsv_status validation_accuracy(cgsv_federation *m, double *accuracy, double *loss, const float *w, int rows)
+{
+    return moved_accuracy(m, accuracy, loss, (struct moved_models){.from = w, .rows = rows});
 }
 
 cgsv_status trained_accuracy(cgsv_federation *m, double *accuracy, double *loss)
 {
-    TRY(gather_agents(m));
-    return validation_accuracy(m, accuracy, loss, m->fleet->gradient, m->fleet->agents);
+    return moved_accuracy(m, accuracy, loss, trained_models(m));
 }
 
 /* The batches of an epoch hold every sample once; their order does not matter here. */
 static cgsv_status group_losses(cgsv_fleet *f, const struct group *g)
 {
     const struct model *model = &f->model;
+    TRY(group_begin(f, g));
     for (int step = 0; step < f->steps[g->first]; step++) {
         struct workspace trimmed = group_workspace(f, g, step), *ws = &trimmed;
         const int rows = group_active(f, g, step);
         TRY(group_batches(f, g, ws, 0, step, rows));
-        TRY(model_forward(model, g->device, ws, group_part(g, f->work, model->row_stride), model->row_stride,
+        TRY(model_forward(model, g->device, ws, g->work, model->row_stride,
                           model->features * ws->blocks * ws->slots, rows));
         LAUNCHED(g->device, g->device->kernels->loss(g->device->stream, NULL, f->validation.sums + g->first,
                                                      ws->out[model->layers - 1], ws->label, ws->count, 0,

@@ -25,6 +25,11 @@ struct cgsv_fleet;
 cgsv_status evaluate_models(struct cgsv_fleet *fleet, struct loss_sums *sums, const float *w, int rows,
                             struct sample_set set);
 
+/* The same of models moved by updates, of which from, update, their strides and rows are given; some at a time, in
+ * the memory of training. */
+cgsv_status evaluate_moved(struct cgsv_fleet *fleet, struct loss_sums *sums, struct moved_models models,
+                           struct sample_set set);
+
 /* A fleet's validation splits; all on the device. */
 struct validation {
     struct samples own;     /* the data set's own validation split of sentences, taken where none is kept aside */
@@ -51,13 +56,17 @@ struct sample_set validation_set(const struct cgsv_federation *federation);
 cgsv_status validation_accuracy(struct cgsv_federation *federation, double *accuracy, double *loss, const float *w,
                                 int rows);
 
+/* The same of at most N + 1 models moved by updates. */
+cgsv_status moved_accuracy(struct cgsv_federation *federation, double *accuracy, double *loss,
+                           struct moved_models models);
+
 /* accuracy[N] and mean loss[N] (device; either may be NULL) on the validation split of the agents'
- * models in training: after local training, those that `rank` orders. Takes the gradients' memory. */
+ * models between a round's halves, as local training has left them: those that `rank` orders. */
 cgsv_status trained_accuracy(struct cgsv_federation *federation, double *accuracy, double *loss);
 
-/* Mean loss[F N] (device) of each agent's model in training on its own shard; once a round has begun
- * and before its first step, that is F_k(w_k^t) of q-FFL (Li et al., ICLR 2020). It takes the batches
- * of training, so an epoch's forward passes; twins go along. */
+/* Mean loss[F N] (device) of each agent's model on its own shard; before a round's training that is
+ * F_k(w_k^t) of q-FFL (Li et al., ICLR 2020). It takes the batches of training, so an epoch's forward
+ * passes; twins go along. Updates are zero afterwards. */
 cgsv_status local_losses(struct cgsv_fleet *fleet, double *loss);
 
 #endif
