@@ -42,27 +42,27 @@ done
 [[ $seconds =~ ^[1-9][0-9]*$ ]] || fail "--seconds: '$seconds' is not a whole number above 0"
 [ ${#targets[@]} -gt 0 ] || mapfile -t targets < <(printf '%s\n' "${!readers[@]}" | sort)
 for target in "${targets[@]}"; do
-    [ -n "${readers[$target]:-}" ] || fail "unknown target '$target'; known: $(echo "${!readers[@]}" | tr ' ' '\n' | sort | xargs)"
+    [ -n "${readers[$target]:-}" ] || fail "unknown target '$target'; known: ${!readers[*]}"
 done
 for tool in clang llvm-profdata llvm-cov; do
     command -v "$tool" >/dev/null || fail "no $tool; install clang and llvm"
 done
 
-CFLAGS="-fprofile-instr-generate -fcoverage-mapping" cmake -S . -B "$dir" -DCMAKE_C_COMPILER=clang \
-    -DCMAKE_CXX_COMPILER=clang++ -DCGSV_FUZZ=ON -DCGSV_CUDA=OFF >/dev/null
+cmake -S . -B "$dir" -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DCGSV_FUZZ=ON -DCGSV_CUDA=OFF >/dev/null
 cmake --build "$dir" --target fuzz --parallel "$(nproc)" >/dev/null
 mkdir -p "$dir/crashes"
 
 # lines TARGET: covered and all lines of its readers, by all inputs that there are
 lines() {
-    local program=$dir/tests/fuzz/fuzz_$1 raw=$dir/$1.profraw files=() file
-    for file in ${readers[$1]}; do files+=("$PWD/src/$file.c"); done
+    local program=$dir/tests/fuzz/fuzz_$1 raw=$dir/$1.profraw
     LLVM_PROFILE_FILE=$raw "$program" -runs=0 "$dir/found/$1" "tests/fuzz/corpus/$1" >/dev/null 2>&1 || true
     llvm-profdata merge -sparse "$raw" -o "$dir/$1.profdata" 2>/dev/null || return 0
-    llvm-cov export -summary-only "$program" -instr-profile="$dir/$1.profdata" "${files[@]}" |
+    # shellcheck disable=SC2086
+    llvm-cov export -summary-only "$program" -instr-profile="$dir/$1.profdata" |
         python3 -c 'import json, sys
-lines = json.load(sys.stdin)["data"][0]["totals"]["lines"]
-print("%d of %d" % (lines["covered"], lines["count"]))'
+lines = [file["summary"]["lines"] for file in json.load(sys.stdin)["data"][0]["files"]
+         if file["filename"].endswith(tuple("src/%s.c" % name for name in sys.argv[1:]))]
+print("%d of %d" % (sum(l["covered"] for l in lines), sum(l["count"] for l in lines)))' ${readers[$1]}
     rm -f "$raw" "$dir/$1.profdata"
 }
 
