@@ -109,11 +109,11 @@ Test(refusals, files_of_another_kind_are_refused)
     expect_refused(put("a.npz", "PK\3\4 and more bytes", 19, "", 0), "is a zip archive, such as .npz");
     expect_refused(put("a.txt", "1 2 3\n", 6, "", 0), "is neither .npy nor .safetensors");
     expect_refused(put("a.safetensors", "short", 5, "", 0), "has 5 bytes, too few for a safetensors file");
-    expect_refused(put("empty.npy", "", 0, "", 0), "is empty or not a file");
-    expect_refused(folder, "is empty or not a file");
+    expect_refused(put("empty.npy", "", 0, "", 0), "is empty");
+    expect_refused(folder, "is not a file");
     const char *pipe = in_folder("pipe");
     cr_assert_eq(mkfifo(pipe, 0600), 0);
-    expect_refused(pipe, "is empty or not a file");
+    expect_refused(pipe, "is not a file");
     const char *missing = in_folder("missing.npy");
     expect_refused_as(CGSV_ERROR_IO, &missing, 1, NULL, "missing.npy': No such file");
     expect_refused_as(CGSV_ERROR_ARGUMENT, NULL, 0, NULL, "no files of updates");

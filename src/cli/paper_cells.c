@@ -21,15 +21,6 @@ cgsv_status paper_cells_add(struct paper_cells *cells, const struct paper_cell *
     return CGSV_OK;
 }
 
-/* The text of a column that must be there. */
-static cgsv_status take_text(char text[AXIS_VALUE_LENGTH], const struct csv_reader *reader, const char *name)
-{
-    const int column = csv_reader_column(reader, name);
-    if (column < 0) return error_set(CGSV_ERROR_DATA, "'%s' has no column '%s'", reader->path, name);
-    snprintf(text, AXIS_VALUE_LENGTH, "%s", reader->fields[column]);
-    return CGSV_OK;
-}
-
 static cgsv_status take_number(double *value, const struct csv_reader *reader, const char *name)
 {
     const int column = csv_reader_column(reader, name);
@@ -48,10 +39,11 @@ static cgsv_status take_row(struct paper_cells *cells, const struct paper_sweep 
     struct paper_cell cell = {.part = sweep->part, .data_set = sweep->data_set, .agents = sweep->agents};
     char status[AXIS_VALUE_LENGTH];
     double training;
-    TRY(take_text(cell.partition, reader, "partition"));
-    TRY(take_text(cell.column, reader, sweep->part == PAPER_BETA ? "beta" : "scheme"));
+    const char *column = sweep->part == PAPER_BETA ? "beta" : "scheme";
+    TRY(csv_reader_name(reader, "partition", cell.partition, sizeof cell.partition));
+    TRY(csv_reader_name(reader, column, cell.column, sizeof cell.column));
     if (sweep->part == PAPER_BETA) snprintf(cell.column, sizeof cell.column, "%g", strtod(cell.column, NULL));
-    TRY(take_text(status, reader, "status"));
+    TRY(csv_reader_name(reader, "status", status, sizeof status));
     cell.failed = strcmp(status, "done") != 0;
     for (int k = 0; k <= PAPER_SERVER_SECONDS; k++) TRY(take_number(&cell.value[k], reader, names[k]));
     TRY(take_number(&training, reader, "seconds_training"));

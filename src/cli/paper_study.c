@@ -86,12 +86,10 @@ enum { COLUMNS = sizeof columns / sizeof *columns, FIELD_TEXT = 64 };
 
 static cgsv_status field_text(char text[FIELD_TEXT], const struct csv_reader *reader, const struct column *c)
 {
-    const int at = csv_reader_column(reader, c->name);
     double value, deviation;
-    if (at < 0) return error_set(CGSV_ERROR_DATA, "'%s' has no column '%s'", reader->path, c->name);
-    snprintf(text, FIELD_TEXT, "%.30s", reader->fields[at]);
+    TRY(csv_reader_name(reader, c->name, text, FIELD_TEXT));
     if (c->digits == 0) return CGSV_OK;
-    TRY(csv_reader_number(reader, at, &value));
+    TRY(csv_reader_number(reader, csv_reader_column(reader, c->name), &value));
     snprintf(text, FIELD_TEXT, "%.*g", c->digits, value);
     if (!c->deviation) return CGSV_OK;
     TRY(csv_reader_number(reader, csv_reader_column(reader, c->deviation), &deviation));

@@ -6,73 +6,20 @@
 
 #include "cli/commands.h"
 #include "cli/format.h"
-#include "cli/options.h"
 #include "cli/program.h"
+#include "cli/report_options.h"
 #include "core/error.h"
 #include "io/file.h"
 #include "io/report.h"
 
-enum { OPTIONS = 4, MARK_WITHIN = 200 };
+enum { MARK_WITHIN = 200 };
 
 struct report_command {
-    const char **folders; /* [count] */
-    int count;
-    const char *out, *plots;
-    bool force, quiet, help;
-    char *page; /* path of the page, NULL for standard output */
+    struct report_options options;
     struct report_input input;
     struct report report;
     bool no_pictures; /* rsvg-convert is missing or fails */
 };
-
-static void build_table(struct option table[OPTIONS], struct report_command *c)
-{
-    const struct option options[OPTIONS] = {
-        {"out", NULL, OPTION_STRING, &c->out, "FILE", "Output",
-         .help = "the page; - for standard output. Without it report.html in the folder, if that is only one"},
-        {"plots", NULL, OPTION_STRING, &c->plots, "DIR", "Output",
-         .help = "also write each plot to that folder, as .svg, and as .png where rsvg-convert is installed"},
-        {"force", NULL, OPTION_FLAG, &c->force, NULL, "Output",
-         .help = "replace files that cgsv report has not written; its own are replaced anyway"},
-        {"quiet", NULL, OPTION_FLAG, &c->quiet, NULL, "Output", .help = "only warnings and errors"},
-    };
-    memcpy(table, options, sizeof options);
-}
-
-static void print_help(struct report_command *c)
-{
-    struct option table[OPTIONS];
-    build_table(table, c);
-    char *text = options_help(table, OPTIONS);
-    printf("usage: cgsv report [options] DIR...\n\n"
-           "Writes one page of HTML with all plots and tables of a run, from the folder that cgsv run --out\n"
-           "wrote. Several folders, or that of a sweep, are compared: what differs, fairness, accuracies. The page\n"
-           "holds everything that it needs: it fetches nothing, and can be sent as a file.\n\n%s\n"
-           "Exit codes: 0 done, 1 failed, 2 wrong usage\n",
-           text ? text : "");
-    free(text);
-}
-
-static bool to_standard_output(const struct report_command *c) { return c->out && strcmp(c->out, "-") == 0; }
-
-static cgsv_status parse(struct report_command *c, int argc, char **argv)
-{
-    struct option table[OPTIONS];
-    build_table(table, c);
-    c->folders = calloc((size_t)argc + 1, sizeof *c->folders);
-    if (!c->folders) return error_set(CGSV_ERROR_MEMORY, "no memory for %d arguments", argc);
-    struct option_files files = {.paths = c->folders};
-    TRY(options_parse_with_files(table, OPTIONS, argc, argv, &c->help, &files));
-    c->count = files.count;
-    if (c->help) return CGSV_OK;
-    if (c->count == 0) return error_set(CGSV_ERROR_ARGUMENT, "no folder of a run is given; see cgsv report --help");
-    if (c->count > 1 && !c->out)
-        return error_set(CGSV_ERROR_ARGUMENT, "several folders need --out FILE.html, the page that compares them");
-    if (to_standard_output(c)) return CGSV_OK;
-    if (!c->out) return file_join(&c->page, c->folders[0], "report.html");
-    c->page = strdup(c->out);
-    return c->page ? CGSV_OK : error_set(CGSV_ERROR_MEMORY, "no memory for the path '%s'", c->out);
-}
 
 /* ---- what may be replaced ---- */
 
@@ -101,9 +48,9 @@ static cgsv_status check_target(const char *path, const char *evidence, const ch
 /* Path of a plot without its suffix; both paths below are made from it. */
 static cgsv_status plot_path(char **path, const struct report_command *c, int plot, const char *suffix)
 {
-    if (asprintf(path, "%s/%s%s", c->plots, c->report.plots[plot].name, suffix) >= 0) return CGSV_OK;
+    if (asprintf(path, "%s/%s%s", c->options.plots, c->report.plots[plot].name, suffix) >= 0) return CGSV_OK;
     *path = NULL;
-    return error_set(CGSV_ERROR_MEMORY, "no memory for a path in '%s'", c->plots);
+    return error_set(CGSV_ERROR_MEMORY, "no memory for a path in '%s'", c->options.plots);
 }
 
 typedef cgsv_status plot_visitor(struct report_command *c, int plot, const char *svg, const char *png);
@@ -125,8 +72,9 @@ static cgsv_status each_plot(struct report_command *c, plot_visitor *visit)
 static cgsv_status check_plot(struct report_command *c, int plot, const char *svg, const char *png)
 {
     (void)plot;
-    TRY(check_target(svg, svg, REPORT_PLOT_MARK, c->force));
-    return check_target(png, svg, REPORT_PLOT_MARK, c->force); /* a picture has no mark; it is ours with its drawing */
+    const bool force = c->options.force;
+    TRY(check_target(svg, svg, REPORT_PLOT_MARK, force));
+    return check_target(png, svg, REPORT_PLOT_MARK, force); /* a picture has no mark; it is ours with its drawing */
 }
 
 /* ---- plots as files ---- */
@@ -139,6 +87,7 @@ static cgsv_status write_svg(struct report_command *c, int plot, const char *svg
 
 static cgsv_status write_png(struct report_command *c, int plot, const char *svg, const char *png)
 {
+    const char *folder = c->options.plots;
     (void)plot;
     if (c->no_pictures) return CGSV_OK;
     const int code = program_run(
@@ -146,9 +95,9 @@ static cgsv_status write_png(struct report_command *c, int plot, const char *svg
     c->no_pictures = code != 0;
     if (code == PROGRAM_NOT_FOUND)
         fprintf(stderr, "cgsv: warning: no .png in '%s': rsvg-convert is not installed (Debian: librsvg2-bin); "
-                        "the .svg are there\n", c->plots);
+                        "the .svg are there\n", folder);
     else if (code != 0)
-        fprintf(stderr, "cgsv: warning: no .png in '%s': rsvg-convert failed (%d) on '%s'\n", c->plots, code, svg);
+        fprintf(stderr, "cgsv: warning: no .png in '%s': rsvg-convert failed (%d) on '%s'\n", folder, code, svg);
     return CGSV_OK;
 }
 
@@ -156,27 +105,29 @@ static cgsv_status write_png(struct report_command *c, int plot, const char *svg
 
 static void say(const struct report_command *c)
 {
+    const struct report_options *o = &c->options;
     char size[FORMAT_SIZE];
-    if (c->quiet || to_standard_output(c)) return;
-    printf("written to           %s: %s\n", c->page, format_bytes(size, c->report.length));
-    if (c->plots)
-        printf("plots                %s: %d, as .svg%s\n", c->plots, c->report.plot_count,
+    if (o->quiet || report_to_standard_output(o)) return;
+    printf("written to           %s: %s\n", o->page, format_bytes(size, c->report.length));
+    if (o->plots)
+        printf("plots                %s: %d, as .svg%s\n", o->plots, c->report.plot_count,
                c->no_pictures ? "" : " and .png");
 }
 
 static cgsv_status report(struct report_command *c)
 {
-    TRY(report_input_read(&c->input, c->folders, c->count));
+    const struct report_options *o = &c->options;
+    TRY(report_input_read(&c->input, o->folders, o->count));
     TRY(report_make(&c->report, &c->input));
-    if (c->page) TRY(check_target(c->page, c->page, REPORT_PAGE_MARK, c->force));
-    if (c->plots) TRY(file_make_folder(c->plots));
-    if (c->plots) TRY(each_plot(c, check_plot));
-    if (c->page)
-        TRY(file_write_text(c->page, c->report.html));
+    if (o->page) TRY(check_target(o->page, o->page, REPORT_PAGE_MARK, o->force));
+    if (o->plots) TRY(file_make_folder(o->plots));
+    if (o->plots) TRY(each_plot(c, check_plot));
+    if (o->page)
+        TRY(file_write_text(o->page, c->report.html));
     else
         fputs(c->report.html, stdout);
-    if (c->plots) TRY(each_plot(c, write_svg));
-    if (c->plots) TRY(each_plot(c, write_png));
+    if (o->plots) TRY(each_plot(c, write_svg));
+    if (o->plots) TRY(each_plot(c, write_png));
     say(c);
     return CGSV_OK;
 }
@@ -184,15 +135,14 @@ static cgsv_status report(struct report_command *c)
 int command_report(int argc, char **argv)
 {
     struct report_command c = {0};
-    cgsv_status status = parse(&c, argc, argv);
-    if (status == CGSV_OK && c.help)
-        print_help(&c);
+    cgsv_status status = report_options_parse(&c.options, argc, argv);
+    if (status == CGSV_OK && c.options.help)
+        report_options_print_help(stdout, &c.options);
     else if (status == CGSV_OK)
         status = report(&c);
     int code = report_status(status);
     report_free(&c.report);
     report_input_free(&c.input);
-    free(c.folders);
-    free(c.page);
+    report_options_free(&c.options);
     return code;
 }

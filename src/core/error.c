@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "core/printable.h"
+
 static _Thread_local char message[1024] = "no error";
 
 cgsv_status error_set(cgsv_status status, const char *format, ...)
@@ -12,6 +14,7 @@ cgsv_status error_set(cgsv_status status, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    printable_make(text); /* parts of files and command lines are in it */
     snprintf(message, sizeof message, "%s", text); /* `text` first: an argument may be the old message */
     return status;
 }

@@ -43,8 +43,9 @@ cgsv_status data_file_end(struct data_file *file);
 /* Up to `count` bytes, fewer only at the end of the file: *got. */
 cgsv_status data_file_read_some(struct data_file *file, void *bytes, int64_t count, int64_t *got);
 
-/* CGSV_ERROR_DATA when `count` more bytes cannot be in a file of this size, which is to
- * be asked before a damaged header makes its reader allocate them. */
+/* CGSV_ERROR_DATA when `count` more bytes cannot be in a file of this size, or many of them only by a
+ * compression that no data have which are worth reading. It is to be asked before a damaged header makes
+ * its reader allocate them. */
 cgsv_status data_file_can_hold(const struct data_file *file, int64_t count);
 void data_file_close(struct data_file *file);
 

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "cgsv/server.h"
 #include "core/error.h"
 #include "core/names.h"
 #include "federation/adversary.h"
@@ -19,6 +20,12 @@ NAMED_CHOICE(partition, partitions, cgsv_partition)
 NAMED_CHOICE(optimizer, optimizers, cgsv_optimizer)
 NAMED_CHOICE(augment, augments, cgsv_augment)
 NAMED_CHOICE(decay, decays, cgsv_decay)
+
+void cgsv_server_config_defaults(cgsv_server_config *config, int agents, int64_t dimension)
+{
+    *config = (cgsv_server_config){.agents = agents, .dimension = dimension, .gamma = 0.5, .alpha = 0.95,
+                                   .beta = 1};
+}
 
 void cgsv_config_defaults(cgsv_config *config, const char *data_set)
 {

@@ -25,12 +25,6 @@ struct cgsv_server {
     int copied;
 };
 
-void cgsv_server_config_defaults(cgsv_server_config *config, int agents, int64_t dimension)
-{
-    *config = (cgsv_server_config){.agents = agents, .dimension = dimension, .gamma = 0.5, .alpha = 0.95,
-                                   .beta = 1};
-}
-
 static cgsv_status null_argument(const char *function, const char *name)
 {
     return error_set(CGSV_ERROR_ARGUMENT, "%s: %s is NULL", function, name);

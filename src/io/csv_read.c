@@ -9,7 +9,7 @@
 #include "core/error.h"
 #include "io/file.h"
 
-enum { ROW_LIMIT = 1 << 20, SHOWN = 24 };
+enum { ROW_LIMIT = 1 << 20, COLUMN_LIMIT = 4096, SHOWN = 24 };
 
 static cgsv_status damaged(const struct csv_reader *r, const char *what)
 {
@@ -119,6 +119,7 @@ static cgsv_status read_row(struct csv_reader *r, bool *row)
 
 static cgsv_status take_names(struct csv_reader *r)
 {
+    if (r->count > COLUMN_LIMIT) return damaged(r, "more than 4,096 columns");
     r->columns = r->count;
     r->names = calloc((size_t)r->columns, sizeof *r->names);
     r->fields = calloc((size_t)r->columns, sizeof *r->fields);
@@ -148,6 +149,7 @@ cgsv_status csv_reader_open(struct csv_reader *reader, const char *path)
     struct file_reader file;
     *reader = (struct csv_reader){.path = path, .next_line = 1};
     TRY(file_reader_open(&file, path));
+    reader->size = file.size;
     reader->stream = fdopen(file.descriptor, "rb");
     if (!reader->stream) {
         file_reader_close(&file);
@@ -186,6 +188,18 @@ cgsv_status csv_reader_number(const struct csv_reader *reader, int column, doubl
     return error_set(CGSV_ERROR_DATA, "'%s', line %lld: '%s' of column '%s' is not a number", reader->path,
                      (long long)reader->line, shown(text, reader->fields[column]),
                      shown(name, reader->names[column]));
+}
+
+cgsv_status csv_reader_name(const struct csv_reader *reader, const char *column, char *text, size_t size)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .+-_";
+    char field[SHOWN + 4];
+    const int at = csv_reader_column(reader, column);
+    if (at < 0) return error_set(CGSV_ERROR_DATA, "'%s' has no column '%s'", reader->path, column);
+    snprintf(text, size, "%s", reader->fields[at]);
+    if (!reader->fields[at][strspn(reader->fields[at], allowed)]) return CGSV_OK;
+    return error_set(CGSV_ERROR_DATA, "'%s', line %lld: '%s' of column '%s' is neither a name nor a number",
+                     reader->path, (long long)reader->line, shown(field, reader->fields[at]), column);
 }
 
 void csv_reader_close(struct csv_reader *reader)

@@ -112,41 +112,50 @@ cgsv_status file_write_text(const char *path, const char *text)
     return file_commit(&writer);
 }
 
-cgsv_status file_read_text(char **text, const char *path, size_t limit)
-{
-    *text = NULL;
-    FILE *stream = fopen(path, "rbe");
-    if (!stream) return failure("read", path, errno);
-    char *buffer = malloc(limit + 2);
-    if (!buffer) {
-        fclose(stream);
-        return error_set(CGSV_ERROR_MEMORY, "no memory to read '%s'", path);
-    }
-    size_t count = fread(buffer, 1, limit + 1, stream); /* one more than allowed tells a file that is too long */
-    int number = ferror(stream) ? errno : 0;
-    fclose(stream);
-    buffer[count] = '\0';
-    if (number == 0 && count <= limit) {
-        *text = buffer;
-        return CGSV_OK;
-    }
-    free(buffer);
-    if (number != 0) return failure("read", path, number);
-    return error_set(CGSV_ERROR_DATA, "'%s' is longer than the %zu bytes that it may have", path, limit);
-}
-
-cgsv_status file_reader_open(struct file_reader *reader, const char *path)
+static cgsv_status open_regular(struct file_reader *reader, const char *path)
 {
     /* O_NONBLOCK: a pipe without a writer must be refused, not waited for. */
     *reader = (struct file_reader){.path = path, .descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
     if (reader->descriptor < 0) return failure("read", path, errno);
-    const int failed = fstat(reader->descriptor, &reader->status);
-    if (failed == 0 && S_ISREG(reader->status.st_mode) && reader->status.st_size > 0) {
+    if (fstat(reader->descriptor, &reader->status) == 0 && S_ISREG(reader->status.st_mode)) {
         reader->size = (uint64_t)reader->status.st_size;
         return CGSV_OK;
     }
     file_reader_close(reader);
-    return error_set(CGSV_ERROR_DATA, "'%s' is empty or not a file", path);
+    return error_set(CGSV_ERROR_DATA, "'%s' is not a file", path);
+}
+
+static cgsv_status read_whole(char **text, const struct file_reader *reader, size_t limit)
+{
+    if (reader->size > limit)
+        return error_set(CGSV_ERROR_DATA, "'%s' is longer than the %zu bytes that it may have", reader->path, limit);
+    char *buffer = malloc((size_t)reader->size + 1);
+    if (!buffer) return error_set(CGSV_ERROR_MEMORY, "no memory to read '%s'", reader->path);
+    cgsv_status status = file_read_at(reader, 0, buffer, (size_t)reader->size);
+    buffer[reader->size] = '\0';
+    if (status == CGSV_OK)
+        *text = buffer;
+    else
+        free(buffer);
+    return status;
+}
+
+cgsv_status file_read_text(char **text, const char *path, size_t limit)
+{
+    struct file_reader reader;
+    *text = NULL;
+    TRY(open_regular(&reader, path));
+    cgsv_status status = read_whole(text, &reader, limit);
+    file_reader_close(&reader);
+    return status;
+}
+
+cgsv_status file_reader_open(struct file_reader *reader, const char *path)
+{
+    TRY(open_regular(reader, path));
+    if (reader->size > 0) return CGSV_OK;
+    file_reader_close(reader);
+    return error_set(CGSV_ERROR_DATA, "'%s' is empty", path);
 }
 
 void file_reader_close(struct file_reader *reader)

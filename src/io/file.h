@@ -28,8 +28,8 @@ void file_abort(struct file_writer *writer);
 /* The three steps in one, for a text. */
 cgsv_status file_write_text(const char *path, const char *text);
 
-/* Reads a whole file of at most `limit` bytes; the text ends in NUL and is the
- * caller's to free. */
+/* Reads a whole regular file of at most `limit` bytes, for which as much memory as it is long is
+ * taken; the text ends in NUL and is the caller's to free. */
 cgsv_status file_read_text(char **text, const char *path, size_t limit);
 
 /* A file that is read at any place, and is too large to be read as a whole. It is

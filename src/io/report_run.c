@@ -9,7 +9,7 @@
 #include "io/csv_read.h"
 #include "io/file.h"
 
-enum { JSON_LIMIT = 1 << 30 };
+enum { JSON_LIMIT = 1 << 30, SPARE_VALUES = 1 << 20 };
 
 static const char *const columns[REPORT_METRICS] = {
     [REPORT_IMPORTANCE] = "importance",     [REPORT_KEEP_RATIO] = "keep_ratio",
@@ -36,24 +36,10 @@ static cgsv_status parse(cJSON **object, const char *text, const char *path)
                      other ? "not a JSON object" : "not valid JSON; was the file cut short?");
 }
 
-/* Length of a file, so that no more memory is asked for than it needs. */
-static cgsv_status length_of(size_t *length, const char *path)
-{
-    struct file_reader reader;
-    TRY(file_reader_open(&reader, path));
-    file_reader_close(&reader);
-    if (reader.size > JSON_LIMIT)
-        return error_set(CGSV_ERROR_DATA, "'%s' is longer than the %d bytes that it may have", path, JSON_LIMIT);
-    *length = (size_t)reader.size;
-    return CGSV_OK;
-}
-
 cgsv_status report_read_json(cJSON **object, const char *path)
 {
     char *text;
-    size_t length = 0;
-    TRY(length_of(&length, path));
-    TRY(file_read_text(&text, path, length));
+    TRY(file_read_text(&text, path, JSON_LIMIT));
     cgsv_status status = parse(object, text, path);
     free(text);
     return status;
@@ -111,6 +97,11 @@ static cgsv_status add_round(struct rounds *t, double round)
 {
     struct report_run *run = t->run;
     const size_t N = (size_t)run->agents;
+    /* A short file that claims many agents must not get their memory for each of its lines. */
+    if ((size_t)(run->rounds + 1) * N > t->csv.size + SPARE_VALUES)
+        return error_set(CGSV_ERROR_DATA, "'%s', line %lld: more rounds, of %d agents each, than a file of %llu bytes "
+                         "holds; expected a line for each round and agent", t->csv.path, (long long)t->csv.line,
+                         run->agents, (unsigned long long)t->csv.size);
     if ((size_t)(run->rounds + 1) * N > REPORT_MOST_VALUES)
         return error_set(CGSV_ERROR_DATA, "'%s', line %lld: more than %d rounds times agents, which is all that a "
                          "report takes", t->csv.path, (long long)t->csv.line, REPORT_MOST_VALUES);

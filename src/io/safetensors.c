@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 
 #include "core/error.h"
+#include "core/printable.h"
 #include "io/file.h"
 
 /* cJSON takes about 64 bytes for a 2-byte value, so the bound is far below the
@@ -86,15 +87,6 @@ static cgsv_status read_header(cJSON **header, size_t length, const struct file_
     if (status == CGSV_OK) status = parse_header(header, text, length, reader->path);
     free(text);
     return status;
-}
-
-/* Names reach terminals and other files, so control characters are not let in: those
- * of ASCII, and U+0080 to U+009F, which are 0xc2 0x80 to 0xc2 0x9f in UTF-8. */
-static bool printable(const char *text)
-{
-    for (const unsigned char *at = (const unsigned char *)text; *at; at++)
-        if (*at < 0x20 || *at == 0x7f || (*at == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0)) return false;
-    return true;
 }
 
 /* JSON knows doubles only: whole numbers are exact up to 2^53. */

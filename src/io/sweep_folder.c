@@ -1,6 +1,5 @@
 #include "io/sweep_folder.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -189,21 +188,24 @@ static bool is_cell_name(const char *name)
     return digits >= 3 && !name[digits];
 }
 
-/* Removes the folders of an earlier sweep's cells. */
+/* `remove`: NULL to see whether the cell could be removed. */
+static cgsv_status visit_cell(void *remove, const char *cells, const char *name)
+{
+    char *cell;
+    TRY(file_join(&cell, cells, name));
+    cgsv_status status = remove ? run_folder_remove(cell) : run_folder_check(cell, true);
+    free(cell);
+    return status;
+}
+
+/* Removes the folders of an earlier sweep's cells: all, or none where one is not a run's. */
 static cgsv_status remove_cells(const char *path)
 {
     char *cells;
+    bool remove = true;
     TRY(file_join(&cells, path, "cells"));
-    cgsv_status status = CGSV_OK;
-    DIR *directory = opendir(cells);
-    for (struct dirent *entry; directory && status == CGSV_OK && (entry = readdir(directory));) {
-        char *cell = NULL;
-        if (!is_cell_name(entry->d_name)) continue;
-        status = file_join(&cell, cells, entry->d_name);
-        if (status == CGSV_OK) status = run_folder_remove(cell);
-        free(cell);
-    }
-    if (directory) closedir(directory);
+    cgsv_status status = file_visit_folder(cells, is_cell_name, visit_cell, NULL);
+    if (status == CGSV_OK) status = file_visit_folder(cells, is_cell_name, visit_cell, &remove);
     rmdir(cells); /* with others' files in it, it stays */
     free(cells);
     return status;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/error.h"
+#include "core/printable.h"
 
 static const char *const number_names[SWEEP_NUMBERS] = {
     "rho_accuracy", "rho_loss",         "rho_samples",    "rho_local",          "server_accuracy",
@@ -90,6 +91,7 @@ static void read_quoted(char *text, size_t size, const char *from)
         text[used++] = *from;
     }
     text[used] = '\0';
+    printable_make(text); /* it goes to the terminal */
 }
 
 bool sweep_row_read(struct sweep_row *row, const char *line, int axes)

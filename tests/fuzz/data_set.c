@@ -1,25 +1,26 @@
 #include "data_set.h"
 
+#include <unistd.h>
+
 #include "data/text.h"
 #include "fuzz.h"
 
 const char *data_set_folder(const struct data_set_file *good, int count, const uint8_t *data, size_t size)
 {
     static struct fuzz_file files[DATA_SET_FILES];
-    static const char *folder, *names[DATA_SET_FILES];
     static int replaced;
+    FUZZ_CHECK(count <= DATA_SET_FILES);
     if (size == 0) return NULL;
-    if (!folder) {
-        for (int i = 0; i < count; i++) {
-            names[i] = good[i].name;
-            fuzz_file_set(&files[i], good[i].bytes, good[i].size, "", 0);
-        }
-        folder = fuzz_folder(files, names, count);
+    for (int i = 0; i < count && files[i].descriptor == 0; i++) {
+        char path[FUZZ_PATH];
+        fuzz_file_set(&files[i], good[i].bytes, good[i].size, "", 0);
+        fuzz_path(path, good[i].name);
+        FUZZ_CHECK(symlink(files[i].path, path) == 0);
     }
     fuzz_file_set(&files[replaced], good[replaced].bytes, good[replaced].size, "", 0);
     replaced = data[0] % count;
     fuzz_file_set(&files[replaced], data + 1, size - 1, "", 0);
-    return folder;
+    return fuzz_folder();
 }
 
 static void check_split(const cgsv_dataset *dataset, const cgsv_split *split)

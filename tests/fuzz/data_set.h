@@ -1,4 +1,4 @@
-/* A folder of data-set files of which the input replaces one. */
+/* A folder of files, such as those of a data set, of which the input replaces one. */
 #ifndef DATA_SET_H
 #define DATA_SET_H
 
@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { DATA_SET_FILES = 6 };
+enum { DATA_SET_FILES = 8 };
 
 struct data_set_file {
     const char *name;

@@ -3,6 +3,7 @@
 #ifndef FUZZ_H
 #define FUZZ_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,9 +20,15 @@ struct fuzz_file {
 /* Makes the file at the first call; gives it the two parts as its contents. */
 void fuzz_file_set(struct fuzz_file *file, const void *head, size_t head_size, const void *rest, size_t rest_size);
 
-/* A folder in which names[count] are links to files[count], removed when the process
- * ends. One per process. */
-const char *fuzz_folder(const struct fuzz_file *files, const char *const *names, int count);
+/* A folder of the process, removed when it ends; and everything within it removed. */
+const char *fuzz_folder(void);
+void fuzz_folder_clear(void);
+
+/* The path of a file in that folder, whose own folders are made; writing it; whether it is there. */
+enum { FUZZ_PATH = 128 };
+void fuzz_path(char path[FUZZ_PATH], const char *name);
+void fuzz_put(const char *name, const void *bytes, size_t size);
+bool fuzz_has(const char *name);
 
 /* Counts an input as taken or refused. A refusal's message must be one line, and
  * must not carry control characters of a file to the terminal. */

@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         {"data_batch_3.bin", record, sizeof record}, {"data_batch_4.bin", record, sizeof record},
         {"data_batch_5.bin", record, sizeof record}, {"test_batch.bin", record, sizeof record},
     };
-    const char *folder = data_set_folder(good, DATA_SET_FILES, data, size);
+    const char *folder = data_set_folder(good, sizeof good / sizeof *good, data, size);
     if (!folder) return 0;
     cgsv_dataset *dataset = calloc(1, sizeof *dataset);
     FUZZ_CHECK(dataset);

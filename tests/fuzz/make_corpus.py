@@ -142,27 +142,169 @@ def make_cifar():
 
 def make_options():
     lines = {
-        "nothing": "",
-        "help": "--help",
-        "data": "--data-set=mnist\n--data\ndir\n--partition\ndirichlet\n--dirichlet-concentration=0.5",
-        "agents": "--agents\n7\n--samples-per-agent=0\n--validation-fraction\n.25",
-        "training": "--model=mlp\n--rounds=3\n--local-epochs\n2\n--batch=16\n--optimizer=adam\n--momentum=0.9",
-        "rate": "--lr\n1e-3\n--lr-decay=0.955\n--decay-per=epoch\n--no-standalone\n--standalone-lr\n0.1",
-        "mechanism": "--seed=18446744073709551615\n--gamma\n0.5\n--alpha=0.95\n--beta=1e7\n--reward=global",
-        "machine": "--device\ncuda:0\n--threads=2\n--eval-every\n0",
-        "output": "--out=results\n--force\n--save-models\n--format=json\n--dry-run\n--quiet",
-        "alias": "--dataset\ncifar10\n-h",
-        "unknown": "--agnets\n5",
-        "missing": "--agents",
-        "negative": "--agents=-1\n--seed\n-1",
-        "not_finite": "--lr=nan\n--beta\ninf",
-        "flag_with_value": "--quiet=yes",
+        "nothing": "run",
+        "help": "run\n--help",
+        "data": "run\n--data-set=mnist\n--data\ndir\n--partition\ndirichlet\n--dirichlet-concentration=0.5",
+        "agents": "run\n--agents\n7\n--samples-per-agent=0\n--validation-fraction\n.25",
+        "training": "run\n--model=mlp\n--rounds=3\n--local-epochs\n2\n--batch=16\n--optimizer=adam\n--momentum=0.9",
+        "rate": "run\n--lr\n1e-3\n--lr-decay=0.955\n--decay-per=epoch\n--no-standalone\n--standalone-lr\n0.1",
+        "mechanism": "run\n--seed=18446744073709551615\n--gamma\n0.5\n--alpha=0.95\n--beta=1e7\n--reward=global",
+        "machine": "run\n--device\ncuda:0\n--threads=2\n--eval-every\n0",
+        "output": "run\n--out=results\n--force\n--save-models\n--format=json\n--dry-run\n--quiet",
+        "alias": "run\n--dataset\ncifar10\n-h",
+        "unknown": "run\n--agnets\n5",
+        "missing": "run\n--agents",
+        "negative": "run\n--agents=-1\n--seed\n-1",
+        "not_finite": "run\n--lr=nan\n--beta\ninf",
+        "flag_with_value": "run\n--quiet=yes",
+        "control": "run\n--agents=\x1b[31m7",
+        "adversaries": "run\n--adversary\nfree-rider:2,label-flip:1\n--scheme=rffl\n--no-own-update",
+        "sweep": "sweep\n--beta\n0.5,1,2\n--seed=1..3\n--scheme=cgsv,fedavg\n--out\nresults\n--retry\n--details",
+        "sweep_ranges": "sweep\n--agents=2..8\n--rounds\n1,2\n--memory=0.5\n--fleet\n0\n--dry-run",
+        "sweep_many": "sweep\n--seed=1..1000\n--rounds=1..1000\n--batch=1..1000",
+        "sweep_twice": "sweep\n--seed=1,2,1\n--model=mlp,",
+        "value": "value\nu.npy\n--round\n--beta=2\n--reward=layer\n--layers\nsizes\n--out=r\n--dense-rewards",
+        "value_files": "value\na.safetensors\nb.safetensors\n--tensor=a\n--weights\nw.txt\n--json=-\n--memory=64M",
+        "value_method": "value\n--method=owen\n--budget=100\n--epsilon=.1\n--delta\n.1\n--precise\n--\n--name",
+        "value_size": "value\nu.npy\n--memory=9223372036854775807G",
+        "study": "study\n--agents=5..10\n--dimensions\n2^10..2^15\n--methods=cosine,owen\n--trials=3\n--plot",
+        "study_updates": "study\n--updates\nrun_1\nrun_2\n--agents=none\n--out=study\n--force",
+        "paper": "paper\n--out=paper\n--parts=fairness,beta\n--data-sets=synthetic,mnist\n--agents=5,10\n--quick",
+        "paper_settings": "paper\n--dry-run\n--schemes=cgsv,rr\n--seeds=1..3\n--betas=0.5,1e7\n--rounds=2\n--lr=0.1",
+        "report": "report\nrun_1\nrun_2\n--out=both.html\n--plots\nplots\n--force",
+        "report_standard_output": "report\n--out=-\n--\n--run",
+        "bench": "bench\nserver\n--agents=10..50:10\n--dimension\n62006,1M\n--reward=global\n--repeat=3\n--json",
+        "bench_shapley": "bench\nshapley\n--exact-agents=12\n--precise\n--threads=2",
+        "bench_select": "bench\nselect\n--help",
+        "no_command": "walk\n--help",
     }
     for name, text in lines.items():
         write("options", name, text.encode())
 
 
+def make_rt_polarity():
+    def lines(count, end="\n"):
+        return "".join(f"film {i} is good{end}" for i in range(count)).encode()
+
+    write("rt_polarity", "negative", b"\0" + lines(12))
+    write("rt_polarity", "crlf", b"\0" + lines(12, "\r\n"))
+    write("rt_polarity", "no_end", b"\0" + lines(12)[:-1])
+    write("rt_polarity", "latin_1", b"\1caf\xe9 \xfcber\n\xc9tude\n" + lines(12))
+    write("rt_polarity", "utf_8", b"\1" + "café\u00a0über “quoted” 𝄞\nÉTUDE ×\n".encode() + lines(12))
+    write("rt_polarity", "nul", b"\0a\0b\n" + lines(12))
+    write("rt_polarity", "gz", b"\1" + gzip.compress(lines(12), mtime=0))
+    write("rt_polarity", "few", b"\0a\n")
+    write("rt_polarity", "empty_line", b"\0a\n\nb\n")
+
+
+def make_trees():
+    write("trees", "train", b"\0(3 (2 (2 The) (2 Rock)) (4 (3 is) (2 .)))\n(1 (0 bad) (2 film))\n")
+    write("trees", "dev", b"\1(2 (2 co-writer\\/director) (2 -LRB-))\n")
+    write("trees", "utf_8", b"\2" + "(2 (2 Café) (2 Ayurveda\u00a0does))\n".encode())
+    write("trees", "latin_1", b"\0(2 caf\xe9)\n")
+    write("trees", "gz", b"\0" + gzip.compress(b"(2 (2 a) (2 b))\n", mtime=0))
+    write("trees", "gz_short", b"\0" + gzip.compress(b"(2 (2 a) (2 b))\n", mtime=0)[:-3])
+    write("trees", "deep", b"\0" + b"(2 " * 300 + b"a" + b")" * 300 + b"\n")
+    write("trees", "open", b"\0(2 (2 a) (2 b)\n")
+    write("trees", "closed", b"\0(2 a))\n")
+    write("trees", "two", b"\0(2 a) (2 b)\n")
+    write("trees", "label", b"\0(7 a)\n")
+    write("trees", "no_word", b"\0(2 )\n(2)\n")
+
+
+def make_vectors():
+    def line(word, value, count=300):
+        return (word + f" {value}" * count + "\n").encode()
+
+    write("vectors", "glove", line("the", 0.5) + line("film", -0.25))
+    write("vectors", "word2vec", b"2 300\n" + line("the", "1e-3") + line("good", 2))
+    write("vectors", "blanks", line(". . .", 0.5) + line("good", 0.5))
+    write("vectors", "long", line("the", 0.5, 301))
+    write("vectors", "short", line("the", 0.5, 299))
+    write("vectors", "no_end", line("the", 0.5)[:-1])
+    write("vectors", "nan", line("the", "nan"))
+    write("vectors", "inf", line("the", "1e999"))
+    write("vectors", "word_only", b"the\n")
+    write("vectors", "gz", gzip.compress(line("good", 1), mtime=0))
+
+
+def make_comparison():
+    """The first byte, modulo 8, is the file that the rest becomes."""
+    hostile = "</script><b onclick=\"a()\">&'\x01\x7f\x9b"
+    config = {"command_line": ["cgsv", "run", hostile], "data": {"set": hostile},
+              "config": {"agents": 2, "beta": 0.25, hostile: hostile, "scheme": hostile, "lr": 1e-3}}
+    write("comparison", "table", b"\0cell,beta,status,error\n0,0.5,done,\n1,2,failed,\"" +
+          hostile.replace('"', '""').encode() + b"\"\n")
+    write("comparison", "config", b"\1" + json.dumps(config).encode())
+    write("comparison", "rounds", b"\2round,agent,psi,test_accuracy\n1,0,0.5,0.4\n1,1,0.6,\n7,0,,0.5\n7,1,,0.5\n")
+    write("comparison", "summary", b"\3" + json.dumps({"rho_accuracy": -0.5, "server": {"loss": 2}}).encode())
+    write("comparison", "other_config", b"\4" + json.dumps(config).encode())
+    write("comparison", "sweep_config", b"\7" + json.dumps({"axes": [{"name": hostile}], "cells": 2}).encode())
+
+
+def make_sweep():
+    """The first byte, modulo 4, is the file that the rest becomes."""
+    numbers = ("rho_accuracy rho_loss rho_samples rho_local server_accuracy server_loss accuracy_mean accuracy_max "
+               "accuracy_min accuracy_spread standalone_mean gain_mean gain_spread loss_mean loss_spread jain_index "
+               "faults seconds_training seconds_server seconds_evaluation").split()
+    header = ",".join(["cell", "beta", "rounds", "status"] + numbers + ["error"]) + "\n"
+    done = "0,0.5,3,done" + ",0.5" * len(numbers) + ",\n"
+    failed = "2,1,3,failed" + "," * len(numbers) + ',"no ""GPU"""\n'
+    record = {"cgsv_version": "0.1.0", "command_line": ["cgsv", "sweep"],
+              "settings": {"beta": "0.5,1", "rounds": "3,4", "data-set": "sst"}}
+
+    def table(name, text, kind=1):
+        write("sweep", name, bytes([kind]) + (header + text).encode())
+
+    write("sweep", "record", b"\0" + json.dumps(record).encode())
+    write("sweep", "record_version", b"\0" + json.dumps(record | {"cgsv_version": "\x1b[31m9\n"}).encode())
+    write("sweep", "record_settings", b"\0" + json.dumps(record | {"settings": {"beta": "\x1b[31m"}}).encode())
+    table("table", done + failed)
+    table("table_cut", done + failed[:9])
+    table("table_cell", "../../x,0.5,3,done\n")
+    table("table_control", "\x1b[31mred\n")
+    table("table_error", failed.replace("no", "\x1b[2J"))
+    table("table_twice", done + done)
+    table("table_retry", done + failed, 3)
+    write("sweep", "table_columns", b"\1cell,status\n")
+    write("sweep", "table_empty", b"\1")
+    write("sweep", "cell", b"\2" + json.dumps(record | {"command_line": ["cgsv", "run"]}).encode())
+    write("sweep", "cell_other", b"\2" + json.dumps(record).encode())
+    write("sweep", "cell_damaged", b"\2{")
+
+
+def make_paper():
+    """The first byte, modulo 2, is the file that the rest becomes."""
+    header = ("partition,scheme,beta,status,rho_accuracy,rho_local,accuracy_mean,accuracy_max,accuracy_min,loss_spread,"
+              "seconds_server,seconds_training\n")
+    cells = ("uniform,cgsv,1,done", "powerlaw,rr,1e+07,done", "uniform,cgsv,0.5,failed")
+    rows = "".join(f"{cell},0.5,,0.25,0.5,0.125,1e-3,2,8\n" for cell in cells)
+    study = "N,D,method,l1_mean,l1_deviation,l2_mean,l2_deviation,pearson_mean,pearson_deviation,seconds\n"
+    for name, first in (("fairness", 0), ("beta", 128)):
+        write("paper", name, bytes([first]) + (header + rows).encode())
+    write("paper", "markup", b"\0" + (header + rows.replace("uniform", "<script>")).encode())
+    write("paper", "control", b"\0" + (header + rows.replace("cgsv", "\x1b[31m")).encode())
+    write("paper", "no_column", b"\0" + header.replace("scheme,", "").encode())
+    write("paper", "study", b"\1" + (study + "5,1000,cosine,0.01,0.001,1e-300,1e300,0.9,nan,0.1\n").encode())
+    write("paper", "study_markdown", b"\x81" + (study + "5,1000,leave-one-out,,,,,,,\n").encode())
+    write("paper", "study_markup", b"\x81" + (study + "5,1000,`[a](b),0,0,0,0,0,0,0\n").encode())
+
+
+def make_gz():
+    text = b"(2 (2 a) (2 b))\n" * 40
+    for members in (1, 2, 8):
+        write("gz", f"members_{members}", bytes([members, 6]) + text)
+    write("gz", "empty", b"\1\0")
+    write("gz", "plain", b"\0\x40" + text)
+    write("gz", "packed", b"\0\x40" + gzip.compress(text, mtime=0))
+    write("gz", "cut", b"\0\x40" + gzip.compress(text, mtime=0)[:-5])
+    write("gz", "checksum", b"\0\x40" + gzip.compress(text, mtime=0)[:-8] + bytes(8))
+    write("gz", "trailing", b"\0\x40" + gzip.compress(text, mtime=0) + b"more")
+    write("gz", "bomb", b"\0\xff" + gzip.compress(bytes(1 << 20), mtime=0))
+
+
 if __name__ == "__main__":
     shutil.rmtree(FOLDER, ignore_errors=True)
-    for make in (make_npy, make_numbers, make_safetensors, make_idx, make_cifar, make_options, make_csv, make_report):
+    for make in (make_npy, make_numbers, make_safetensors, make_idx, make_cifar, make_rt_polarity, make_trees,
+                 make_vectors, make_options, make_csv, make_report, make_comparison, make_sweep, make_paper, make_gz):
         make()

@@ -1,0 +1,27 @@
+/* What readers lie in one file with, or only know of: the whole of it would link the targets with all of the library
+ * and its kernels. */
+#include "cgsv/federation.h"
+#include "cli/bench.h"
+#include "cli/commands.h"
+#include "fuzz.h"
+
+const struct benchmark bench_server = {
+    .name = "server", .help = "this", .agents = "10,50", .dimensions = "1M", .most_agents = 1000, .selects = true};
+const struct benchmark bench_select = {
+    .name = "select", .help = "that", .agents = "10,100", .dimensions = "10M", .most_agents = 1000, .selects = true};
+const struct benchmark bench_shapley = {
+    .name = "shapley", .help = "more", .agents = "10,25", .dimensions = "1000", .most_agents = 100, .values = true};
+
+cgsv_status cgsv_federation_save_model(cgsv_federation *federation, cgsv_who who, int agent, const char *path)
+{
+    (void)federation, (void)who, (void)agent, (void)path;
+    FUZZ_CHECK(!"reading saves no models");
+    return CGSV_ERROR_ARGUMENT;
+}
+
+cgsv_status study_run(int argc, char **argv, FILE *table)
+{
+    (void)argc, (void)argv, (void)table;
+    FUZZ_CHECK(!"reading runs no study");
+    return CGSV_ERROR_ARGUMENT;
+}
