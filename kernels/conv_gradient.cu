@@ -102,7 +102,7 @@ KERNEL(from_samples, float *x, const float *samples, struct conv_shape s)
 
 static struct grid sample_grid(struct conv_shape s)
 {
-    return grid_of(tiles_of(INPUT_SIZE(s), TILES_PER_BLOCK * LANES), s.slots / LANES, s.rows * s.blocks);
+    return grid_of(tiles_of(INPUT_SIZE(s), TILES_PER_BLOCK * LANES), s.slots / LANES, (int64_t)s.rows * s.blocks);
 }
 
 /* taps[R][F][K][run] from weight[R][F][C][K][K]. Block: a filter, a row. */
@@ -269,7 +269,7 @@ static const char *sparse_gradients(void *stream, struct conv_gradients g, struc
 {
     const struct grid filters = grid_of(s.filters, 1, s.rows);
     const int64_t used = (int64_t)s.kernel * s.channels;
-    const struct grid lists = grid_of(WINDOWS(s), tiles_of(s.slots, TERM_SLOTS), s.rows * s.blocks);
+    const struct grid lists = grid_of(WINDOWS(s), tiles_of(s.slots, TERM_SLOTS), (int64_t)s.rows * s.blocks);
     const char *error = NULL;
     if (sparse_weights) {
         error = LAUNCH(stream, sample_grid(s), to_samples, g.scratch.samples, g.x, g.x_stride, s);
@@ -282,7 +282,7 @@ static const char *sparse_gradients(void *stream, struct conv_gradients g, struc
         if (!error) error = LAUNCH(stream, lists, list_terms, g.scratch, g.delta, g.winner, s);
         if (!error) error = LAUNCH(stream, filters, weights_to_taps, g.scratch.taps, g.weight, g.w_stride, s);
         if (!error)
-            error = LAUNCH(stream, grid_of(s.slots, 1, s.rows * s.blocks), input_gradient, g.scratch, s,
+            error = LAUNCH(stream, grid_of(s.slots, 1, (int64_t)s.rows * s.blocks), input_gradient, g.scratch, s,
                            best_tile(s.kernel, used / LANES, 1));
         if (!error) error = LAUNCH(stream, sample_grid(s), from_samples, g.x_gradient, g.scratch.samples, s);
     }

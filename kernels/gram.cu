@@ -133,5 +133,6 @@ static const char *launch_gram_add(void *stream, struct gram gram)
                                         : LAUNCH(stream, runs, gram_singles, gram);
     const int64_t N = gram.agents, few = SUM_TERMS / (N * gram_runs(gram.columns));
     const int64_t rows = few < 1 ? 1 : few < N ? few : N;
-    return error ? error : LAUNCH(stream, grid_of(gram.games * ((N + rows - 1) / rows), 1, 1), gram_sum, gram, rows);
+    const struct grid sums = grid_of(gram.games * ((N + rows - 1) / rows), 1, 1);
+    return error ? error : LAUNCH(stream, sums, gram_sum, gram, rows);
 }

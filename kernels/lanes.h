@@ -131,9 +131,22 @@ static const lanes_int lane_numbers = {0, 1, 2, 3,
                                        8, 9, 10, 11, 12, 13, 14, 15
 #endif
 };
+/* Of a's and b's lanes in a row, or of v's, those that `from` names. */
+#if defined(__clang__) /* has no __builtin_shuffle */
+DEVICE lanes lanes_of_two(lanes a, lanes b, lanes_int from)
+{
+    lanes out = a;
+    for (int i = 0; i < LANES; i++) out[i] = from[i] < LANES ? a[from[i]] : b[from[i] - LANES];
+    return out;
+}
+DEVICE lanes lanes_of_one(lanes v, lanes_int from) { return lanes_of_two(v, v, from); }
+#else
+DEVICE lanes lanes_of_two(lanes a, lanes b, lanes_int from) { return __builtin_shuffle(a, b, from); }
+DEVICE lanes lanes_of_one(lanes v, lanes_int from) { return __builtin_shuffle(v, from); }
+#endif
 DEVICE float lanes_sum(lanes v)
 {
-    UNROLL for (int step = LANES / 2; step > 0; step /= 2) v += __builtin_shuffle(v, lane_numbers ^ step);
+    UNROLL for (int step = LANES / 2; step > 0; step /= 2) v += lanes_of_one(v, lane_numbers ^ step);
     return v[0];
 }
 
@@ -161,8 +174,8 @@ DEVICE void lanes_exchange(lanes *a, lanes *b, int step)
 {
     const lanes_int upper = (lane_numbers & step) != 0, across = lane_numbers ^ step;
     const lanes low = *a;
-    *a = __builtin_shuffle(low, *b, upper ? across + LANES : lane_numbers);
-    *b = __builtin_shuffle(low, *b, upper ? lane_numbers + LANES : across);
+    *a = lanes_of_two(low, *b, upper ? across + LANES : lane_numbers);
+    *b = lanes_of_two(low, *b, upper ? lane_numbers + LANES : across);
 }
 
 #define DOUBLE_LANES (LANES / 2)

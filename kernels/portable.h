@@ -212,7 +212,7 @@ DEVICE void grid_add(int *p, int v) { __atomic_fetch_add(p, v, __ATOMIC_RELAXED)
         const int64_t blocks_ = (int64_t)grid_.x * grid_.y * grid_.z;                         \
         const int threads_ = ((const struct cpu_stream *)(stream))->threads;                  \
         /* Neighbours together: a lock for each, and short stretches of memory, would cost time. */ \
-        const int64_t together_ = blocks_ / (32 * threads_) + 1;                              \
+        const int64_t together_ = blocks_ / (INT64_C(32) * threads_) + 1;                            \
         _Pragma("omp parallel for schedule(dynamic, together_) num_threads(threads_) if (blocks_ > 1)") \
         for (int64_t b_ = 0; b_ < blocks_; b_++) {                                            \
             struct block block_ = {(unsigned)(b_ % grid_.x), (unsigned)(b_ / grid_.x % grid_.y), \

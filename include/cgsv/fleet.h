@@ -43,8 +43,8 @@ CGSV_API cgsv_status cgsv_fleet_run(cgsv_fleet *fleet, int rounds);
 /* Evaluates all models of all federations on the test split. */
 CGSV_API cgsv_status cgsv_fleet_evaluate(cgsv_fleet *fleet);
 
-/* Federation number f, in the order of creation, to be read; it belongs to the fleet. */
-CGSV_API cgsv_federation *cgsv_fleet_federation(cgsv_fleet *fleet, int f);
+/* One federation by its number, in the order of creation, to be read; it belongs to the fleet. */
+CGSV_API cgsv_federation *cgsv_fleet_federation(cgsv_fleet *fleet, int number);
 
 /* Seconds that all federations together took so far, waiting for the device first. */
 CGSV_API cgsv_status cgsv_fleet_seconds(cgsv_fleet *fleet, cgsv_seconds *seconds);

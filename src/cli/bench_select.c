@@ -97,14 +97,15 @@ static cgsv_status sweep_groups(struct sweeps *sweeps, const struct selection *s
 static void sweep_ties(struct sweeps *sweeps, const struct selection *s, const struct rank_state *rank,
                        const uint8_t *met)
 {
-    const int64_t span = s->device->kernels->span_columns(s->step.dimension), runs = s->step.span_parts * TIE_RUNS;
+    const int64_t span = s->device->kernels->span_columns(s->step.dimension);
+    const int64_t runs = (int64_t)s->step.span_parts * TIE_RUNS;
     for (int i = 0; i < s->step.segments; i++) {
         const int64_t n = s->segment_begin[i + 1] - s->segment_begin[i];
         int64_t seeking = 0, marked = 0;
         for (int k = 0; k < s->step.agents; k++, rank++) seeking += rank->group >= 0 && rank->threshold > 0;
         for (int64_t at = 0; at < n; at += span, met += runs)
-            for (int64_t run = 0; seeking > 0 && run * MET_COLUMNS < span && at + run * MET_COLUMNS < n; run++)
-                marked += met[run];
+            for (int64_t r = 0; seeking > 0 && r * MET_COLUMNS < span && at + r * MET_COLUMNS < n; r++)
+                marked += met[r];
         const int64_t once = marked * MET_COLUMNS, again = seeking * (TIE_COLUMNS < n ? TIE_COLUMNS : n);
         sweep(sweeps, once < n ? once : n, 1);
         sweeps->passes += again < n ? again : n;

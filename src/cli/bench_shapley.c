@@ -91,9 +91,9 @@ static cgsv_status value(void *context) { return valuation_run(context); }
 /* Exact values sum up to ν(N) = 1. */
 static cgsv_status check_exact(const struct valuation *v)
 {
-    double value[64], sum = 0;
-    TRY(v->device->backend->download(v->device, value, v->value, (size_t)v->games.agents * sizeof *value));
-    for (int i = 0; i < v->games.agents; i++) sum += value[i];
+    double share[64], sum = 0;
+    TRY(v->device->backend->download(v->device, share, v->value, (size_t)v->games.agents * sizeof *share));
+    for (int i = 0; i < v->games.agents; i++) sum += share[i];
     if (fabs(sum - 1) <= 1e-9) return CGSV_OK;
     return error_set(CGSV_ERROR_DEVICE, "exact values of %d agents sum up to %.12g; expected 1. Please report this",
                      v->games.agents, sum);

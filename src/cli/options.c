@@ -238,7 +238,7 @@ bool options_given(const struct option *options, int count, const char *name)
 {
     for (int i = 0; i < count; i++)
         if (strcmp(options[i].name, name) == 0) return options[i].given;
-    assert(!"an option of the table");
+    assert(false && "an option of the table");
     return false;
 }
 

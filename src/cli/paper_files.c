@@ -75,7 +75,7 @@ void paper_plot_name(char name[PAPER_NAME], const struct paper_kind *kind, const
 
 static void fill_curve(struct curve *curve, double *numbers, const struct paper_table *t, int row)
 {
-    const int n = t->columns;
+    const ptrdiff_t n = t->columns;
     *curve = (struct curve){numbers, numbers + n, numbers + 2 * n, numbers + 3 * n, ""};
     snprintf(curve->label, sizeof curve->label, "%.24s", t->row[row].partition);
     for (int k = 0; k < n; k++) {
@@ -122,7 +122,7 @@ static cgsv_status draw(const char *out, const struct paper_table *t, const char
     for (int row = 0; row < t->rows; row++) {
         if (strcmp(t->row[row].data_set, data_set) != 0) continue;
         agents = t->row[row].agents;
-        fill_curve(&curves[line], numbers + 4 * t->columns * line, t, row);
+        fill_curve(&curves[line], numbers + (ptrdiff_t)4 * t->columns * line, t, row);
         add_curve(series, lines, line, &curves[line], t->columns);
         line++;
     }

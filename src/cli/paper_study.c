@@ -23,8 +23,10 @@ cgsv_status paper_study_plan(struct paper_study *s, const struct paper_options *
     const int length = snprintf(s->folder, sizeof s->folder, "%s/study", o->out ? o->out : ".");
     if (length < 0 || (size_t)length >= sizeof s->folder)
         return error_set(CGSV_ERROR_ARGUMENT, "--out: the name is longer than %zu bytes", sizeof s->folder - 8);
-    if (o->quick) add(s, "--agents", "5..8");
-    if (o->quick) add(s, "--dimensions", "2^10..2^12");
+    if (o->quick) {
+        add(s, "--agents", "5..8");
+        add(s, "--dimensions", "2^10..2^12");
+    }
     add(s, "--device", o->device);
     add(s, "--threads", o->threads);
     add(s, "--out", s->folder);

@@ -2,6 +2,7 @@
  * Fairness is that of the README's "How it works". */
 #include "cli/results.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -18,6 +19,7 @@ cgsv_status results_begin(struct run_results *results, const cgsv_federation *fe
                           int classes)
 {
     size_t agents = (size_t)config->agents;
+    assert(agents > 0); /* the first one owns what all share */
     *results = (struct run_results){.agents = config->agents, .classes = classes, .rounds = config->rounds};
     results->agent = calloc(agents, sizeof *results->agent);
     int64_t *counts = calloc(agents * (size_t)classes, sizeof *counts); /* of all agents: the first one's owns them */

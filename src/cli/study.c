@@ -74,7 +74,7 @@ static cgsv_status fit_to_updates(struct study *s)
     const int64_t most = agents < STUDY_EXACT_AGENTS ? agents : STUDY_EXACT_AGENTS;
     if (agents < 2)
         return error_set(CGSV_ERROR_DATA, "the updates are of one agent; expected at least 2, or one tensor an agent");
-    if (agents > most && !(o->agents_given && (o->dimensions_agents > 0 || o->dimensions.count == 0)))
+    if (agents > STUDY_EXACT_AGENTS && !(o->agents_given && (o->dimensions_agents > 0 || o->dimensions.count == 0)))
         return error_set(CGSV_ERROR_ARGUMENT,
                          "the updates are of %" PRId64 " agents, too many for exact values; choose at most %d by "
                          "--agents and --dimensions-agents", agents, STUDY_EXACT_AGENTS);

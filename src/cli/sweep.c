@@ -212,8 +212,7 @@ static cgsv_status fit_to_memory(cgsv_memory_plan *plan, const struct sweep *s, 
 static cgsv_status report_too_large(struct sweep *s, const cgsv_memory_plan *plan)
 {
     char needed[FORMAT_SIZE], allowed[FORMAT_SIZE];
-    error_set(CGSV_ERROR_MEMORY,
-              "%s: the cell needs %s of memory and may take %s; raise --memory, or take fewer agents",
+    error_say("%s: the cell needs %s of memory and may take %s; raise --memory, or take fewer agents",
               cgsv_device_describe(s->device)->name, format_bytes(needed, plan->total),
               format_bytes(allowed, s->budget));
     return report_failure(s, s->cell[0]);

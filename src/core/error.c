@@ -7,7 +7,7 @@
 
 static _Thread_local char message[1024] = "no error";
 
-cgsv_status error_set(cgsv_status status, const char *format, ...)
+void error_say(const char *format, ...)
 {
     char text[sizeof message];
     va_list arguments;
@@ -16,7 +16,6 @@ cgsv_status error_set(cgsv_status status, const char *format, ...)
     va_end(arguments);
     printable_make(text); /* parts of files and command lines are in it */
     snprintf(message, sizeof message, "%s", text); /* `text` first: an argument may be the old message */
-    return status;
 }
 
 const char *cgsv_last_error(void) { return message; }

@@ -4,8 +4,11 @@
 
 #include "cgsv/status.h"
 
-/* Sets the calling thread's message and returns `status`. */
-cgsv_status error_set(cgsv_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Sets the calling thread's message. */
+void error_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The same, with `status` as its value: a macro, so that compilers and analysers see which. */
+#define error_set(status, ...) (error_say(__VA_ARGS__), (cgsv_status)(status))
 
 #define TRY(call)                                   \
     do {                                            \

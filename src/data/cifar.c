@@ -55,8 +55,8 @@ static cgsv_status load_file(float *x, int32_t *y, const char *directory, const 
     float table[CHANNELS][256];
     standard_tables(table);
     for (int64_t i = 0; i < records; i++)
-        for (int c = 0; c < CHANNELS; c++)
-            for (int p = 0; p < PLANE; p++)
+        for (int64_t c = 0; c < CHANNELS; c++)
+            for (int64_t p = 0; p < PLANE; p++)
                 x[i * PICTURE + c * PLANE + p] = table[c][bytes[i * RECORD + 1 + c * PLANE + p]];
     return CGSV_OK;
 }
@@ -82,7 +82,7 @@ cgsv_status cifar_load(cgsv_dataset *dataset, const char *directory, int64_t rec
     uint8_t *bytes = malloc((size_t)records * RECORD);
     if (!bytes)
         return error_set(CGSV_ERROR_MEMORY, "no memory for the %lld bytes of a file of CIFAR-10",
-                         (long long)(records * RECORD));
+                         (long long)records * RECORD);
     cgsv_status status = load_files(dataset, directory, records, bytes);
     free(bytes);
     return status;

@@ -1,5 +1,6 @@
 /* Sentences as lists of numbered words: a hash table while files are read, and the final
  * numbers, most frequent word first as torchtext gives them, once all words are known. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@ static cgsv_status no_memory(void) { return error_set(CGSV_ERROR_MEMORY, "no mem
 /* Room for one more entry of `size` bytes. */
 static bool grow(void *array, int64_t count, int64_t *capacity, size_t size)
 {
+    assert(count == *capacity || *(void **)array);
     if (count < *capacity) return true;
     const int64_t larger = *capacity ? 2 * *capacity : 1024;
     void *grown = realloc(*(void **)array, (size_t)larger * size);

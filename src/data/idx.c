@@ -12,6 +12,8 @@
 enum {
     SIDE = 28,
     PADDED = 32,
+    PIXELS = SIDE * SIDE,
+    PADDED_PIXELS = PADDED * PADDED,
     BORDER = (PADDED - SIDE) / 2,
     CLASSES = 10,
     IDX_UBYTE = 0x08,
@@ -50,10 +52,10 @@ static cgsv_status read_header(struct idx *idx, struct data_file *file, int dime
                          "'%s' starts with 0x%08x, expected 0x%08x (IDX, bytes in %d dimensions); delete it and run "
                          "data/download.sh %s",
                          file->path, magic, expected, dimensions, file->set);
-    TRY(data_file_read(file, header + 4, 4 * dimensions));
+    TRY(data_file_read(file, header + 4, (int64_t)4 * dimensions));
     uint64_t product = 1;
     for (int d = 0; d < dimensions; d++) {
-        const uint32_t size = big_endian(header + 4 + 4 * d);
+        const uint32_t size = big_endian(header + 4 * (ptrdiff_t)(d + 1));
         if (size == 0 || size > idx_limit / product)
             return error_set(CGSV_ERROR_DATA, "'%s': dimension %d has size %u, expected 1 or more and at most %llu "
                              "bytes in all; delete the file and run data/download.sh %s",
@@ -93,12 +95,12 @@ static cgsv_status idx_read(struct idx *idx, const char *directory, const char *
 static void pad_and_standardise(float *x, const uint8_t *bytes, int64_t samples)
 {
     uint64_t count[256] = {0};
-    for (int64_t i = 0; i < samples * SIDE * SIDE; i++) count[bytes[i]]++;
-    count[0] += (uint64_t)samples * (PADDED * PADDED - SIDE * SIDE);
+    for (int64_t i = 0; i < samples * PIXELS; i++) count[bytes[i]]++;
+    count[0] += (uint64_t)samples * (PADDED_PIXELS - PIXELS);
     float table[256];
     standard_table(table, count);
 
-    for (int64_t i = 0; i < samples * PADDED * PADDED; i++) x[i] = table[0];
+    for (int64_t i = 0; i < samples * PADDED_PIXELS; i++) x[i] = table[0];
     for (int64_t i = 0; i < samples; i++)
         for (int r = 0; r < SIDE; r++)
             for (int c = 0; c < SIDE; c++)
@@ -114,7 +116,7 @@ static cgsv_status fill_split(cgsv_split *split, const struct idx *pictures, con
         return error_set(CGSV_ERROR_DATA,
                          "'%s' has %lld pictures but '%s' has %lld labels; they do not belong together",
                          pictures->path, (long long)pictures->size[0], labels->path, (long long)labels->size[0]);
-    TRY(split_allocate(split, pictures->size[0], PADDED * PADDED));
+    TRY(split_allocate(split, pictures->size[0], PADDED_PIXELS));
     TRY(labels_copy(split->y, labels->bytes, split->samples, 1, CLASSES, labels->path));
     pad_and_standardise(split->x, pictures->bytes, split->samples);
     return CGSV_OK;

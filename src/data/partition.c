@@ -37,7 +37,8 @@ void partition_powerlaw_sizes(int64_t *sizes, int agents, int64_t samples)
     const double low = pow(0.01, 1 / powerlaw_exponent), high = pow(0.99, 1 / powerlaw_exponent);
     const double step = agents > 1 ? (high - low) / (agents - 1) : 0;
     const double sum = agents * (low + step * (agents - 1) / 2);
-    const double scale = (double)(samples / agents * agents) / sum; /* the published code scales to a multiple of N */
+    const int64_t multiple = samples / agents * agents; /* the published code scales to a multiple of N */
+    const double scale = (double)multiple / sum;
     int64_t left = samples;
     for (int i = 0; i < agents; i++) {
         /* Less a little: the middle one of an odd number is whole and must stay so. */
@@ -72,6 +73,7 @@ static cgsv_status pool_create(struct pool *pool, const cgsv_config *config, con
                                int classes)
 {
     pool->samples = partition_pool_size(config, samples);
+    assert(pool->samples <= samples);
     pool->order = malloc((size_t)samples * sizeof *pool->order);
     pool->by_class = malloc((size_t)samples * sizeof *pool->by_class);
     pool->class_first = calloc((size_t)classes + 2, sizeof *pool->class_first);
@@ -253,8 +255,9 @@ static cgsv_status dirichlet(struct partition *p, const struct pool *pool, int c
                              uint64_t seed)
 {
     int64_t *counts = calloc((size_t)classes * (size_t)p->agents, sizeof *counts);
+    int64_t *filled = calloc((size_t)p->agents, sizeof *filled);
     double *share = malloc((size_t)p->agents * sizeof *share);
-    cgsv_status status = counts && share ? CGSV_OK : no_memory(pool->samples);
+    cgsv_status status = counts && filled && share ? CGSV_OK : no_memory(pool->samples);
 
     struct random_stream s;
     random_start(&s, seed, RANDOM_PARTITION, RANDOM_PARTITION_DIRICHLET);
@@ -268,9 +271,7 @@ static cgsv_status dirichlet(struct partition *p, const struct pool *pool, int c
     if (status == CGSV_OK) {
         for (int i = 0; i < p->agents; i++) p->first[i + 1] += p->first[i];
         const int32_t *from = pool->by_class;
-        int64_t *filled = calloc((size_t)p->agents, sizeof *filled);
-        if (!filled) status = no_memory(pool->samples);
-        for (int c = 0; c < classes && filled; c++) {
+        for (int c = 0; c < classes; c++) {
             for (int i = 0; i < p->agents; i++) {
                 const int64_t count = counts[(size_t)c * (size_t)p->agents + (size_t)i];
                 memcpy(p->index + p->first[i] + filled[i], from, (size_t)count * sizeof *from);
@@ -278,8 +279,8 @@ static cgsv_status dirichlet(struct partition *p, const struct pool *pool, int c
                 from += count;
             }
         }
-        free(filled);
     }
+    free(filled);
     free(counts);
     free(share);
     return status;

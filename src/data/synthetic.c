@@ -6,6 +6,7 @@
  * IEEE 754 rounds exactly are used (no sine, no exponential), and pixels are rounded to
  * bytes before they are standardised, so machines agree on every bit; where the compiler
  * fuses multiply and add (-ffp-contract=fast), about one pixel in 100,000 is off by 1/255. */
+#include <assert.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -178,6 +179,7 @@ static void fill_split(cgsv_split *split, uint8_t *pixels, int64_t first)
 {
     uint64_t count[256] = {0};
     float table[256];
+    assert(split->samples > 0);
     for (int64_t i = 0; i < split->samples; i++)
         draw_sample(pixels + i * PIXELS, &split->y[i], (uint64_t)(first + i));
     for (int64_t i = 0; i < split->samples * PIXELS; i++) count[pixels[i]]++;

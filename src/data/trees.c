@@ -10,6 +10,9 @@
 
 enum { CLASSES = 5, SPLITS = 3, DEEPEST = 10000 };
 
+/* For a message: the first one is 1. */
+static long long column(const char *line, const char *at) { return at - line + 1; }
+
 static char *after_blanks(char *at)
 {
     while (*at == ' ' || *at == '\t') at++;
@@ -41,13 +44,13 @@ static cgsv_status read_tree(struct corpus *corpus, const struct text_lines *lin
             const int label = at[0] - '0';
             if (label < 0 || label >= CLASSES || (at[1] != ' ' && at[1] != '\t' && at[1] != '('))
                 return text_error(lines, "column %lld: expected a label 0 to %d after '('",
-                                  (long long)(at - line + 1), CLASSES - 1);
+                                  column(line, at), CLASSES - 1);
             if (root < 0) root = label;
             at++;
         } else if (*at == ')') {
-            if (depth == 0) return text_error(lines, "column %lld: ')' without its '('", (long long)(at - line + 1));
+            if (depth == 0) return text_error(lines, "column %lld: ')' without its '('", column(line, at));
             if (!filled[depth--])
-                return text_error(lines, "column %lld: a node without a word", (long long)(at - line + 1));
+                return text_error(lines, "column %lld: a node without a word", column(line, at));
             at++;
         } else {
             if (depth == 0) return text_error(lines, "does not begin with '('");
@@ -68,7 +71,7 @@ static cgsv_status check_utf8(const struct text_lines *lines, const char *line)
         const int length = text_character(at);
         if (!length)
             return text_error(lines, "byte 0x%02x in column %lld is not UTF-8", (unsigned char)*at,
-                              (long long)(at - line + 1));
+                              column(line, at));
         at += length;
     }
     return CGSV_OK;

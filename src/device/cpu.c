@@ -19,11 +19,23 @@ struct cpu_state {
     double since;
 };
 
+#if defined(CGSV_X86_LEVELS)
+/* Clang 14 does not know the levels by name, and of what they ask for just these. */
+#if defined(__clang__)
+#define HAS(feature) __builtin_cpu_supports(feature)
+#define HAS_V3 (HAS("avx2") && HAS("bmi") && HAS("bmi2") && HAS("fma"))
+#define HAS_V4 (HAS_V3 && HAS("avx512f") && HAS("avx512bw") && HAS("avx512cd") && HAS("avx512dq") && HAS("avx512vl"))
+#else
+#define HAS_V3 __builtin_cpu_supports("x86-64-v3")
+#define HAS_V4 __builtin_cpu_supports("x86-64-v4")
+#endif
+#endif
+
 static const struct kernels *best_kernels(void)
 {
 #if defined(CGSV_X86_LEVELS)
-    if (__builtin_cpu_supports("x86-64-v4")) return &kernels_cpu_v4;
-    if (__builtin_cpu_supports("x86-64-v3")) return &kernels_cpu_v3;
+    if (HAS_V4) return &kernels_cpu_v4;
+    if (HAS_V3) return &kernels_cpu_v3;
 #endif
     return &kernels_cpu;
 }
@@ -33,9 +45,10 @@ static size_t memory_available(void)
     /* MemAvailable counts what the kernel could give back from its caches. */
     FILE *file = fopen("/proc/meminfo", "r");
     char line[128];
+    static const char key[] = "MemAvailable:";
     unsigned long long kib = 0;
-    while (file && fgets(line, sizeof line, file))
-        if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1) break;
+    while (file && kib == 0 && fgets(line, sizeof line, file))
+        if (strncmp(line, key, sizeof key - 1) == 0) kib = strtoull(line + sizeof key - 1, NULL, 10);
     if (file) fclose(file);
     return (size_t)kib * 1024;
 }

@@ -73,12 +73,12 @@ cgsv_status cgsv_federation_evaluation(cgsv_federation *m, cgsv_evaluation *agen
                                        cgsv_evaluation *server)
 {
     const cgsv_fleet *f = m->fleet;
-    const int N = f->agents;
+    const ptrdiff_t N = f->agents;
     const struct loss_sums *models = f->test_sums + m->number * (N + 1);
     const struct loss_sums *twins = f->test_sums + fleet_models(f) + m->twins * N;
     TRY(check_evaluated(f));
     struct loss_sums *sums = calloc((size_t)(2 * N + 1), sizeof *sums);
-    if (!sums) return error_set(CGSV_ERROR_MEMORY, "no memory for %d results", 2 * N + 1);
+    if (!sums) return error_set(CGSV_ERROR_MEMORY, "no memory for %td results", 2 * N + 1);
     cgsv_status status = f->device->backend->download(f->device, sums, models, (size_t)(N + 1) * sizeof *sums);
     if (status == CGSV_OK && m->twins >= 0)
         status = f->device->backend->download(f->device, sums + N + 1, twins, (size_t)N * sizeof *sums);
@@ -102,7 +102,7 @@ cgsv_status cgsv_federation_local_evaluation(cgsv_federation *m, cgsv_evaluation
     struct loss_sums *sums = calloc((size_t)N, sizeof *sums);
     if (!sums) return error_set(CGSV_ERROR_MEMORY, "no memory for %d results", N);
     cgsv_status status = f->device->backend->download(
-        f->device, sums, f->test_sums + fleet_models(f) + fleet_twins(f) + m->number * N, (size_t)N * sizeof *sums);
+        f->device, sums, f->test_sums + fleet_models(f) + fleet_twins(f) + (ptrdiff_t)m->number * N, (size_t)N * sizeof *sums);
     for (int i = 0; status == CGSV_OK && i < N; i++)
         agents[i] = measured ? mean_of(sums[i]) : (cgsv_evaluation){NAN, NAN};
     free(sums);

@@ -193,7 +193,7 @@ static void fill_tables(const cgsv_fleet *f, struct mechanism *mechanism, double
     for (int m = 0; m < f->federations; m++) {
         const cgsv_config *c = &f->federation[m].config;
         const int64_t *first = f->split[f->federation[m].split].partition.first;
-        double samples = 0, *own = share + m * f->agents;
+        double samples = 0, *own = share + (ptrdiff_t)m * f->agents;
         mechanism[m] = mechanism_of(c);
         for (int i = 0; i < f->agents; i++) {
             const int holder = adversary_holds(&c->adversaries, i);
@@ -334,9 +334,9 @@ cgsv_status cgsv_fleet_run(cgsv_fleet *f, int rounds)
     return CGSV_OK;
 }
 
-cgsv_federation *cgsv_fleet_federation(cgsv_fleet *f, int number)
+cgsv_federation *cgsv_fleet_federation(cgsv_fleet *fleet, int number)
 {
-    return number >= 0 && number < f->federations ? &f->federation[number] : NULL;
+    return number >= 0 && number < fleet->federations ? &fleet->federation[number] : NULL;
 }
 
 cgsv_status cgsv_fleet_seconds(cgsv_fleet *f, cgsv_seconds *seconds)

@@ -181,7 +181,8 @@ static int legend(FILE *to, const struct chart *c, double top)
     for (int k = 0; k < c->count; k++) {
         const struct chart_series *s = &c->series[k];
         if (!s->legend) continue;
-        const double x = EDGE + width * (count % across), y = top + CHART_LINE_HEIGHT * (count / across + 0.5);
+        const int line = count / across;
+        const double x = EDGE + width * (count % across), y = top + CHART_LINE_HEIGHT * (line + 0.5);
         if (to) put_sample(to, s, x, y - 5);
         if (to) chart_put_text(to, x + 30, y, "label", s->legend);
         count++;

@@ -58,7 +58,7 @@ static void write_line(FILE *to, const struct chart_frame *f, const struct chart
             fprintf(to, "%c%.1f %.1f", i == 0 || !chart_drawable(c, s, i - 1) ? 'M' : 'L', chart_place(&f->x, s->x[i]),
                     chart_place(&f->y, s->y[i]));
     fputs("\"/>", to);
-    const int every = (finite + MARKS - 1) / MARKS;
+    const int every = finite > MARKS ? (finite + MARKS - 1) / MARKS : 1;
     for (int i = 0; i < s->count; i++) {
         if (!chart_drawable(c, s, i) || (++seen != finite && seen % every != 1 % every)) continue;
         chart_put_marker(to, chart_place(&f->x, s->x[i]), chart_place(&f->y, s->y[i]), s->style);

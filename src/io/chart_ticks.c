@@ -76,7 +76,7 @@ void chart_ticks_log(struct chart_ticks *ticks, double *low, double *high)
         const double power = pow(10, floor(log10(*value) + 1e-9)), mantissa = *value / power;
         int i = 0;
         while (i < 3 && factors[i] < mantissa * (1 - 1e-9)) i++; /* the least that is not below */
-        if (!end && (i == 3 || factors[i] > mantissa * (1 + 1e-9))) i--;
+        if (!end && i > 0 && (i == 3 || factors[i] > mantissa * (1 + 1e-9))) i--;
         *value = (i == 3 ? 10 : factors[i]) * power;
     }
     if (*low >= *high * (1 - 1e-9)) {

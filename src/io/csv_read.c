@@ -22,7 +22,7 @@ static const char *shown(char to[SHOWN + 4], const char *text)
     int n = 0;
     for (; n < SHOWN && text[n]; n++)
         to[n] = (char)((unsigned char)text[n] < 0x20 || text[n] == 0x7f ? '?' : text[n]);
-    strcpy(to + n, text[n] ? "..." : "");
+    memcpy(to + n, text[n] ? "..." : "", text[n] ? 4 : 1);
     return to;
 }
 

@@ -126,14 +126,14 @@ static void put_word(FILE *to, const char *word)
         return;
     }
     fputs("&#39;", to);
-    for (char *part = strdup(word), *at = part; at; ) { /* without memory the stream fails as well */
-        char *quote = strchr(at, '\'');
+    char *copy = strdup(word); /* without memory the stream fails as well */
+    for (char *at = copy, *quote; at; at = quote ? quote + 1 : NULL) {
+        quote = strchr(at, '\'');
         if (quote) *quote = '\0';
         html_text(to, at);
         if (quote) fputs("&#39;\\&#39;&#39;", to);
-        at = quote ? quote + 1 : NULL;
-        if (!at) free(part);
     }
+    free(copy);
     fputs("&#39;", to);
 }
 

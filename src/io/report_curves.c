@@ -41,7 +41,7 @@ static struct chart_series *add_series(struct drawing *d, enum chart_kind kind, 
 {
     struct chart_series *s = &d->series[d->count++];
     *s = (struct chart_series){.kind = kind, .x = *next, .y = *next + d->points};
-    *next += 2 * d->points;
+    *next += (ptrdiff_t)2 * d->points;
     return s;
 }
 

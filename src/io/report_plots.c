@@ -88,7 +88,7 @@ static void draw_over_rounds(struct report_page *page, const struct report_run *
 /* ---- contributions against rewards ---- */
 
 /* Points (x, y) of at most MOST_SCATTERED agents. */
-static void scatter(struct report_page *page, const struct report_run *run, const char *name, struct chart *chart,
+static void scatter(struct report_page *page, const struct report_run *run, const char *name, struct chart chart,
                     enum report_metric x_metric, enum report_metric y_metric, const char *caption)
 {
     const int every = (run->agents + MOST_SCATTERED - 1) / MOST_SCATTERED, count = (run->agents + every - 1) / every;
@@ -104,9 +104,9 @@ static void scatter(struct report_page *page, const struct report_run *run, cons
             snprintf(names[k], sizeof names[k], "%d", k * every);
         }
         const struct chart_series points = {CHART_POINTS, NULL, NULL, count, x, y, NULL, names, 0};
-        chart->series = &points;
-        chart->count = 1;
-        report_figure(page, name, chart, text);
+        chart.series = &points;
+        chart.count = 1;
+        report_figure(page, name, &chart, text);
         free(text);
     }
     free(names);
@@ -116,22 +116,22 @@ static void scatter(struct report_page *page, const struct report_run *run, cons
 
 static void draw_rewards(struct report_page *page, const struct report_run *run)
 {
-    struct chart chart = {.title = "Contributions against rewards", .noun = "agent ",
+    const struct chart chart = {.title = "Contributions against rewards", .noun = "agent ",
                           .x_label = "accuracy alone (contribution)", .y_label = "accuracy together (reward)"};
     const double rho = report_number(run->summary, "rho_accuracy");
     char caption[320];
     snprintf(caption, sizeof caption,
              "Each point is an agent at the end of the run. Fair is a rising line: who brings more gets more. %s",
              isfinite(rho) ? "ρ above is the correlation of these points." : "");
-    scatter(page, run, "rewards", &chart, REPORT_ALONE_ACCURACY, REPORT_ACCURACY, caption);
+    scatter(page, run, "rewards", chart, REPORT_ALONE_ACCURACY, REPORT_ACCURACY, caption);
 }
 
 static void draw_shares(struct report_page *page, const struct report_run *run)
 {
-    struct chart chart = {.title = "Importance against keep ratio", .noun = "agent ",
+    const struct chart chart = {.title = "Importance against keep ratio", .noun = "agent ",
                           .x_label = "importance r at the end", .y_label = "keep ratio q at the end", .x_zero = true,
                           .y_zero = true, .y_one = true};
-    scatter(page, run, "shares", &chart, REPORT_IMPORTANCE, REPORT_KEEP_RATIO,
+    scatter(page, run, "shares", chart, REPORT_IMPORTANCE, REPORT_KEEP_RATIO,
             "How importance becomes a share of the aggregate. The further β bends this curve towards a "
             "flat line at 1, the more equal the rewards.");
 }

@@ -85,7 +85,8 @@ struct agents_table {
 static double cell(const struct agents_table *t, const struct column *column, int agent)
 {
     const double known = report_number(t->entry[agent], column->key);
-    return isfinite(known) || column->metric < 0 ? known : report_run_last(t->run, column->metric, agent);
+    if (isfinite(known) || column->metric < 0) return known;
+    return report_run_last(t->run, (enum report_metric)column->metric, agent);
 }
 
 static int faulty_rounds(const struct report_run *run, int agent)

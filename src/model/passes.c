@@ -69,7 +69,7 @@ static void place_text(struct layout *layout, struct workspace *ws, const struct
 static void walk(struct layout *layout, struct workspace *ws, const struct model *model, int rows, int input_rows,
                  bool training)
 {
-    const int64_t all = rows * slots_of(ws), inputs = input_rows * slots_of(ws);
+    const int64_t all = rows * slots_of(ws), slots = (int64_t)rows * ws->slots, inputs = input_rows * slots_of(ws);
     int64_t widest = 0, samples = 0, taps = 0, lists = 0, filters = 0, terms = 0, pixels = 0, normalised = 0;
     place(layout, (void **)&ws->input, inputs * model->features, sizeof(float));
     place(layout, (void **)&ws->label, inputs, sizeof(int32_t));
@@ -92,8 +92,10 @@ static void walk(struct layout *layout, struct workspace *ws, const struct model
             taps = larger(taps, (int64_t)layer->units * layer->kernel * CONV_RUN(shape));
             lists = larger(lists, layer->units * CONV_LIST(shape));
             filters = larger(filters, layer->units);
-            if (i > 0) terms = larger(terms, size);
-            if (i > 0) pixels = larger(pixels, layer->pixels);
+            if (i > 0) {
+                terms = larger(terms, size);
+                pixels = larger(pixels, layer->pixels);
+            }
         }
     }
     if (!training) return;
@@ -106,9 +108,9 @@ static void walk(struct layout *layout, struct workspace *ws, const struct model
     if (filters == 0) return;
     place(layout, (void **)&ws->conv.samples, all * samples + SLOT_MULTIPLE, sizeof(float));
     place(layout, (void **)&ws->conv.taps, rows * taps, sizeof(float));
-    place(layout, (void **)&ws->conv.value, rows * ws->slots * lists, sizeof(float));
-    place(layout, (void **)&ws->conv.patch, rows * ws->slots * lists, sizeof(int32_t));
-    place(layout, (void **)&ws->conv.count, rows * ws->slots * filters, sizeof(int32_t));
+    place(layout, (void **)&ws->conv.value, slots * lists, sizeof(float));
+    place(layout, (void **)&ws->conv.patch, slots * lists, sizeof(int32_t));
+    place(layout, (void **)&ws->conv.count, slots * filters, sizeof(int32_t));
     place(layout, (void **)&ws->conv.term, all * terms, sizeof(struct conv_term));
     place(layout, (void **)&ws->conv.terms, 4 * all * pixels, sizeof(int32_t));
 }
@@ -191,8 +193,8 @@ static cgsv_status forward_text(const struct pass *pass)
     for (int i = 0; i < layer->kernel; i++)
         TRY(device->backend->multiply(
             device, &(struct product){.c = ws->scratch.part + i * tap, .a = ws->scratch.vector,
-                                      .b = pass->w + layer->weight + i * E, .transpose_b = true, .m = words,
-                                      .n = layer->units, .k = E, .lda = E, .ldb = layer->kernel * E,
+                                      .b = pass->w + layer->weight + (ptrdiff_t)i * E, .transpose_b = true, .m = words,
+                                      .n = layer->units, .k = E, .lda = E, .ldb = (int64_t)layer->kernel * E,
                                       .ldc = layer->units, .stride_a = (int64_t)ws->text.most_words * E,
                                       .stride_b = pass->w_stride, .stride_c = layer->kernel * tap,
                                       .batch = pass->rows}));

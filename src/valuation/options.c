@@ -9,7 +9,7 @@ static const char *const methods[] = {"exact",      "cosine", "permutation",   "
 static const char *const vectors[] = {"normal", "correlated", "heavy-tailed", "sparse", "free-riders", "opposed"};
 
 #define COUNT(names) ((int)(sizeof(names) / sizeof *(names)))
-#define NAME(names, value) ((int)(value) >= 0 && (int)(value) < COUNT(names) ? names[value] : "unknown")
+#define NAME(names, value) ((int)(value) >= 0 && (int)(value) < COUNT(names) ? (names)[value] : "unknown")
 
 const char *cgsv_method_name(cgsv_method method) { return NAME(methods, method); }
 const char *cgsv_vectors_name(cgsv_vectors kind) { return NAME(vectors, kind); }
