@@ -47,6 +47,9 @@ CGSV_API void cgsv_check_round(cgsv_checks *checks, const cgsv_checked_run *run,
 CGSV_API void cgsv_check_value(cgsv_checks *checks, int round, int agent, const char *what, double value, double least,
                                double most);
 
+/* CGSV_OK, or CGSV_ERROR_DEVICE with how many failed and which was the first. */
+CGSV_API cgsv_status cgsv_checks_status(const cgsv_checks *checks);
+
 #ifdef __cplusplus
 }
 #endif

@@ -3,6 +3,9 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdio.h>
+
+#include "core/error.h"
 
 #define COUNT_TOLERANCE 1e-9 /* of the selection: rounding of q n must not move a count by one */
 
@@ -27,6 +30,20 @@ void cgsv_check_value(cgsv_checks *checks, int round, int agent, const char *wha
     checks->made++;
     if (value >= least && value <= most) return;
     if (checks->failed++ == 0) checks->first = (struct cgsv_failed_check){round, agent, what, value, least, most};
+}
+
+cgsv_status cgsv_checks_status(const cgsv_checks *checks)
+{
+    const struct cgsv_failed_check *first = &checks->first;
+    char agent[32] = "", expected[96];
+    if (checks->failed == 0) return CGSV_OK;
+    if (first->agent >= 0) snprintf(agent, sizeof agent, ", agent %d", first->agent);
+    snprintf(expected, sizeof expected, first->least == first->most ? "%.17g" : "%.17g to %.17g", first->least,
+             first->most);
+    return error_set(CGSV_ERROR_DEVICE, "%lld of %lld checks failed, the first in round %d%s: %s is %.17g; expected %s. "
+                     "The numbers are not to be trusted: run again with --device cpu, and report it",
+                     (long long)checks->failed, (long long)checks->made, first->round, agent, first->what,
+                     first->value, expected);
 }
 
 static void expect(const struct round *r, int agent, const char *what, double value, double least, double most)
