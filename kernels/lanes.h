@@ -65,8 +65,11 @@ DEVICE double lanes_double_sum(lanes_double v) { return warp_sum(v); }
 
 #else
 
-typedef float lanes __attribute__((vector_size(4 * LANES)));
-typedef int32_t lanes_int __attribute__((vector_size(4 * LANES)));
+#if !defined(CGSV_DOUBLE) /* else tests/double.h has the integer that is as wide */
+typedef int32_t lane_int;
+#endif
+typedef float lanes __attribute__((vector_size(sizeof(float) * LANES)));
+typedef lane_int lanes_int __attribute__((vector_size(sizeof(lane_int) * LANES)));
 typedef uint8_t lanes_byte __attribute__((vector_size(LANES)));
 
 DEVICE lanes lanes_load(const float *p)
@@ -83,7 +86,12 @@ DEVICE lanes lanes_load_part(const float *p, int64_t count)
     return v;
 }
 DEVICE void lanes_store(float *p, lanes v) { memcpy(p, &v, sizeof v); }
-DEVICE void lanes_store_int(int32_t *p, lanes_int v) { memcpy(p, &v, sizeof v); }
+DEVICE void lanes_store_int(int32_t *p, lanes_int v)
+{
+    typedef int32_t stored __attribute__((vector_size(4 * LANES)));
+    const stored s = __builtin_convertvector(v, stored);
+    memcpy(p, &s, sizeof s);
+}
 DEVICE void lanes_store_apart(float *p, int64_t stride, lanes v)
 {
     UNROLL for (int i = 0; i < LANES; i++) p[i * stride] = v[i];
@@ -180,15 +188,10 @@ DEVICE void lanes_exchange(lanes *a, lanes *b, int step)
 
 #define DOUBLE_LANES (LANES / 2)
 typedef double lanes_double __attribute__((vector_size(8 * DOUBLE_LANES)));
-DEVICE lanes_double lanes_double_load_part(const double *p, int64_t count)
+template <typename real>
+DEVICE lanes_double lanes_double_load_part(const real *p, int64_t count)
 {
-    lanes_double v = {};
-    memcpy(&v, p, count >= DOUBLE_LANES ? sizeof v : (size_t)count * sizeof *p);
-    return v;
-}
-DEVICE lanes_double lanes_double_load_part(const float *p, int64_t count)
-{
-    float v __attribute__((vector_size(4 * DOUBLE_LANES))) = {};
+    real v __attribute__((vector_size(sizeof(real) * DOUBLE_LANES))) = {};
     memcpy(&v, p, count >= DOUBLE_LANES ? sizeof v : (size_t)count * sizeof *p);
     return __builtin_convertvector(v, lanes_double);
 }

@@ -172,7 +172,7 @@ DEVICE void grid_mark(uint8_t *p) { __atomic_store_n(p, 1, __ATOMIC_RELAXED); } 
 DEVICE int warp_sum(int x) { return x; }                                        /* a warp is one thread */
 
 /* Holds a loaded vector in its register, where the compiler would load it anew for every use. */
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(CGSV_DOUBLE)
 #define HOLD(v) asm("" : "+v"(v))
 #else
 #define HOLD(v)
@@ -230,6 +230,7 @@ DEVICE void grid_add(int *p, int v) { __atomic_fetch_add(p, v, __ATOMIC_RELAXED)
 
 DEVICE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
+#if !defined(CGSV_DOUBLE) /* else these are tests/double.h's */
 union float_and_bits {
     float value;
     uint32_t bits;
@@ -248,6 +249,7 @@ DEVICE float float_of(uint32_t bits)
     u.bits = bits;
     return u.value;
 }
+#endif
 
 /* Sizes of the server step's blocks that suit each build. Shared memory holds TILE_COLUMNS
  * float64 numbers, or LOCAL_GROUPS (and a spare, COUNT_MISSES) histograms of 1024 counters,

@@ -37,3 +37,11 @@ char *format_time(char text[FORMAT_SIZE], double seconds)
         snprintf(text, FORMAT_SIZE, "%02" PRId64 ":%02" PRId64, minutes, whole % 60);
     return text;
 }
+
+char *format_checks(char text[FORMAT_CHECKS_SIZE], const cgsv_checks *checks)
+{
+    char made[FORMAT_SIZE], failed[FORMAT_SIZE];
+    snprintf(text, FORMAT_CHECKS_SIZE, "%s made, %s failed", format_count(made, checks->made),
+             checks->failed > 0 ? format_count(failed, checks->failed) : "none");
+    return text;
+}

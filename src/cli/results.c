@@ -15,6 +15,20 @@ static const char *const fault_texts[FAULT_KINDS] = {
     "updates that vanish beside its model in float32: training no longer moves it",
 };
 
+/* The columns at which the model's tensors begin; the last is where they end. */
+static cgsv_status begin_checks(struct run_results *results, const cgsv_federation *federation,
+                                const cgsv_config *config)
+{
+    const cgsv_tensor *tensor;
+    const int tensors = cgsv_federation_tensors(federation, &tensor);
+    int64_t *begin = calloc((size_t)tensors + 1, sizeof *begin);
+    if (!begin) return error_set(CGSV_ERROR_MEMORY, "no memory for a table of %d tensors", tensors);
+    for (int t = 0; t < tensors; t++) begin[t] = tensor[t].offset;
+    begin[tensors] = cgsv_federation_parameters(federation);
+    results->checked = (cgsv_checked_run){config, begin, tensors, true};
+    return CGSV_OK;
+}
+
 cgsv_status results_begin(struct run_results *results, const cgsv_federation *federation, const cgsv_config *config,
                           int classes)
 {
@@ -34,13 +48,14 @@ cgsv_status results_begin(struct run_results *results, const cgsv_federation *fe
         agent->samples = cgsv_federation_samples(federation, i, agent->class_counts);
         for (int k = 0; k < classes; k++) agent->classes += agent->class_counts[k] > 0;
     }
-    return CGSV_OK;
+    return begin_checks(results, federation, config);
 }
 
 void results_free(struct run_results *results)
 {
     if (results->agent) free(results->agent[0].class_counts);
     free(results->agent);
+    free((void *)results->checked.tensor_begin);
     *results = (struct run_results){0};
 }
 
@@ -53,6 +68,12 @@ static bool is_intended(const struct agent_result *agent, int kind)
 void results_note_faults(struct run_results *results, int round, const cgsv_round_record *records,
                          struct progress *progress)
 {
+    const bool sound = results->checks.failed == 0;
+    cgsv_check_round(&results->checks, &results->checked, round, records);
+    if (sound && progress && cgsv_checks_status(&results->checks) != CGSV_OK) {
+        progress_end(progress);
+        fprintf(stderr, "cgsv: warning: %s\n", cgsv_last_error());
+    }
     for (int i = 0; i < results->agents; i++) {
         for (int kind = 0; kind < FAULT_KINDS; kind++) {
             if (!((int)records[i].fault & fault_bits[kind])) continue;
@@ -178,6 +199,7 @@ static void print_rho(FILE *stream, const char *what, double rho)
 
 void results_print(FILE *stream, const struct run_results *results, bool standalone)
 {
+    char checks[FORMAT_CHECKS_SIZE];
     print_agents(stream, results, standalone);
     fprintf(stream, "\nserver accuracy      %.4f, loss %.4f\n", results->server.accuracy, results->server.loss);
     fprintf(stream, "agents' accuracy     mean %.4f, max %.4f, Jain's index %.4f\n", results->accuracy_mean,
@@ -194,4 +216,5 @@ void results_print(FILE *stream, const struct run_results *results, bool standal
     print_rho(stream, "rho of samples      ", results->rho_samples);
     fprintf(stream, "seconds              training %.2f, server step %.3f, evaluation %.2f\n",
             results->seconds.training, results->seconds.server, results->seconds.evaluation);
+    fprintf(stream, "checks               %s\n", format_checks(checks, &results->checks));
 }

@@ -12,7 +12,7 @@ cgsv_status results_begin(struct run_results *results, const cgsv_federation *fe
                           int classes);
 
 /* Counts the faults of round `round` (from 1), and warns of each agent's first of a
- * kind on standard error, unless `progress` is NULL. */
+ * kind on standard error, unless `progress` is NULL. Checks the records as well. */
 void results_note_faults(struct run_results *results, int round, const cgsv_round_record *records,
                          struct progress *progress);
 

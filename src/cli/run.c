@@ -208,13 +208,13 @@ static cgsv_status finish(struct run *run)
         results_print(stdout, results, options->config.standalone);
     }
     fflush(stdout);
-    if (!options->out) return CGSV_OK;
+    if (!options->out) return cgsv_checks_status(&results->checks);
 
     TRY(recorder_finish(&run->recorder, options->save_models));
     if (options->format == FORMAT_TEXT)
         printf("written to           %s: config.json, rounds.csv, server.csv, summary.json%s%s\n", options->out,
                options->save_models ? ", models/" : "", run->updates ? ", updates/" : "");
-    return CGSV_OK;
+    return cgsv_checks_status(&results->checks);
 }
 
 static cgsv_status run_all(struct run *run, int argc, char **argv)

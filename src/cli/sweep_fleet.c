@@ -98,7 +98,7 @@ static cgsv_status train(cgsv_fleet *fleet, struct recorder *recorders, const st
     return status;
 }
 
-/* A cell's seconds are its share of the fleet's. */
+/* A cell's seconds are its share of the fleet's. One whose numbers cannot be right has failed. */
 static cgsv_status finish_cell(struct sweep_row *row, struct recorder *recorder, const struct sweep_fleet *f, int i)
 {
     struct run_results *results = &recorder->results;
@@ -108,6 +108,7 @@ static cgsv_status finish_cell(struct sweep_row *row, struct recorder *recorder,
     results->seconds.evaluation /= f->count;
     TRY(recorder_finish(recorder, f->options->run.save_models));
     sweep_row_fill(row, f->cell[i], results);
+    if (cgsv_checks_status(&results->checks) != CGSV_OK) sweep_row_fail(row, f->cell[i], cgsv_last_error());
     return CGSV_OK;
 }
 

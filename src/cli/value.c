@@ -1,6 +1,7 @@
 /* cgsv value: what agents' updates are worth, from files. Each file is a round; its Gram
  * matrix is all that the valuation needs, so files are read in pieces. With --round the
  * rounds also go through the mechanism, one after the other. */
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +18,9 @@
 #include "io/file.h"
 
 enum { NAMED = 8 };       /* faulty agents that a warning names */
+#define COSINE_ERROR 1e-5  /* of a cosine of products in float32 */
 #define LONG_EXACT 4e9    /* coalitions from which on one is told of them */
-#define CANCELLED 1e-3    /* of the squared length that updates at right angles would have */
+#define CANCELLED 1e-3    /* float32 products leave less than four digits of the aggregate's length */
 
 struct value_run {
     struct value_options options;
@@ -195,9 +197,8 @@ static void weigh(struct value_run *run, struct value_round *round)
         cgsv_normalised_weights(run->coefficient, run->gram, run->coefficient, run->options.gamma, 1, run->agents);
 }
 
-/* Whether the updates cancel so far that float32 products leave less than four digits of the
- * aggregate's length. */
-static bool nearly_cancels(const struct value_run *run)
+/* The aggregate's squared length over that of updates at right angles: how far updates cancel. */
+static double cancellation(const struct value_run *run)
 {
     double length = 0, squares = 0;
     for (int64_t i = 0; i < run->agents; i++) {
@@ -205,7 +206,7 @@ static bool nearly_cancels(const struct value_run *run)
         squares += run->coefficient[i] * run->coefficient[i] * row[i];
         for (int64_t j = 0; j < run->agents; j++) length += run->coefficient[i] * run->coefficient[j] * row[j];
     }
-    return length < CANCELLED * squares;
+    return squares > 0 ? length / squares : 1;
 }
 
 /* The Gram matrix and the weights, in float64 where float32 does not do. */
@@ -216,11 +217,32 @@ static cgsv_status read_round(struct value_run *run, int number)
     TRY(value_stream_round(&run->stream, number, &round->precise, run->gram, run->faulty));
     TRY(check_faulty(run, number));
     weigh(run, round);
-    if (round->precise || !nearly_cancels(run)) return CGSV_OK;
+    if (round->precise || cancellation(run) >= CANCELLED) return CGSV_OK;
     round->precise = true;
     TRY(value_stream_round(&run->stream, number, &round->precise, run->gram, run->faulty));
     weigh(run, round);
     return CGSV_OK;
+}
+
+/* Values that telescope to ν(N) = 1, order by order. */
+static bool is_efficient(cgsv_method method)
+{
+    return method == CGSV_METHOD_EXACT || method == CGSV_METHOD_PERMUTATION || method == CGSV_METHOD_ANTITHETIC;
+}
+
+/* Whatever the products are, rounded or not: only their sums, of N² terms, are rounded here, and count the
+ * more the more the updates cancel. Products of float32 leave a cosine its first six digits. */
+static void check_values(struct value_run *run, int number)
+{
+    const struct value_round *round = &run->results.round[number];
+    const double N = run->agents, rounding = 8 * N * N * DBL_EPSILON / fmax(cancellation(run), DBL_EPSILON);
+    cgsv_checks *checks = &run->results.checks;
+    for (int i = 0; i < run->agents; i++) {
+        cgsv_check_value(checks, number + 1, i, "value", round->agent[i].value, -DBL_MAX, DBL_MAX);
+        cgsv_check_value(checks, number + 1, i, "psi", round->agent[i].psi, -1 - COSINE_ERROR, 1 + COSINE_ERROR);
+    }
+    if (is_efficient(run->options.valuation.method) && !round->no_aggregate)
+        cgsv_check_value(checks, number + 1, -1, "sum of values", round->sum, 1 - rounding, 1 + rounding);
 }
 
 static cgsv_status compute_values(struct value_run *run, int number)
@@ -246,6 +268,7 @@ static cgsv_status compute_values(struct value_run *run, int number)
         agent->importance = agent->keep_ratio = agent->kept = NAN;
         round->sum += agent->value;
     }
+    check_values(run, number);
     return CGSV_OK;
 }
 
@@ -261,6 +284,17 @@ static void compare_faults(const struct value_run *run, int number)
                             "mechanism values it 0\n", number + 1, value_agent_label(label, &run->results, i));
 }
 
+static void check_records(struct value_run *run, int number)
+{
+    const struct value_options *o = &run->options;
+    const cgsv_config config = {.agents = run->agents, .gamma = o->gamma, .alpha = o->alpha, .beta = o->beta,
+                                .scheme.reward = o->reward};
+    const int64_t whole[2] = {0, run->stream.dimension};
+    const cgsv_checked_run checked = {.config = &config, .tensor_begin = run->layers ? run->layer_begin : whole,
+                                      .tensors = run->layers ? run->layers : 1};
+    cgsv_check_round(&run->results.checks, &checked, number + 1, run->records);
+}
+
 /* After this the weights are the importance. */
 static cgsv_status run_mechanism(struct value_run *run, int number)
 {
@@ -273,6 +307,7 @@ static cgsv_status run_mechanism(struct value_run *run, int number)
         round->agent[i].keep_ratio = record->keep_ratio;
         round->agent[i].kept = record->kept;
     }
+    check_records(run, number);
     compare_faults(run, number);
     return run->options.out ? value_rewards_write(run->server, &run->results, number) : CGSV_OK;
 }
@@ -330,7 +365,8 @@ static cgsv_status value_all(struct value_run *run)
     for (int r = 0; r < run->options.rounds; r++) TRY(value_one_round(run, r));
     run->results.reading = run->stream.reading;
     run->results.gram = run->stream.gram;
-    return print_results(run);
+    TRY(print_results(run));
+    return cgsv_checks_status(&run->results.checks);
 }
 
 static void value_release(struct value_run *run)

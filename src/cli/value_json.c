@@ -106,5 +106,6 @@ cgsv_status value_results_json(char **text, const struct value_results *results)
     cJSON *rounds = cJSON_AddArrayToObject(root, "rounds");
     for (int r = 0; complete && r < results->options->rounds; r++) complete = add_round(rounds, results, r);
     complete = complete && add_totals(root, results) && add_seconds(root, results);
+    complete = complete && json_add_checks(root, &results->checks);
     return json_print(text, root, complete);
 }

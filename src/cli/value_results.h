@@ -2,6 +2,7 @@
 #ifndef CLI_VALUE_RESULTS_H
 #define CLI_VALUE_RESULTS_H
 
+#include "cgsv/checks.h"
 #include "cli/value_options.h"
 
 enum value_fault { VALUE_SOUND, VALUE_ZERO, VALUE_NOT_FINITE };
@@ -35,6 +36,7 @@ struct value_results {
     const char **name; /* [agents], NULL where agents have numbers alone */
     struct value_round *round; /* [options->rounds] */
     double reading, gram;      /* seconds */
+    cgsv_checks checks;
 };
 
 /* value / sum of values; NaN where that is 0. */

@@ -97,7 +97,7 @@ static void print_method(FILE *stream, const struct value_results *results)
 
 void value_print_table(FILE *stream, const struct value_results *results)
 {
-    char dimension[FORMAT_SIZE];
+    char dimension[FORMAT_SIZE], checks[FORMAT_CHECKS_SIZE];
     const int rounds = results->options->rounds;
     const struct value_round *last = &results->round[rounds - 1];
     double valuation = 0;
@@ -112,6 +112,7 @@ void value_print_table(FILE *stream, const struct value_results *results)
             last->no_aggregate ? ": the aggregate is zero" : "");
     fprintf(stream, "seconds         reading %.3f, Gram matrix %.3f, valuation %.3f\n", results->reading, results->gram,
             valuation);
+    fprintf(stream, "checks          %s\n", format_checks(checks, &results->checks));
 }
 
 /* ---- for programs ---- */

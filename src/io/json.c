@@ -44,6 +44,23 @@ bool json_add_device(cJSON *object, const cgsv_device_info *device, int threads)
            cJSON_AddNumberToObject(to, "threads", threads);
 }
 
+bool json_add_checks(cJSON *root, const cgsv_checks *checks)
+{
+    const struct cgsv_failed_check *first = &checks->first;
+    cJSON *to = cJSON_AddObjectToObject(root, "checks");
+    if (!cJSON_AddNumberToObject(to, "made", (double)checks->made) ||
+        !cJSON_AddNumberToObject(to, "failed", (double)checks->failed))
+        return false;
+    if (checks->failed == 0) return cJSON_AddNullToObject(to, "first_failure");
+    cJSON *failure = cJSON_AddObjectToObject(to, "first_failure");
+    return cJSON_AddNumberToObject(failure, "round", first->round) &&
+           (first->agent < 0 ? cJSON_AddNullToObject(failure, "agent")
+                             : cJSON_AddNumberToObject(failure, "agent", first->agent)) &&
+           json_add_text(failure, "what", first->what) && cJSON_AddNumberToObject(failure, "value", first->value) &&
+           cJSON_AddNumberToObject(failure, "least", first->least) &&
+           cJSON_AddNumberToObject(failure, "most", first->most);
+}
+
 cgsv_status json_print(char **text, cJSON *object, bool complete)
 {
     *text = complete ? cJSON_Print(object) : NULL;

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cgsv/checks.h"
 #include "cgsv/device.h"
 #include "cgsv/status.h"
 
@@ -19,6 +20,9 @@ bool json_add_origin(cJSON *object, const char *command, int argc, char **argv);
 
 /* "device": name, description, threads. */
 bool json_add_device(cJSON *object, const cgsv_device_info *device, int threads);
+
+/* "checks": {"made", "failed", "first_failure": null or what and where}. */
+bool json_add_checks(cJSON *root, const cgsv_checks *checks);
 
 /* The text of a complete object, the caller's to free; deletes the object. */
 cgsv_status json_print(char **text, cJSON *object, bool complete);

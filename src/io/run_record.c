@@ -178,5 +178,6 @@ cgsv_status run_results_json(char **text, const struct run_results *results)
     complete = complete && cJSON_AddNumberToObject(seconds, "training", results->seconds.training) &&
                cJSON_AddNumberToObject(seconds, "server", results->seconds.server) &&
                cJSON_AddNumberToObject(seconds, "evaluation", results->seconds.evaluation);
+    complete = complete && json_add_checks(root, &results->checks);
     return json_print(text, root, complete);
 }

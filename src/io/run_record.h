@@ -2,6 +2,7 @@
 #ifndef IO_RUN_RECORD_H
 #define IO_RUN_RECORD_H
 
+#include "cgsv/checks.h"
 #include "cgsv/federation.h"
 
 /* Everything that is needed to repeat a run. All pointers are the caller's. */
@@ -53,6 +54,8 @@ struct run_results {
     double gain_mean, gain_spread;
     double jain_index;             /* of the accuracies */
     cgsv_seconds seconds;
+    cgsv_checked_run checked; /* what records are held against; owns tensor_begin */
+    cgsv_checks checks;
 };
 
 /* Rounds whose updates are recorded, and the bytes of their numbers. */

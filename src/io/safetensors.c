@@ -26,7 +26,7 @@ static const struct {
     const char *name;
     size_t bytes, alignment;
 } types[] = {
-    [SAFETENSORS_F32] = {"F32", sizeof(float), alignof(float)},
+    [SAFETENSORS_F32] = {"F32", 4, 4},
     [SAFETENSORS_F64] = {"F64", sizeof(double), alignof(double)},
     [SAFETENSORS_I64] = {"I64", sizeof(int64_t), alignof(int64_t)},
     [SAFETENSORS_F16] = {"F16", sizeof(uint16_t), alignof(uint16_t)},
