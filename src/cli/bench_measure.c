@@ -86,6 +86,48 @@ cgsv_status bench_copy_bandwidth(double *bandwidth, cgsv_device *device)
     return status;
 }
 
+/* ---- rate of products ---- */
+
+/* Large enough to reach the rate, small enough for a fraction of a second. */
+enum { PRODUCT_SIDE_CPU = 1024, PRODUCT_SIDE_GPU = 4096, PRODUCT_REPEATS = 7 };
+
+struct multiplying {
+    cgsv_device *device;
+    float *matrix[3];
+    int side;
+};
+
+static cgsv_status multiply(void *context)
+{
+    const struct multiplying *m = context;
+    const int n = m->side;
+    return m->device->backend->multiply(m->device, &(struct product){.c = m->matrix[0], .a = m->matrix[1],
+                                                                     .b = m->matrix[2], .m = n, .n = n, .k = n,
+                                                                     .lda = n, .ldb = n, .ldc = n, .batch = 1});
+}
+
+static cgsv_status measure_products(double *rate, struct multiplying *m)
+{
+    struct bench_times times;
+    for (int i = 0; i < 3; i++) {
+        const size_t bytes = (size_t)m->side * (size_t)m->side * sizeof *m->matrix[i];
+        TRY(m->device->backend->allocate(m->device, (void **)&m->matrix[i], bytes));
+        if (i > 0) TRY(bench_random_rows(m->device, m->matrix[i], m->side, m->side, m->side));
+    }
+    TRY(bench_measure(&times, m->device, PRODUCT_REPEATS, multiply, m));
+    *rate = 2.0 * m->side * m->side * m->side / times.median;
+    return CGSV_OK;
+}
+
+cgsv_status bench_product_rate(double *rate, cgsv_device *device)
+{
+    struct multiplying m = {.device = device,
+                            .side = device->backend->shares_memory ? PRODUCT_SIDE_CPU : PRODUCT_SIDE_GPU};
+    cgsv_status status = measure_products(rate, &m);
+    for (int i = 0; i < 3; i++) device->backend->release(device, m.matrix[i]);
+    return status;
+}
+
 /* ---- data ---- */
 
 cgsv_status bench_random_rows(cgsv_device *device, float *row, int agents, int64_t columns, int64_t stride)

@@ -22,6 +22,9 @@ cgsv_status bench_measure(struct bench_times *times, cgsv_device *device, int re
 /* Bytes a second of a copy within the device's memory, those read and those written. */
 cgsv_status bench_copy_bandwidth(double *bandwidth, cgsv_device *device);
 
+/* Operations a second of products of matrices in float32, a multiply-add counted as two. */
+cgsv_status bench_product_rate(double *rate, cgsv_device *device);
+
 /* Of device memory that bench_copy_bandwidth takes. */
 size_t bench_copy_bytes(void);
 

@@ -3,6 +3,7 @@
 #define IO_RUN_RECORD_H
 
 #include "cgsv/federation.h"
+#include "device/profile.h"
 
 /* Everything that is needed to repeat a run. All pointers are the caller's. */
 struct run_setup {
@@ -53,6 +54,7 @@ struct run_results {
     double gain_mean, gain_spread;
     double jain_index;             /* of the accuracies */
     cgsv_seconds seconds;
+    const struct profile *profile; /* NULL: stages were not timed */
 };
 
 /* Rounds whose updates are recorded, and the bytes of their numbers. */
