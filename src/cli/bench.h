@@ -28,7 +28,8 @@ struct bench_options {
     const struct benchmark *what; /* NULL with `help`: of the command as a whole */
     struct number_list agents, dimensions;
     const char *device;
-    int threads, repeat, exact_agents;
+    struct bench_effort effort;
+    int threads, exact_agents;
     cgsv_reward reward;
     bool precise, json, help;
 };
