@@ -43,6 +43,7 @@ static cgsv_status run_all(struct bench *bench)
     TRY(cgsv_device_open(&bench->device, bench->options.device, bench->options.threads));
     TRY(for_pairs(bench, check_memory));
     TRY(bench_copy_bandwidth(&bench->copy_bandwidth, bench->device));
+    TRY(bench_product_rate(&bench->product_rate, bench->device));
     bench_report_begin(bench);
     return for_pairs(bench, bench->options.what->run);
 }

@@ -46,6 +46,7 @@ static cgsv_status print_json(const struct bench *bench, const char *what, int a
         {.key = "dimension", .value = (double)dimension},
         {.key = "repeat", .value = times->count},
         {.key = "copy_gb_per_second", .value = 1e-9 * bench->copy_bandwidth},
+        {.key = "product_gflop_per_second", .value = 1e-9 * bench->product_rate},
         {.key = "seconds", .value = times->median},
         {.key = "least_seconds", .value = times->least},
         {.key = "lower_seconds", .value = times->lower},
