@@ -43,7 +43,9 @@ export OMP_NUM_THREADS=$threads
 
 build=${CGSV_BUILD_DIR:-build}
 [ -f "$build/CMakeCache.txt" ] || cmake -S . -B "$build" -DCGSV_TESTS=OFF >&2
-cmake --build "$build" --target bench_training cgsv_program >&2
+targets=(bench_training cgsv_program)
+[ "$device" = cpu ] || targets+=(bench_cub_sort)
+cmake --build "$build" --target "${targets[@]}" >&2
 cached() { sed -n "s/^$1:[^=]*=//p" "$build/CMakeCache.txt"; }
 
 lines=$(mktemp)
