@@ -7,8 +7,9 @@
 # in DEBS (default: .carry/; Criterion, OpenBLAS, Random123, cJSON and what they need) are
 # unpacked into a folder of their own, outside the system. Then it builds into build-gpu,
 # runs the tests, runs the kernels' test op_cuda under compute-sanitizer (memcheck, then
-# racecheck), trains three rounds on cuda:0, holds a sweep in a fleet against one by one, times parts of the library with `cgsv bench`
-# and measures the speed with bench/run.sh. A step that fails does not keep the later ones
+# racecheck), trains three rounds on cuda:0, holds a sweep in a fleet against one by one,
+# times parts of the library with `cgsv bench` and stages of rounds with `cgsv run --profile`,
+# and measures the speed beside PyTorch, JAX and CUB with bench/run.sh. A step that fails does not keep the later ones
 # from running, as time on such a machine is short; the last lines name the failed ones, and
 # the exit code is then 1. The log gpu_check.log, the lines of gpu_bench.json and the
 # measurements go to $OUT, or to bench/results/ where that is not set.
@@ -77,6 +78,13 @@ bench() { # WHAT OPTIONS...
     "$build/cgsv" bench "$@" --device cuda:0 && "$build/cgsv" bench "$@" --device cuda:0 --json >>"$out/gpu_bench.json"
 }
 
+# Stages of a few rounds, and the same bits as without a profile, which leaves graphs out.
+profile() {
+    local run=("$build/cgsv" run --device cuda:0 --rounds 4 --quiet --force)
+    "${run[@]}" --profile --out "$out/gpu_profile" && "${run[@]}" --out "$build/gpu_unwatched" || return
+    cmp "$out/gpu_profile/rounds.csv" "$build/gpu_unwatched/rounds.csv"
+}
+
 check() {
     nvidia-smi
     unpack
@@ -91,6 +99,7 @@ check() {
         step "bench server" bench server --agents 10,100 --dimension 62006,1M,10M
         step "bench select" bench select --agents 10,100 --dimension 1M,10M --reward global
         step "bench shapley" bench shapley --agents 10,25,30,100 --dimension 1000,1M,10M --exact-agents 30
+        step profile profile
         step benchmarks bench/run.sh --device cuda:0 --out "$out"
     fi
     if [ ${#failed[@]} -gt 0 ]; then

@@ -55,11 +55,13 @@ check "standard output that is full" test $? -eq 1
 cat >lines.py <<'P'
 import json, math, sys
 rows = [json.loads(line) for line in open("out")]
-common = set("what device description threads agents dimension repeat copy_gb_per_second seconds least_seconds "
-             "most_seconds gb_per_second share_of_copy".split())
+common = set("what device description threads agents dimension repeat copy_gb_per_second product_gflop_per_second "
+             "seconds least_seconds lower_seconds upper_seconds most_seconds gb_per_second share_of_copy".split())
 for r in rows:
     assert r["device"] == "cpu" and r["threads"] == 2 and r["repeat"] == 3, r
-    assert 0 < r["least_seconds"] <= r["seconds"] <= r["most_seconds"] < 60, r
+    ordered = [r[key + "seconds"] for key in ("least_", "lower_", "", "upper_", "most_")]
+    assert 0 < ordered[0] and ordered == sorted(ordered) and ordered[-1] < 60, r
+    assert r["product_gflop_per_second"] > 0.1, r
     assert 0.01 < r["copy_gb_per_second"] < 1e5, r
 
 

@@ -143,6 +143,26 @@ expect 0 '"rho_accuracy"' run "${tiny[@]}" --quiet --format json
 check "JSON alone on standard output" python3 -c 'import json; json.load(open("out"))'
 check "quiet" test ! -s err
 
+# A profile: the same bits, a table, and all seconds in summary.json
+expect 0 '^forward dense ' run "${tiny[@]}" --seed 1 --profile --out watched
+check "a profile's table" grep -q '^copy [0-9.e+]* GB/s, products [0-9.e+]* GFLOP/s' out
+expect 0 'written to' run "${tiny[@]}" --seed 1 --out unwatched
+check "the same bits with a profile" cmp watched/rounds.csv unwatched/rounds.csv
+check "a profile in summary.json" python3 - <<'P'
+import json
+summary = json.load(open("watched/summary.json"))
+profile = summary["profile"]
+stages = {s["stage"]: s for s in profile["stages"]}
+total = sum(summary["seconds"].values())
+assert abs(sum(s["seconds"] for s in stages.values()) - total) < 0.01 * total, (stages, total)
+assert {"gather", "forward dense", "backward dense", "loss", "optimizer", "selection", "download"} <= set(stages)
+for s in stages.values():
+    floor = max(s["bytes"] / profile["copy_bytes_per_second"], s["flops"] / profile["product_flops_per_second"])
+    assert abs(floor - s["floor_seconds"]) <= 1e-9 * floor, s
+assert profile["convolution_share_of_products"] is None
+assert "profile" not in json.load(open("unwatched/summary.json"))
+P
+
 # Recorded updates: of every K-th round, whole, with their norms as rounds.csv has them
 expect 0 'on disk .*[0-9] bytes' run --dry-run "${tiny[@]}" --rounds 5 --record-updates=2
 expect 0 '"recorded_updates"' run --dry-run --format json "${tiny[@]}" --rounds 5 --record-updates=2

@@ -33,12 +33,17 @@ Test(bench, measures_after_a_warm_up)
 {
     cgsv_device *device;
     struct bench_times times;
-    struct counted counted = {0}, failing = {.fail_at = 3};
+    struct counted counted = {0}, failing = {.fail_at = 3}, hurried = {0};
+    const struct bench_effort five = {.repeat = 5}, no_time = {.repeat = 5, .seconds = 1e-12, .flush = true};
     cr_assert_eq(cgsv_device_open(&device, "cpu", 1), CGSV_OK);
-    cr_assert_eq(bench_measure(&times, device, 5, count_call, &counted), CGSV_OK);
+    cr_assert_eq(bench_measure(&times, device, five, count_call, &counted), CGSV_OK);
     cr_assert_eq(counted.calls, 6);
     cr_assert(times.least >= 0 && times.least <= times.median && times.median <= times.most);
-    cr_assert_eq(bench_measure(&times, device, 5, count_call, &failing), CGSV_ERROR_DATA);
+    cr_assert(times.least <= times.lower && times.lower <= times.median && times.median <= times.upper);
+    cr_assert_eq(times.count, 5);
+    cr_assert_eq(bench_measure(&times, device, no_time, count_call, &hurried), CGSV_OK);
+    cr_assert_eq(hurried.calls, 1 + BENCH_LEAST_REPEATS);
+    cr_assert_eq(bench_measure(&times, device, five, count_call, &failing), CGSV_ERROR_DATA);
     cr_assert_eq(failing.calls, 3);
     cgsv_device_close(device);
 }

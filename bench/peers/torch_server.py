@@ -1,37 +1,40 @@
-"""The server step of one CGSV round in PyTorch, the way the published code does it: the peer of `cgsv bench server`.
+"""The server step of one CGSV round in PyTorch: the peer of `cgsv bench server`.
 
-Updates and models are lists of parameter tensors. Timed: rescaling to the normalisation length, the aggregate, the
-cosines, the importance, the keep ratios, and per agent and tensor a mask by top-k that is added to the agent's model
-(baselines.md, section 1.2, steps 1 to 5). Not timed: making the updates. Prints one line of JSON.
-The server's own model is not updated.
+loop        as the published code does it: updates and models are lists of parameter tensors, an agent after the
+            other is rescaled, added up, valued, and gets a mask by top-k per tensor (baselines.md, section 1.2).
+vectorised  over agents: one matrix of updates and one of models, products of matrices, each tensor's magnitudes
+            sorted once for all agents.
+compiled    the same through torch.compile, which replays CUDA graphs on a GPU.
 
-Use --threads 2 and more on an idle machine only: another process on a core stalls every OpenMP barrier (measured at
-D = 62,006, 2 threads on 2 cores: 0.03 s idle, 0.3 to 0.6 s beside one).
+Timed is what ours does: from raw updates to the agents' and the server's new models.
 """
 
-import argparse
 import copy
-import json
 import math
-import statistics
-import time
 
 import torch
 import torch.nn.functional as F
 
+from timing import measure
+
 GAMMA, ALPHA, BETA = 0.5, 0.95, 1.0
-LENET = (450, 6, 2400, 16, 48000, 120, 10080, 84, 840, 10)  # LeNet for 3x32x32: 62,006 parameters
-PROPORTIONS = (0.002, 0.0003, 0.06, 0.0005, 0.6, 0.003, 0.333)  # an eighth tensor takes the rest
+KINDS = ("loop", "vectorised", "compiled")
+PROPORTIONS = (0.002, 0.0003, 0.06, 0.0005, 0.6, 0.003, 0.3)  # those of bench_tensors; an eighth takes the rest
 
 
 def tensor_sizes(dimension):
-    if dimension == sum(LENET):
-        return LENET
-    sizes = [max(2, int(share * dimension)) for share in PROPORTIONS]
-    sizes.append(dimension - sum(sizes))
-    if sizes[-1] < 2:
-        raise SystemExit(f"--dimension {dimension} is too small for eight tensors")
-    return tuple(sizes)
+    if dimension < 1000:
+        return (dimension,)
+    sizes = [1 + int(share * dimension) for share in PROPORTIONS]
+    return (*sizes, dimension - sum(sizes))
+
+
+def bounds_of(sizes):
+    ends = [sum(sizes[:i + 1]) for i in range(len(sizes))]
+    return list(zip([0, *ends], ends))
+
+
+# ---- loop ----
 
 
 def flatten(tensors):
@@ -53,74 +56,99 @@ def mask_by_layer(update, keep_ratio):
     masked = copy.deepcopy(update)
     for layer in masked:
         magnitude = layer.abs().view(-1)
-        count = math.ceil(len(magnitude) * keep_ratio)
-        largest, _ = torch.topk(magnitude, min(count, len(magnitude) - 1))
+        count = min(math.ceil(len(magnitude) * keep_ratio), len(magnitude))
+        largest, _ = torch.topk(magnitude, count)
         layer[layer.abs() < largest[-1]] = 0
     return masked
 
 
-def server_step(models, updates, weights, importance):
-    """Returns the new importance; adds its reward to each agent's model."""
-    updates = [rescale(update) for update in updates]
+def importance_of(old, cosines):
+    moved = torch.clamp(ALPHA * old + (1 - ALPHA) * cosines, min=1e-3)
+    return moved / moved.sum()
 
+
+def keep_ratios(importance):
+    keep = torch.tanh(BETA * importance.double())
+    return keep / keep.max()
+
+
+def step_loop(models, server, updates, weights, importance):
+    """Adds each agent's reward to its model; returns cosines, importance, keep ratios, the aggregate."""
+    updates = [rescale(update) for update in updates]
     aggregate = [torch.zeros_like(layer) for layer in updates[0]]
-    for update, weight in zip(updates, weights):
+    for update, weight in zip(updates, weights.tolist()):
         for total, layer in zip(aggregate, update):
             total += layer * weight
-
     flat = flatten(aggregate)
     cosines = torch.stack([F.cosine_similarity(flatten(update), flat, 0, 1e-10) for update in updates])
-    importance = ALPHA * importance + (1 - ALPHA) * cosines
-    importance = torch.clamp(importance, min=1e-3)
-    importance = importance / importance.sum()
-
-    keep = torch.tanh(BETA * importance)
-    keep = (keep / keep.max()).tolist()
-    for model, ratio in zip(models, keep):
+    importance = importance_of(importance, cosines)
+    keep = keep_ratios(importance)
+    for parameter, layer in zip(server, aggregate):
+        parameter += layer
+    for model, ratio in zip(models, keep.tolist()):
         for parameter, layer in zip(model, mask_by_layer(aggregate, ratio)):
             parameter += layer
-    return importance
+    return cosines, importance, keep, flat
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--agents", type=int, default=10)
-    parser.add_argument("--dimension", type=int, default=62006)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--repeat", type=int, default=5)
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    args = parser.parse_args()
-
-    torch.manual_seed(1)
-    torch.set_num_threads(args.threads)
-    synchronise = torch.cuda.synchronize if args.device == "cuda" else lambda: None
-    sizes = tensor_sizes(args.dimension)
-
-    def tensors():
-        return [torch.randn(size, device=args.device) for size in sizes]
-
-    # A shared direction plus noise that shrinks with the agent's rank: cosines, and so keep ratios, differ.
-    shared = tensors()
-    updates = [[a + (3.0 - 2.5 * i / args.agents) * b for a, b in zip(shared, tensors())] for i in range(args.agents)]
-    models = [tensors() for _ in range(args.agents)]
-    weights = torch.arange(1, args.agents + 1, device=args.device, dtype=torch.float32)
-    weights = (weights / weights.sum()).tolist()
-
-    seconds = []
-    with torch.no_grad():
-        for turn in range(args.repeat + 1):  # the first is the warm-up
-            synchronise()
-            begin = time.perf_counter()
-            importance = server_step(models, updates, weights, torch.zeros(args.agents, device=args.device))
-            synchronise()
-            if turn > 0:
-                seconds.append(time.perf_counter() - begin)
-
-    assert torch.isfinite(importance).all()
-    print(json.dumps({"what": "server", "agents": args.agents, "dimension": args.dimension, "tensors": len(sizes),
-                      "seconds": statistics.median(seconds), "all": seconds, "torch": torch.__version__,
-                      "threads": args.threads, "device": args.device}))
+# ---- vectorised ----
 
 
-if __name__ == "__main__":
-    main()
+def step_vectorised(models, server, updates, weights, importance, bounds):
+    """models, updates: [N, D], server: [D]. Returns what step_loop does."""
+    norms = torch.linalg.vector_norm(updates, dim=1)
+    aggregate = (weights * (GAMMA / (norms + 1e-7))) @ updates
+    cosines = (updates @ aggregate) / (norms * torch.linalg.vector_norm(aggregate))
+    importance = importance_of(importance, cosines)
+    keep = keep_ratios(importance)
+    server += aggregate
+    for begin, end in bounds:
+        layer = aggregate[begin:end]
+        magnitude = layer.abs()
+        ranked = torch.sort(magnitude, descending=True).values
+        threshold = ranked[torch.ceil(keep * (end - begin)).long().clamp(max=end - begin) - 1]
+        models[:, begin:end] += torch.where(magnitude >= threshold[:, None], layer, 0)
+    return cosines, importance, keep, aggregate
+
+
+# ---- measured and checked ----
+
+
+def stepping(kind, models, server, updates, weights, sizes, machine):
+    """A function that runs the step on these matrices from importance zero."""
+    importance = torch.zeros(len(updates), device=updates.device)
+    if kind == "loop":
+        cut = [list(torch.split(row, sizes)) for row in (*models, server, *updates)]
+        agents = len(updates)
+        return lambda: step_loop(cut[:agents], cut[agents], cut[agents + 1:], weights, importance)
+    step = machine.compile(step_vectorised) if kind == "compiled" else step_vectorised
+    bounds = bounds_of(sizes)
+    return lambda: step(models, server, updates, weights, importance, bounds)
+
+
+def shares(agents, device):
+    weights = torch.arange(1, agents + 1, device=device, dtype=torch.float32)
+    return weights / weights.sum()
+
+
+@torch.no_grad()
+def run(request, machine):
+    agents, dimension = request["agents"], request["dimension"]
+    updates = torch.randn(agents, dimension, device=machine.device)
+    models = torch.zeros(agents, dimension, device=machine.device)
+    server = torch.zeros(dimension, device=machine.device)
+    step = stepping(request["kind"], models, server, updates, shares(agents, machine.device),
+                    tensor_sizes(dimension), machine)
+    return measure(step, machine, request["budget"])
+
+
+@torch.no_grad()
+def check(request, machine):
+    """The step on the updates of a file: what the driver compares with `cgsv value --round`."""
+    updates = machine.load(request["updates"])
+    models, server = torch.zeros_like(updates), torch.zeros_like(updates[0])
+    weights = shares(len(updates), machine.device)
+    step = stepping(request["kind"], models, server, updates, weights, request["sizes"], machine)
+    cosines, importance, keep, _ = step()
+    return {"psi": cosines.tolist(), "importance": importance.tolist(), "keep_ratio": keep.tolist(),
+            "kept": torch.count_nonzero(models, dim=1).tolist()}

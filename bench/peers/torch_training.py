@@ -1,23 +1,38 @@
-"""One round of local training of all agents, as a plain PyTorch loop: the peer our training engine is measured against.
+"""Whole rounds in PyTorch, local training and server step: the peer of bench_training.
 
-Every agent has its own model and its own SGD optimizer; its samples already lie in memory as two tensors, so no
-DataLoader is timed. Input is random: speed does not depend on it. Each repeat starts from the same weights, so that
-all repeats do the same work. Prints one line of JSON.
+loop        every agent has its own model and optimizer and trains after the other, as in the published code.
+vectorised  over agents: one stack of models (torch.func), their losses by vmap, one backward pass and one optimizer
+            for all; needs equal shards.
+compiled    the same, forward pass and loss through torch.compile, which replays CUDA graphs on a GPU.
+
+Samples lie in memory as tensors, so no DataLoader is timed. Each repeat starts from the same weights.
 """
 
-import argparse
-import json
-import statistics
 import time
 
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+from torch.func import functional_call, stack_module_state, vmap
+
+import torch_server
+from timing import repeats, summary
+
+KINDS = ("loop", "vectorised", "compiled")
+WORDS, VOCABULARY = 20, 5000
+
+
+class Mlp(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc1 = nn.Linear(1024, 64)
+        self.fc2 = nn.Linear(64, 10)
+
+    def forward(self, x):
+        return self.fc2(torch.tanh(self.fc1(torch.flatten(x, 1))))
 
 
 class MnistCnn(nn.Module):
-    """104,242 parameters."""
-
     def __init__(self):
         super().__init__()
         self.conv1 = nn.Conv2d(1, 64, 3)
@@ -28,13 +43,10 @@ class MnistCnn(nn.Module):
     def forward(self, x):
         x = F.max_pool2d(torch.tanh(self.conv1(x)), 2)
         x = F.max_pool2d(torch.tanh(self.conv2(x)), 2)
-        x = torch.tanh(self.fc1(torch.flatten(x, 1)))
-        return F.log_softmax(self.fc2(x), dim=1)
+        return self.fc2(torch.tanh(self.fc1(torch.flatten(x, 1))))
 
 
 class CifarCnn(nn.Module):
-    """121,182 parameters."""
-
     def __init__(self):
         super().__init__()
         self.conv1 = nn.Conv2d(3, 16, 5)
@@ -47,75 +59,211 @@ class CifarCnn(nn.Module):
         x = F.max_pool2d(F.relu(self.conv1(x)), 2)
         x = F.max_pool2d(F.relu(self.conv2(x)), 2)
         x = F.relu(self.fc1(torch.flatten(x, 1)))
-        x = F.relu(self.fc2(x))
-        return F.log_softmax(self.fc3(x), dim=1)
+        return self.fc3(F.relu(self.fc2(x)))
 
 
-SETUPS = {
-    "mnist_cnn": dict(model=MnistCnn, parameters=104242, shape=(1, 32, 32), batch=32, lr=0.15,
-                      sizes=(71, 336, 600, 865, 1128)),
-    "cifar_cnn": dict(model=CifarCnn, parameters=121182, shape=(3, 32, 32), batch=128, lr=0.015,
-                      sizes=(236, 628, 1020, 1412, 1804, 2197, 2589, 2981, 3373, 3760)),
+class Block(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, 2 * channels, 3, 2, 1, bias=False)
+        self.norm1 = nn.GroupNorm(2 * channels // 8, 2 * channels)
+        self.conv2 = nn.Conv2d(2 * channels, 2 * channels, 3, 1, 1, bias=False)
+        self.norm2 = nn.GroupNorm(2 * channels // 8, 2 * channels)
+
+    def forward(self, x):
+        shortcut = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 0, x.shape[1]))
+        x = F.relu(self.norm1(self.conv1(x)))
+        return F.relu(self.norm2(self.conv2(x)) + shortcut)
+
+
+class CifarResnet(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 32, 3, 1, 1, bias=False)
+        self.stem_norm = nn.GroupNorm(4, 32)
+        self.layers = nn.Sequential(Block(32), Block(64), Block(128))
+        self.fc = nn.Linear(256, 10)
+
+    def forward(self, x):
+        x = self.layers(F.relu(self.stem_norm(self.stem(x))))
+        return self.fc(x.mean((2, 3)))
+
+
+class TextCnn(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Embedding(VOCABULARY, 300)
+        self.convs1 = nn.ModuleList([nn.Conv2d(1, 128, (3, 300)) for _ in range(3)])
+        self.fc1 = nn.Linear(384, 2)
+
+    def forward(self, x):
+        x = self.embed(x)[:, None]
+        x = torch.cat([F.relu(conv(x)).flatten(2).amax(2) for conv in self.convs1], 1)
+        return self.fc1(F.dropout(x, 0.5))
+
+
+def sgd(lr, **settings):
+    return lambda parameters: torch.optim.SGD(parameters, lr=lr, **settings)
+
+
+def adam(lr):
+    return lambda parameters: torch.optim.Adam(parameters, lr=lr)
+
+
+SETUPS = {  # model, its parameters, shape of a sample, optimizer, as bench_training sets them
+    "mlp": (Mlp, 66250, (1, 32, 32), sgd(0.15)),
+    "mnist_cnn": (MnistCnn, 104242, (1, 32, 32), sgd(1e-3)),
+    "cifar_cnn": (CifarCnn, 121182, (3, 32, 32), sgd(0.015)),
+    "cifar_resnet": (CifarResnet, 1166506, (3, 32, 32), sgd(0.03, momentum=0.9, weight_decay=5e-4)),
+    "text_cnn": (TextCnn, 1846754, (WORDS,), adam(5e-5)),
+}
+POWERLAW = {  # samples of each agent, by model and number of agents
+    ("mnist_cnn", 5): (71, 336, 600, 865, 1128),
+    ("cifar_cnn", 10): (236, 628, 1020, 1412, 1804, 2197, 2589, 2981, 3373, 3760),
 }
 
 
-def train(model, optimizer, x, y, batch, epochs):
-    for _ in range(epochs):
-        order = torch.randperm(len(x), device=x.device)
-        for begin in range(0, len(x), batch):
-            rows = order[begin:begin + batch]
-            optimizer.zero_grad()
-            loss = F.nll_loss(model(x[rows]), y[rows])
-            loss.backward()
-            optimizer.step()
-    return loss.detach()
+def loss_of(logits, y):
+    return F.nll_loss(F.log_softmax(logits, 1), y)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", choices=SETUPS, default="mnist_cnn")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    args = parser.parse_args()
+class Loop:
+    """Agents one after the other; shards may differ in size."""
 
-    torch.manual_seed(1)
-    torch.set_num_threads(args.threads)
-    setup = SETUPS[args.model]
-    device = torch.device(args.device)
-    synchronise = torch.cuda.synchronize if args.device == "cuda" else lambda: None
+    def __init__(self, request, machine, shards):
+        model, _, _, optimizer = SETUPS[request["model"]]
+        self.batch, self.epochs, self.shards = request["batch"], request["epochs"], shards
+        self.models = [model().to(machine.device) for _ in shards]
+        self.optimizers = [optimizer(model.parameters()) for model in self.models]
 
-    first = setup["model"]().to(device)
-    assert sum(p.numel() for p in first.parameters()) == setup["parameters"]
-    start = {name: value.clone() for name, value in first.state_dict().items()}
-    agents = []
-    for size in setup["sizes"]:
-        model = setup["model"]().to(device)
-        agents.append((model, torch.optim.SGD(model.parameters(), lr=setup["lr"]),
-                       torch.randn(size, *setup["shape"], device=device), torch.randint(10, (size,), device=device)))
+    def begin(self, start):
+        for model in self.models:
+            nn.utils.vector_to_parameters(start.clone(), model.parameters())  # which become views of it
 
-    for model, optimizer, x, y in agents:  # warm-up, on every batch shape that occurs
-        train(model, optimizer, x[:setup["batch"]], y[:setup["batch"]], setup["batch"], 1)
-        rest = len(x) % setup["batch"]
-        if rest:
-            train(model, optimizer, x[:rest], y[:rest], setup["batch"], 1)
+    def train(self):
+        losses = []
+        for model, optimizer, (x, y) in zip(self.models, self.optimizers, self.shards):
+            total = torch.zeros((), device=x.device)
+            for _ in range(self.epochs):
+                order = torch.randperm(len(x), device=x.device)
+                for rows in torch.split(order, self.batch):
+                    optimizer.zero_grad()
+                    loss = loss_of(model(x[rows]), y[rows])
+                    loss.backward()
+                    optimizer.step()
+                    total += loss.detach() * len(rows)
+            losses.append(total / (self.epochs * len(x)))
+        return torch.stack(losses)
 
-    seconds = []
-    for _ in range(args.repeat):
-        for model, *_ in agents:
-            model.load_state_dict(start)
-        synchronise()
+    def weights(self):
+        return torch.stack([nn.utils.parameters_to_vector(model.parameters()) for model in self.models])
+
+
+class Vectorised:
+    """All agents at once."""
+
+    def __init__(self, request, machine, shards):
+        model, _, _, optimizer = SETUPS[request["model"]]
+        self.batch, self.epochs = request["batch"], request["epochs"]
+        self.x, self.y = (torch.stack(part) for part in zip(*shards))
+        self.agents = len(shards)
+        self.parameters, _ = stack_module_state([model().to(machine.device) for _ in shards])
+        self.optimizer = optimizer(list(self.parameters.values()))
+        base = model().to("meta")
+
+        def loss(parameters, x, y):
+            return loss_of(functional_call(base, parameters, (x,)), y)
+
+        losses = vmap(loss, randomness="different")
+        self.losses = machine.compile(losses) if request["kind"] == "compiled" else losses
+
+    def begin(self, start):
+        with torch.no_grad():
+            for parameter in self.parameters.values():
+                size = parameter[0].numel()
+                parameter.copy_(start[:size].view_as(parameter[0]).expand_as(parameter))
+                start = start[size:]
+
+    def train(self):
+        agent, total = torch.arange(self.agents, device=self.x.device)[:, None], 0
+        samples = self.x.shape[1]
+        for _ in range(self.epochs):
+            order = torch.rand(self.agents, samples, device=self.x.device).argsort(1)
+            for rows in torch.split(order, self.batch, 1):
+                self.optimizer.zero_grad()
+                losses = self.losses(self.parameters, self.x[agent, rows], self.y[agent, rows])
+                losses.sum().backward()
+                self.optimizer.step()
+                total = total + losses.detach() * rows.shape[1]
+        return total / (self.epochs * samples)
+
+    def weights(self):
+        return torch.cat([parameter.flatten(1) for parameter in self.parameters.values()], 1)
+
+
+def trainer(request, machine, shards):
+    return (Loop if request["kind"] == "loop" else Vectorised)(request, machine, shards)
+
+
+def random_shard(model, samples, device):
+    shape = SETUPS[model][2]
+    if model == "text_cnn":
+        return torch.randint(2, VOCABULARY, (samples, *shape), device=device), torch.randint(2, (samples,), device=device)
+    return torch.rand(samples, *shape, device=device) * 2 - 1, torch.randint(10, (samples,), device=device)
+
+
+def run(request, machine):
+    """Times the local training of all federations' agents, their server steps, and both together."""
+    kind, model, agents = request["kind"], request["model"], request["agents"]
+    sizes = [request["samples"]] * agents if request["samples"] else POWERLAW[model, agents]
+    shards = [random_shard(model, n, machine.device) for n in sizes] * request["federations"]
+    peer = trainer(request, machine, shards)
+    first = SETUPS[model][0]()
+    start = nn.utils.parameters_to_vector(first.parameters()).detach().to(machine.device)
+    assert len(start) == SETUPS[model][1]
+    tensors = [parameter.numel() for parameter in first.parameters()]
+    models = start.repeat(len(shards), 1)
+    server, shares = start.clone(), torch_server.shares(agents, machine.device)
+
+    def serve():
+        updates = peer.weights() - start
+        for first in range(0, len(shards), agents):
+            part = slice(first, first + agents)
+            torch_server.stepping("loop" if kind == "loop" else "vectorised", models[part], server, updates[part], shares,
+                                  tensors, machine)()
+
+    seconds = {"training": [], "server": [], "whole": []}
+    peer.begin(start)
+    peer.train()  # warm-up
+    for _ in repeats(request["budget"]):
+        peer.begin(start)
+        machine.wait()
         begin = time.perf_counter()
-        losses = [train(*agent, setup["batch"], args.epochs) for agent in agents]
-        synchronise()
-        seconds.append(time.perf_counter() - begin)
+        loss = peer.train()
+        machine.wait()
+        trained = time.perf_counter()
+        with torch.no_grad():
+            serve()
+        machine.wait()
+        end = time.perf_counter()
+        for name, value in (("training", trained - begin), ("server", end - trained), ("whole", end - begin)):
+            seconds[name].append(value)
+    assert torch.isfinite(loss).all()
+    return {name: summary(values) for name, values in seconds.items()}
 
-    assert torch.isfinite(torch.stack(losses)).all()
-    print(json.dumps({"what": "training", "model": args.model, "agents": len(agents), "epochs": args.epochs,
-                      "seconds": statistics.median(seconds), "all": seconds, "torch": torch.__version__,
-                      "threads": args.threads, "device": args.device}))
 
+def check(request, machine):
+    """One round on the samples of bench_training --dump; how far losses and updates are from its own."""
+    def load(name):
+        return machine.load(f"{request['folder']}/{name}.npy")
 
-if __name__ == "__main__":
-    main()
+    shape = SETUPS[request["model"]][2]
+    x, y, index = load("x"), load("y").long().view(-1), load("index").long()
+    shards = [(x[rows].view(-1, *shape), y[rows]) for rows in index]
+    peer = trainer(request, machine, shards)
+    start, ours, loss = load("start")[0], load("update"), load("loss")[0]
+    peer.begin(start)
+    losses = peer.train()
+    updates = peer.weights().detach() - start
+    return {"loss_error": float(((losses - loss) / loss).abs().max()),
+            "update_error": float(((updates - ours).norm(dim=1) / ours.norm(dim=1)).max())}

@@ -28,7 +28,8 @@ struct bench_options {
     const struct benchmark *what; /* NULL with `help`: of the command as a whole */
     struct number_list agents, dimensions;
     const char *device;
-    int threads, repeat, exact_agents;
+    struct bench_effort effort;
+    int threads, exact_agents;
     cgsv_reward reward;
     bool precise, json, help;
 };
@@ -37,6 +38,7 @@ struct bench {
     struct bench_options options;
     cgsv_device *device;
     double copy_bandwidth; /* bytes a second, read and written ones counted */
+    double product_rate;   /* operations a second of a matrix product in float32 */
     bool headed;           /* the table has its line of headings */
 };
 

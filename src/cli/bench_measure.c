@@ -18,7 +18,9 @@ static int ascending(const void *a, const void *b)
 struct bench_times bench_times_of(double *seconds, int count)
 {
     qsort(seconds, (size_t)count, sizeof *seconds, ascending);
-    return (struct bench_times){(seconds[(count - 1) / 2] + seconds[count / 2]) / 2, seconds[0], seconds[count - 1]};
+    return (struct bench_times){.median = (seconds[(count - 1) / 2] + seconds[count / 2]) / 2, .least = seconds[0],
+                                .most = seconds[count - 1], .lower = seconds[(count - 1) / 4],
+                                .upper = seconds[count - 1 - (count - 1) / 4], .count = count};
 }
 
 static cgsv_status time_once(double *seconds, cgsv_device *device, cgsv_status (*work)(void *), void *context)
@@ -31,15 +33,47 @@ static cgsv_status time_once(double *seconds, cgsv_device *device, cgsv_status (
     return CGSV_OK;
 }
 
-cgsv_status bench_measure(struct bench_times *times, cgsv_device *device, int repeat, cgsv_status (*work)(void *),
-                          void *context)
+/* Every core copies more than its caches hold, a GPU more than its last-level one. */
+enum { FLUSH_CPU = 16 << 20, FLUSH_GPU = 128 << 20 };
+
+static size_t flush_half(const cgsv_device *device)
 {
-    double *seconds = calloc((size_t)repeat, sizeof *seconds);
+    return device->backend->shares_memory ? (size_t)FLUSH_CPU * (size_t)device->cores : FLUSH_GPU;
+}
+
+size_t bench_flush_bytes(const cgsv_device *device) { return 2 * flush_half(device); }
+
+static cgsv_status flush(cgsv_device *device, char *memory)
+{
+    const size_t half = flush_half(device);
+    return memory ? device->backend->copy(device, memory, memory + half, half) : CGSV_OK;
+}
+
+static cgsv_status time_all(double *seconds, int *count, cgsv_device *device, struct bench_effort effort, char *memory,
+                            cgsv_status (*work)(void *), void *context)
+{
+    TRY(time_once(seconds, device, work, context)); /* warm-up */
+    const double begin = clock_seconds();
+    for (*count = 0; *count < effort.repeat; ++*count) {
+        if (effort.seconds > 0 && *count >= BENCH_LEAST_REPEATS && clock_seconds() - begin > effort.seconds) break;
+        TRY(flush(device, memory));
+        TRY(time_once(&seconds[*count], device, work, context));
+    }
+    return CGSV_OK;
+}
+
+cgsv_status bench_measure(struct bench_times *times, cgsv_device *device, struct bench_effort effort,
+                          cgsv_status (*work)(void *), void *context)
+{
+    double *seconds = calloc((size_t)effort.repeat, sizeof *seconds);
+    void *memory = NULL;
+    int count;
     *times = (struct bench_times){0};
-    if (!seconds) return error_set(CGSV_ERROR_MEMORY, "no memory for %d measurements", repeat);
-    cgsv_status status = time_once(seconds, device, work, context); /* warm-up */
-    for (int i = 0; i < repeat && status == CGSV_OK; i++) status = time_once(&seconds[i], device, work, context);
-    if (status == CGSV_OK) *times = bench_times_of(seconds, repeat);
+    if (!seconds) return error_set(CGSV_ERROR_MEMORY, "no memory for %d measurements", effort.repeat);
+    cgsv_status status = effort.flush ? device->backend->allocate(device, &memory, bench_flush_bytes(device)) : CGSV_OK;
+    if (status == CGSV_OK) status = time_all(seconds, &count, device, effort, memory, work, context);
+    if (status == CGSV_OK) *times = bench_times_of(seconds, count);
+    device->backend->release(device, memory);
     free(seconds);
     return status;
 }
@@ -70,7 +104,7 @@ static cgsv_status measure_copies(double *bandwidth, struct copying *c)
     TRY(time_once(&seconds, c->device, copy, c)); /* warm-up */
     TRY(time_once(&seconds, c->device, copy, c));
     c->copies += (int64_t)(COPY_SECONDS / seconds);
-    TRY(bench_measure(&times, c->device, COPY_REPEATS, copy, c));
+    TRY(bench_measure(&times, c->device, (struct bench_effort){.repeat = COPY_REPEATS}, copy, c));
     *bandwidth = 2.0 * COPY_BYTES * (double)c->copies / times.median;
     return CGSV_OK;
 }
@@ -83,6 +117,48 @@ cgsv_status bench_copy_bandwidth(double *bandwidth, cgsv_device *device)
     cgsv_status status = measure_copies(bandwidth, &c);
     device->backend->release(device, c.from);
     device->backend->release(device, c.to);
+    return status;
+}
+
+/* ---- rate of products ---- */
+
+/* Large enough to reach the rate, small enough for a fraction of a second. */
+enum { PRODUCT_SIDE_CPU = 1024, PRODUCT_SIDE_GPU = 4096, PRODUCT_REPEATS = 7 };
+
+struct multiplying {
+    cgsv_device *device;
+    float *matrix[3];
+    int side;
+};
+
+static cgsv_status multiply(void *context)
+{
+    const struct multiplying *m = context;
+    const int n = m->side;
+    return m->device->backend->multiply(m->device, &(struct product){.c = m->matrix[0], .a = m->matrix[1],
+                                                                     .b = m->matrix[2], .m = n, .n = n, .k = n,
+                                                                     .lda = n, .ldb = n, .ldc = n, .batch = 1});
+}
+
+static cgsv_status measure_products(double *rate, struct multiplying *m)
+{
+    struct bench_times times;
+    for (int i = 0; i < 3; i++) {
+        const size_t bytes = (size_t)m->side * (size_t)m->side * sizeof *m->matrix[i];
+        TRY(m->device->backend->allocate(m->device, (void **)&m->matrix[i], bytes));
+        if (i > 0) TRY(bench_random_rows(m->device, m->matrix[i], m->side, m->side, m->side));
+    }
+    TRY(bench_measure(&times, m->device, (struct bench_effort){.repeat = PRODUCT_REPEATS}, multiply, m));
+    *rate = 2.0 * m->side * m->side * m->side / times.median;
+    return CGSV_OK;
+}
+
+cgsv_status bench_product_rate(double *rate, cgsv_device *device)
+{
+    struct multiplying m = {.device = device,
+                            .side = device->backend->shares_memory ? PRODUCT_SIDE_CPU : PRODUCT_SIDE_GPU};
+    cgsv_status status = measure_products(rate, &m);
+    for (int i = 0; i < 3; i++) device->backend->release(device, m.matrix[i]);
     return status;
 }
 

@@ -10,20 +10,36 @@
 /* Seconds of one piece of work, over its repeats. */
 struct bench_times {
     double median, least, most;
+    double lower, upper; /* quartiles */
+    int count;           /* of repeats */
 };
 
 /* Of seconds[count], count >= 1; sorts them. */
 struct bench_times bench_times_of(double *seconds, int count);
 
-/* Times work(context) `repeat` times, each until the device is done, after one that is not timed. */
-cgsv_status bench_measure(struct bench_times *times, cgsv_device *device, int repeat,
+/* How often something is timed: `repeat` times, or until `seconds` have gone by, then at least
+ * BENCH_LEAST_REPEATS times; 0 seconds: no such limit. With `flush`, what lies in caches that are a core's or a
+ * GPU's own is pushed out before each. */
+struct bench_effort {
+    int repeat;
+    double seconds;
+    bool flush;
+};
+enum { BENCH_LEAST_REPEATS = 3 };
+
+/* Times work(context), each time until the device is done, after one that is not timed. */
+cgsv_status bench_measure(struct bench_times *times, cgsv_device *device, struct bench_effort effort,
                           cgsv_status (*work)(void *context), void *context);
 
 /* Bytes a second of a copy within the device's memory, those read and those written. */
 cgsv_status bench_copy_bandwidth(double *bandwidth, cgsv_device *device);
 
-/* Of device memory that bench_copy_bandwidth takes. */
+/* Operations a second of products of matrices in float32, a multiply-add counted as two. */
+cgsv_status bench_product_rate(double *rate, cgsv_device *device);
+
+/* Of device memory that bench_copy_bandwidth takes, and a flush of caches. */
 size_t bench_copy_bytes(void);
+size_t bench_flush_bytes(const cgsv_device *device);
 
 /* Independent N(0, 1) to row[agents] on the device, rows `stride` apart, of `columns`. */
 cgsv_status bench_random_rows(cgsv_device *device, float *row, int agents, int64_t columns, int64_t stride);

@@ -50,8 +50,11 @@ static int build_table(struct option *table, struct bench_options *o)
                 .help = "auto, cpu, cuda or cuda:K; see cgsv devices"}},
         {true, {"threads", NULL, OPTION_INT, &o->threads, "N", machine, .help = "threads of the CPU; 0 for all",
                 .range = {.low = 0, .high = 4096}}},
-        {true, {"repeat", NULL, OPTION_INT, &o->repeat, "K", machine,
+        {true, {"repeat", NULL, OPTION_INT, &o->effort.repeat, "K", machine,
                 .help = "times that each size is measured, after a warm-up", .range = {.low = 1, .high = 10000}}},
+        {true, {"seconds", NULL, OPTION_DOUBLE, &o->effort.seconds, "S", machine,
+                .help = "but no more than three times once so long was measured; 0 for no such limit",
+                .range = {.low = 0, .high = 1e6}}},
 
         {true, {"json", NULL, OPTION_FLAG, &o->json, NULL, output,
                 .help = "a JSON object a line instead of a table, with more numbers"}},
@@ -76,7 +79,7 @@ static cgsv_status find_benchmark(const struct benchmark **what, const char *nam
 cgsv_status bench_options_parse(struct bench_options *o, int argc, char **argv)
 {
     struct option table[TABLE_SIZE];
-    *o = (struct bench_options){.device = "auto", .repeat = 11, .exact_agents = 25, .reward = CGSV_REWARD_LAYER};
+    *o = (struct bench_options){.device = "auto", .effort = {.repeat = 11, .flush = true}, .exact_agents = 25, .reward = CGSV_REWARD_LAYER};
     o->help = argc > 0 && (strcmp(argv[0], "-h") == 0 || strcmp(argv[0], "--help") == 0);
     if (o->help) return CGSV_OK;
     if (argc == 0)

@@ -15,7 +15,7 @@ void bench_report_begin(const struct bench *bench)
     const cgsv_device_info *info = cgsv_device_describe(bench->device);
     if (bench->options.json) return;
     printf("%s: %s; copy %.4g GB/s read and written; %d repeat%s\n\n", info->name, info->description,
-           1e-9 * bench->copy_bandwidth, bench->options.repeat, bench->options.repeat == 1 ? "" : "s");
+           1e-9 * bench->copy_bandwidth, bench->options.effort.repeat, bench->options.effort.repeat == 1 ? "" : "s");
     fflush(stdout);
 }
 
@@ -44,10 +44,13 @@ static cgsv_status print_json(const struct bench *bench, const char *what, int a
         {.key = "threads", .value = threads_of(bench->device)},
         {.key = "agents", .value = agents},
         {.key = "dimension", .value = (double)dimension},
-        {.key = "repeat", .value = bench->options.repeat},
+        {.key = "repeat", .value = times->count},
         {.key = "copy_gb_per_second", .value = 1e-9 * bench->copy_bandwidth},
+        {.key = "product_gflop_per_second", .value = 1e-9 * bench->product_rate},
         {.key = "seconds", .value = times->median},
         {.key = "least_seconds", .value = times->least},
+        {.key = "lower_seconds", .value = times->lower},
+        {.key = "upper_seconds", .value = times->upper},
         {.key = "most_seconds", .value = times->most},
     };
     cJSON *object = cJSON_CreateObject();

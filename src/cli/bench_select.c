@@ -164,7 +164,7 @@ static cgsv_status measure(struct selection *s, struct bench *bench, int agents,
     struct bench_times times;
     TRY(create(s, bench, agents, dimension));
     TRY(select_once(&sweeps, s));
-    TRY(bench_measure(&times, s->device, bench->options.repeat, select_all, s));
+    TRY(bench_measure(&times, s->device, bench->options.effort, select_all, s));
 
     const double bytes = 4.0 * (double)sweeps.passes, rate = bytes / times.median;
     const struct bench_field fields[] = {

@@ -58,7 +58,7 @@ static cgsv_status measure(struct stepping *s, struct bench *bench, int agents, 
     TRY(device->backend->allocate(device, (void **)&s->updates, BYTES_OF(float, agents, s->stride)));
     TRY(device->backend->allocate(device, (void **)&s->models, BYTES_OF(float, agents + 1, s->stride)));
     TRY(bench_random_rows(device, s->updates, agents, dimension, s->stride));
-    TRY(bench_measure(&times, device, bench->options.repeat, step, s));
+    TRY(bench_measure(&times, device, bench->options.effort, step, s));
 
     /* Rows of D floats. The floor: U is read once, W read and written once. What the kernels move:
      * U is read for the norms and again for the aggregate (dot products find it in the cache); g is

@@ -64,7 +64,7 @@ static cgsv_status bench_gram(struct bench *bench, double *matrix, struct gram_w
     TRY(cgsv_gram_create(&w->gram, device, 1, agents, 0, bench->options.precise));
     TRY(device->backend->allocate(device, (void **)&w->rows, BYTES_OF(float, agents, w->stride)));
     TRY(bench_random_rows(device, w->rows, agents, w->columns, w->stride));
-    TRY(bench_measure(&times, device, bench->options.repeat, add_rows, w));
+    TRY(bench_measure(&times, device, bench->options.effort, add_rows, w));
     TRY(cgsv_gram_read(w->gram, matrix, NULL));
     return report_gram(bench, agents, w->columns, &times);
 }
@@ -110,7 +110,7 @@ static cgsv_status measure_value(struct bench *bench, struct valuation *v, cgsv_
     if (v->method != method) return CGSV_OK;
     TRY(backend->upload(v->device, v->gram, matrix, BYTES_OF(double, N, N)));
     TRY(backend->upload(v->device, v->weight, weight, BYTES_OF(double, N)));
-    TRY(bench_measure(&times, v->device, bench->options.repeat, value, v));
+    TRY(bench_measure(&times, v->device, bench->options.effort, value, v));
     if (method == CGSV_METHOD_EXACT) TRY(check_exact(v));
     return report_value(bench, method, v->games.agents, dimension, &times, coalitions_of(v));
 }

@@ -9,6 +9,7 @@
 #include "cgsv/cgsv.h"
 #include "cli/commands.h"
 #include "cli/format.h"
+#include "cli/profile.h"
 #include "cli/recorder.h"
 #include "cli/run_options.h"
 #include "core/error.h"
@@ -20,6 +21,7 @@ struct run {
     cgsv_dataset *dataset;
     int vectors; /* words with a vector from a file */
     cgsv_device *device;
+    struct profile profile;
     cgsv_memory_plan plan;
     cgsv_federation *federation;
     struct run_setup setup;
@@ -145,6 +147,7 @@ static cgsv_status begin(struct run *run)
 {
     const cgsv_config *config = &run->options.config;
     if (!run->options.quiet) print_start(stderr, run);
+    if (run->options.profile) TRY(profile_begin(&run->profile, run->device));
     TRY(cgsv_federation_create(&run->federation, run->device, config, run->dataset));
     if (run_recorded_rounds(&run->setup) > 0) {
         run->updates = calloc((size_t)config->agents * (size_t)run->plan.parameters, sizeof *run->updates);
@@ -198,6 +201,7 @@ static cgsv_status finish(struct run *run)
     const struct run_options *options = &run->options;
     const struct run_results *results = &run->recorder.results;
     TRY(results_collect(&run->recorder.results, run->federation));
+    if (options->profile) run->recorder.results.profile = &run->profile;
     results_report_faults(results);
     if (options->format == FORMAT_JSON) {
         char *text;
@@ -206,6 +210,7 @@ static cgsv_status finish(struct run *run)
         free(text);
     } else {
         results_print(stdout, results, options->config.standalone);
+        if (options->profile) profile_print(stdout, &run->profile);
     }
     fflush(stdout);
     if (!options->out) return cgsv_checks_status(&results->checks);

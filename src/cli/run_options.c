@@ -151,6 +151,9 @@ int run_options_table(struct option *table, struct run_options *o)
          .range = from_0, .implied = "1"},
         {"format", NULL, OPTION_CHOICE, &o->format, "NAME", output, .help = "of the results: text or json",
          .parse = parse_format, .show = show_format},
+        {"profile", NULL, OPTION_FLAG, &o->profile, NULL, output,
+         .help = "print, and write to summary.json, what every stage of the rounds takes, beside what memory and "
+                 "products of this machine allow"},
         {"dry-run", NULL, OPTION_FLAG, &o->dry_run, NULL, output,
          .help = "print settings and memory need, train nothing"},
         {"quiet", NULL, OPTION_FLAG, &o->quiet, NULL, output,

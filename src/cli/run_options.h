@@ -22,7 +22,7 @@ struct run_options {
     const char *out; /* NULL: nothing is written */
     bool force, save_models;
     int record_every; /* rounds between two whose updates are recorded; 0: none */
-    bool dry_run, quiet, help;
+    bool dry_run, quiet, profile, help;
     int format; /* enum run_format */
 };
 

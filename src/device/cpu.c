@@ -148,36 +148,76 @@ static cgsv_status cpu_multiply(cgsv_device *device, const struct product *p)
     return CGSV_OK;
 }
 
+/* Adds the time since the last mark to the phase and the stage at work. */
+static void mark(cgsv_device *device)
+{
+    struct cpu_state *state = device->state;
+    const double time = clock_seconds(), seconds = time - state->since;
+    device->seconds[state->phase] += seconds;
+    if (device->profile && state->phase != PHASE_IDLE) device->profile->stage[device->profile->current].seconds += seconds;
+    state->since = time;
+}
+
+/* A device of one core. */
+struct core {
+    cgsv_device device;
+    struct cpu_state state;
+    struct profile profile;
+};
+
+static void core_begin(struct core *core, const cgsv_device *all)
+{
+    const struct cpu_state *state = all->state;
+    core->device = *all;
+    core->state = (struct cpu_state){.stream.threads = 1, .phase = state->phase, .since = clock_seconds()};
+    core->profile = (struct profile){.held = all->profile ? all->profile->held : STAGE_OTHER};
+    core->profile.current = core->profile.held;
+    core->device.state = &core->state;
+    core->device.stream = &core->state.stream;
+    if (all->profile) core->device.profile = &core->profile;
+}
+
 /* None of what `work` calls starts threads of its own. */
 static cgsv_status cpu_side_by_side(cgsv_device *device, int count, device_work *work, void *context)
 {
     const struct cpu_state *state = device->state;
-    struct cpu_state one_thread = {.stream.threads = 1};
-    cgsv_device one = *device;
+    struct profile sum = {0};
     char message[256] = "";
     cgsv_status status = CGSV_OK;
-    one.state = &one_thread;
-    one.stream = &one_thread.stream;
-#pragma omp parallel for schedule(dynamic, 1) num_threads(state->stream.threads)
-    for (int number = 0; number < count; number++) {
-        const cgsv_status failed = work(context, &one, number, omp_get_thread_num());
-        if (failed == CGSV_OK) continue;
+    if (device->profile) TRY(profile_stage(device, STAGE_WAIT, (struct work){0, 0}));
+#pragma omp parallel num_threads(state->stream.threads)
+    {
+        struct core own;
+        core_begin(&own, device);
+#pragma omp for schedule(dynamic, 1) nowait
+        for (int number = 0; number < count; number++) {
+            const cgsv_status failed = work(context, &own.device, number, omp_get_thread_num());
+            if (failed == CGSV_OK) continue;
 #pragma omp critical(side_by_side)
-        {
-            status = failed;
-            snprintf(message, sizeof message, "%s", cgsv_last_error()); /* it is the thread's own */
+            {
+                status = failed;
+                snprintf(message, sizeof message, "%s", cgsv_last_error()); /* it is the thread's own */
+            }
         }
+        mark(&own.device);
+#pragma omp critical(side_by_side)
+        profile_add(&sum, &own.profile);
     }
+    if (device->profile) profile_add_cores(device->profile, &sum, state->stream.threads);
     return status == CGSV_OK ? CGSV_OK : error_set(status, "%s", message);
 }
 
 static cgsv_status cpu_phase(cgsv_device *device, enum device_phase phase)
 {
-    struct cpu_state *state = device->state;
-    double time = clock_seconds();
-    device->seconds[state->phase] += time - state->since;
-    state->phase = phase;
-    state->since = time;
+    mark(device);
+    ((struct cpu_state *)device->state)->phase = phase;
+    return CGSV_OK;
+}
+
+static cgsv_status cpu_stage(cgsv_device *device, enum stage stage)
+{
+    mark(device);
+    device->profile->current = stage;
     return CGSV_OK;
 }
 
@@ -210,6 +250,7 @@ static const struct device_backend cpu_backend = {
     .multiply = cpu_multiply,
     .side_by_side = cpu_side_by_side,
     .phase = cpu_phase,
+    .stage = cpu_stage,
     .memory_free = cpu_memory_free,
 };
 

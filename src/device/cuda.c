@@ -40,7 +40,8 @@ struct cuda_state {
     cublasHandle_t blas;
     void *workspace; /* cuBLAS's, ours so that graphs may hold it and results repeat */
     cudaEvent_t mark[MARKS];
-    enum device_phase phase[MARKS]; /* that begins at the mark */
+    enum device_phase phase[MARKS]; /* that begins at the mark, */
+    enum stage stage[MARKS];        /* and of the device's profile */
     int marks;
     enum device_phase current;
 };
@@ -128,25 +129,28 @@ static void cuda_release(cgsv_device *device, void *memory)
     cudaFree(memory);
 }
 
-static cgsv_status cuda_resolve_marks(struct cuda_state *s, double *seconds)
+static cgsv_status cuda_resolve_marks(cgsv_device *device)
 {
+    struct cuda_state *s = device->state;
     for (int i = 0; i + 1 < s->marks; i++) {
         float milliseconds = 0;
         CUDA_TRY(cudaEventElapsedTime(&milliseconds, s->mark[i], s->mark[i + 1]));
-        seconds[s->phase[i]] += 1e-3 * milliseconds;
+        device->seconds[s->phase[i]] += 1e-3 * milliseconds;
+        if (device->profile && s->phase[i] != PHASE_IDLE)
+            device->profile->stage[s->stage[i]].seconds += 1e-3 * milliseconds;
     }
     s->marks = 0;
     return CGSV_OK;
 }
 
-static cgsv_status cuda_phase(cgsv_device *device, enum device_phase phase);
+static cgsv_status mark(cgsv_device *device);
 
 static cgsv_status cuda_sync(cgsv_device *device)
 {
     struct cuda_state *s = device->state;
-    if (s->marks) TRY(cuda_phase(device, s->current));
+    if (s->marks) TRY(mark(device));
     CUDA_TRY(cudaStreamSynchronize(s->stream));
-    return cuda_resolve_marks(s, device->seconds);
+    return cuda_resolve_marks(device);
 }
 
 static cgsv_status cuda_wait(cgsv_device *device, void *stream)
@@ -156,16 +160,35 @@ static cgsv_status cuda_wait(cgsv_device *device, void *stream)
     return CGSV_OK;
 }
 
-static cgsv_status cuda_phase(cgsv_device *device, enum device_phase phase)
+/* The last of all marks becomes the first of the next ones, so that no time between two is lost. */
+static cgsv_status mark(cgsv_device *device)
 {
     struct cuda_state *s = device->state;
-    if (s->marks == MARKS) {
-        CUDA_TRY(cudaStreamSynchronize(s->stream));
-        TRY(cuda_resolve_marks(s, device->seconds));
-    }
     CUDA_TRY(cudaEventRecord(s->mark[s->marks], s->stream));
-    s->phase[s->marks++] = s->current = phase;
+    s->phase[s->marks] = s->current;
+    s->stage[s->marks++] = device->profile ? device->profile->current : STAGE_OTHER;
+    if (s->marks < MARKS) return CGSV_OK;
+    CUDA_TRY(cudaStreamSynchronize(s->stream));
+    TRY(cuda_resolve_marks(device));
+    const cudaEvent_t last = s->mark[MARKS - 1];
+    s->mark[MARKS - 1] = s->mark[0];
+    s->mark[0] = last;
+    s->phase[0] = s->phase[MARKS - 1];
+    s->stage[0] = s->stage[MARKS - 1];
+    s->marks = 1;
     return CGSV_OK;
+}
+
+static cgsv_status cuda_phase(cgsv_device *device, enum device_phase phase)
+{
+    ((struct cuda_state *)device->state)->current = phase;
+    return mark(device);
+}
+
+static cgsv_status cuda_stage(cgsv_device *device, enum stage stage)
+{
+    device->profile->current = stage;
+    return mark(device);
 }
 
 static cgsv_status cuda_upload(cgsv_device *device, void *to, const void *from, size_t bytes)
@@ -268,6 +291,7 @@ static const struct device_backend cuda_backend = {
     .wait = cuda_wait,
     .multiply = cuda_multiply,
     .phase = cuda_phase,
+    .stage = cuda_stage,
     .graph_begin = cuda_graph_begin,
     .graph_end = cuda_graph_end,
     .graph_launch = cuda_graph_launch,

@@ -9,6 +9,7 @@
 
 #include "cgsv/device.h"
 #include "core/error.h"
+#include "device/profile.h"
 #include "kernels/kernels.h"
 
 /* What the stopwatch tells apart. */
@@ -57,6 +58,7 @@ struct device_backend {
      * to its end, so that what it works on stays in that core's cache. NULL: the device cannot. */
     cgsv_status (*side_by_side)(cgsv_device *device, int count, device_work *work, void *context);
     cgsv_status (*phase)(cgsv_device *device, enum device_phase phase);
+    cgsv_status (*stage)(cgsv_device *device, enum stage stage); /* of the device's profile */
     cgsv_status (*graph_begin)(cgsv_device *device);
     cgsv_status (*graph_end)(cgsv_device *device, device_graph **graph);
     cgsv_status (*graph_launch)(cgsv_device *device, device_graph *graph);
@@ -72,6 +74,7 @@ struct cgsv_device {
     int cores;   /* for work side by side */
     void *state; /* the backend's own */
     double seconds[PHASES];
+    struct profile *profile; /* the caller's; NULL: none. Counts all phases but PHASE_IDLE */
 };
 
 /* Passes a launcher's message up as CGSV_ERROR_DEVICE. */

@@ -23,18 +23,21 @@ cgsv_status evaluate_trained(cgsv_fleet *f)
 {
     struct loss_sums *sums = f->test_sums + fleet_models(f) + fleet_twins(f);
     TRY(f->device->backend->phase(f->device, PHASE_EVALUATION));
+    TRY(profile_hold(f->device, STAGE_EVALUATION));
     for (int m = 0; m < f->federations; m++)
         if (scheme_may_end_alike(&f->federation[m].config.scheme))
             TRY(evaluate_moved(f, sums + m * f->agents, trained_models(&f->federation[m]), test_set(f)));
     f->trained_round = f->rounds_done + 1;
-    return CGSV_OK;
+    return profile_release(f->device);
 }
 
 cgsv_status cgsv_fleet_evaluate(cgsv_fleet *f)
 {
     const struct device_backend *backend = f->device->backend;
     TRY(backend->phase(f->device, PHASE_EVALUATION));
+    TRY(profile_hold(f->device, STAGE_EVALUATION));
     TRY(evaluate_models(f, f->test_sums, f->models, fleet_models(f) + fleet_twins(f), test_set(f)));
+    TRY(profile_release(f->device));
     f->evaluated_round = f->rounds_done;
     return backend->phase(f->device, PHASE_IDLE);
 }

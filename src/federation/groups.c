@@ -5,6 +5,7 @@
 
 #include "federation/internal.h"
 #include "federation/sentences.h"
+#include "model/work.h"
 
 /* Rows are most samples first, so these are the longest. */
 static int rows_together(const cgsv_fleet *f)
@@ -102,6 +103,11 @@ struct workspace group_workspace(const cgsv_fleet *f, const struct group *g, int
     const int left = f->row[g->first].samples - step * f->config.batch; /* no row has more */
     const int needed = (left + ws.slots - 1) / ws.slots;
     if (bucket_of(f) == 0 && needed < ws.blocks) ws.blocks = needed;
+    ws.filled = 0;
+    for (int r = 0, active = group_active(f, g, step); r < active; r++) {
+        const int rest = f->row[g->first + r].samples - step * f->config.batch;
+        ws.filled += rest < f->config.batch ? rest : f->config.batch;
+    }
     return ws;
 }
 
@@ -112,6 +118,7 @@ cgsv_status group_batches(cgsv_fleet *f, const struct group *g, struct workspace
                                     .slots = ws->blocks * ws->slots, .batch = f->config.batch,
                                     .local_epochs = f->config.local_epochs, .epoch = epoch, .step = step,
                                     .bucket = bucket_of(f)};
+    PROFILE(g->device, STAGE_GATHER, work_gather(&f->model, ws->filled));
     LAUNCHED(g->device, g->device->kernels->batch_draw(g->device->stream, draw));
     if (f->config.augment == CGSV_AUGMENT_NONE)
         return workspace_gather(&f->model, g->device, ws, train_samples(f), rows);

@@ -4,6 +4,7 @@
 #include "federation/internal.h"
 #include "federation/scheme.h"
 #include "federation/sentences.h"
+#include "model/work.h"
 
 static struct word_steps words_of(const cgsv_fleet *f, const struct group *g)
 {
@@ -14,6 +15,21 @@ static struct word_steps words_of(const cgsv_fleet *f, const struct group *g)
     words.scale += (int64_t)g->first * words.most;
     words.batch = g->workspace->text;
     return words;
+}
+
+/* Of the group's first rows, those that have an update. */
+static int agents_among(const cgsv_fleet *f, const struct group *g, int rows)
+{
+    int agents = 0;
+    for (int r = 0; r < rows; r++) agents += f->row[g->first + r].agent >= 0;
+    return agents;
+}
+
+static struct work optimizer_work(const cgsv_fleet *f, const struct group *g, const struct optimizer_step *o)
+{
+    const bool sentences = f->model.text.vocabulary > 0;
+    const struct work_size size = {.rows = o->rows, .words = sentences ? o->words.batch.most_words : 0};
+    return work_optimizer(&f->model, size, agents_among(f, g, o->rows), o->moment2 ? 2 : o->moment1 ? 1 : 0);
 }
 
 static cgsv_status training_step(cgsv_fleet *f, const struct group *g, int epoch, int step)
@@ -44,15 +60,18 @@ static cgsv_status training_step(cgsv_fleet *f, const struct group *g, int epoch
                                             .epoch = epoch, .step = step};
     if (optimizer.words.done) LAUNCHED(device, k->words_make_up(device->stream, optimizer));
     TRY(model_forward(model, device, ws, optimizer.work, ld, input_stride, rows));
+    PROFILE(device, STAGE_LOSS, work_loss(model, ws->filled));
     LAUNCHED(device, k->loss(device->stream, ws->delta[0], f->train_sums + g->first, ws->out[model->layers - 1],
                              ws->label, ws->count, 0, model->classes, rows, ws->blocks, ws->slots));
     TRY(model_backward(model, device, ws, optimizer.gradient, optimizer.work, ld, input_stride, rows));
+    PROFILE(device, STAGE_OPTIMIZER, optimizer_work(f, g, &optimizer));
     LAUNCHED(device, k->optimize(device->stream, optimizer));
     return CGSV_OK;
 }
 
 cgsv_status group_begin(cgsv_fleet *f, const struct group *g)
 {
+    PROFILE(g->device, STAGE_BEGIN, work_begin(&f->model, g->rows, agents_among(f, g, g->rows)));
     return device_launched(g->device, g->device->kernels->round_begin(
                                           g->device->stream, g->work, f->updates, f->models, f->train_sums + g->first,
                                           f->device_row + g->first, g->rows, f->model.parameters, f->model.row_stride));
@@ -69,6 +88,7 @@ static cgsv_status train_group(cgsv_fleet *f, const struct group *g)
                                                             c->decay_per == CGSV_DECAY_EPOCH, c->local_epochs, epoch));
         for (int step = 0; step < f->steps[g->first]; step++) TRY(training_step(f, g, epoch, step));
     }
+    PROFILE(g->device, STAGE_OTHER, ((struct work){0, 0}));
     return device_launched(g->device, g->device->kernels->keep_alone(g->device->stream, f->models, g->work,
                                                                      f->device_row + g->first, g->rows,
                                                                      f->model.parameters, f->model.row_stride));
@@ -82,6 +102,7 @@ cgsv_status local_training(cgsv_fleet *f)
     if (f->model.text.vocabulary > 0)
         LAUNCHED(device, k->words_begin(device->stream, f->words.done, (int64_t)f->rows * f->model.text.vocabulary));
     TRY(groups_run(f, train_group));
+    PROFILE(device, STAGE_OTHER, ((struct work){0, 0}));
     return device_launched(device, k->loss_means(device->stream, NULL, f->train_loss, f->train_sums, f->device_row,
                                                  f->rows));
 }
@@ -98,12 +119,13 @@ static cgsv_status server_half(cgsv_fleet *f)
 }
 
 /* Enqueues one half of a round. Where the device has graphs, the first round runs as it
- * is (which loads every kernel), the second is recorded, and later ones are replayed. */
+ * is (which loads every kernel), the second is recorded, and later ones are replayed; not so when
+ * stages are timed one by one. */
 static cgsv_status half_enqueue(cgsv_fleet *f, enum device_phase phase, device_graph **graph,
                                 cgsv_status (*half)(cgsv_fleet *))
 {
     const struct device_backend *backend = f->device->backend;
-    if (backend->has_graphs && f->rounds_done > 0 && !*graph) {
+    if (backend->has_graphs && !f->device->profile && f->rounds_done > 0 && !*graph) {
         TRY(backend->graph_begin(f->device));
         cgsv_status status = half(f), ended = backend->graph_end(f->device, graph);
         TRY(status);
@@ -118,5 +140,6 @@ cgsv_status round_enqueue(cgsv_fleet *f, bool measured)
     TRY(half_enqueue(f, PHASE_TRAINING, &f->training_graph, local_training));
     if (measured) TRY(evaluate_trained(f));
     TRY(half_enqueue(f, PHASE_SERVER, &f->server_graph, server_half));
+    PROFILE(f->device, STAGE_OTHER, ((struct work){0, 0}));
     return f->device->backend->phase(f->device, PHASE_IDLE);
 }

@@ -93,7 +93,10 @@ void scores_free(cgsv_fleet *f)
 
 cgsv_status scores_losses(cgsv_fleet *f)
 {
-    return f->needs & NEEDS_LOSSES ? local_losses(f, f->scores.local_loss) : CGSV_OK;
+    if (!(f->needs & NEEDS_LOSSES)) return CGSV_OK;
+    TRY(profile_hold(f->device, STAGE_VALIDATION));
+    TRY(local_losses(f, f->scores.local_loss));
+    return profile_release(f->device);
 }
 
 static double *score_of(const cgsv_federation *m)
@@ -103,10 +106,12 @@ static double *score_of(const cgsv_federation *m)
 
 cgsv_status scores_trained(cgsv_fleet *f)
 {
+    if (!(f->needs & NEEDS_SCORES)) return CGSV_OK;
+    TRY(profile_hold(f->device, STAGE_VALIDATION));
     for (int m = 0; m < f->federations; m++)
         if (f->federation[m].config.scheme.contribution == CGSV_CONTRIBUTION_RANK)
             TRY(trained_accuracy(&f->federation[m], score_of(&f->federation[m]), NULL));
-    return CGSV_OK;
+    return profile_release(f->device);
 }
 
 /* CFFL: accuracies of the server's model with each agent's upload alone. */
@@ -136,6 +141,7 @@ static cgsv_status score_member(cgsv_federation *m, const struct server_step *st
 cgsv_status scores_run(cgsv_fleet *f, const struct server_step *step)
 {
     if (!(f->needs & NEEDS_SCORES)) return CGSV_OK;
+    TRY(profile_hold(f->device, STAGE_VALIDATION));
     for (int m = 0; m < f->federations; m++) TRY(score_member(&f->federation[m], step));
-    return CGSV_OK;
+    return profile_release(f->device);
 }

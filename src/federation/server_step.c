@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "federation/stages.h"
+#include "model/work.h"
 
 /* What entries are selected within: the tensors, or the whole vector. */
 static int segment_table(const struct server_sizes *z, const int64_t **begin, int64_t whole[2])
@@ -173,8 +174,12 @@ cgsv_status server_step_select(cgsv_device *device, const struct server_step *st
 cgsv_status server_step_begin(cgsv_device *device, struct server_step *s, void *stream)
 {
     const struct kernels *k = device->kernels;
+    PROFILE(device, STAGE_SCHEME, ((struct work){0, 0}));
     TRY(stages_upload(device, s, stream));
-    if (!s->norms_given || s->update != s->raw) LAUNCHED(device, k->server_norms(stream, *s));
+    if (!s->norms_given || s->update != s->raw) {
+        PROFILE(device, STAGE_NORMS, work_norms(s->federations, s->agents, s->dimension));
+        LAUNCHED(device, k->server_norms(stream, *s));
+    }
     if (s->score) LAUNCHED(device, k->server_examine(stream, *s));
     return CGSV_OK;
 }
@@ -182,13 +187,22 @@ cgsv_status server_step_begin(cgsv_device *device, struct server_step *s, void *
 cgsv_status server_step_finish(cgsv_device *device, const struct server_step *s, void *stream)
 {
     const struct kernels *k = device->kernels;
+    const int F = s->federations, N = s->agents;
+    PROFILE(device, STAGE_CONTRIBUTION, work_contribution(F, N, s->dimension));
     LAUNCHED(device, k->server_weigh(stream, *s));
+    PROFILE(device, STAGE_SCHEME, ((struct work){0, 0}));
     TRY(stages_value(device, s, stream));
+    PROFILE(device, STAGE_AGGREGATE, work_aggregate(F, N, s->dimension));
     LAUNCHED(device, k->server_aggregate_and_dot(stream, *s));
+    PROFILE(device, STAGE_CONTRIBUTION, work_contribution(F, N, s->dimension));
     LAUNCHED(device, k->server_contribution(stream, *s));
+    PROFILE(device, STAGE_SCHEME, ((struct work){0, 0}));
     TRY(stages_order(device, s, stream));
+    PROFILE(device, STAGE_SELECT, work_select(F, s->dimension));
     TRY(server_step_select(device, s, stream));
+    PROFILE(device, STAGE_SCHEME, ((struct work){0, 0}));
     TRY(stages_own(device, s, stream));
+    PROFILE(device, STAGE_DOWNLOAD, work_download(F, N, s->dimension));
     LAUNCHED(device, k->server_download(stream, *s));
     LAUNCHED(device, k->server_record(stream, *s));
     return CGSV_OK;

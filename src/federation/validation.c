@@ -1,6 +1,7 @@
 #include "federation/validation.h"
 
 #include "federation/internal.h"
+#include "model/work.h"
 
 cgsv_status evaluate_rows(cgsv_device *device, const struct model *model, struct workspace *ws, struct loss_sums *sums,
                           const float *w, int64_t stride, int rows, struct sample_set set)
@@ -10,9 +11,12 @@ cgsv_status evaluate_rows(cgsv_device *device, const struct model *model, struct
     TRY(device->backend->clear(device, sums, (size_t)rows * sizeof *sums));
     for (int64_t first = 0; first < set.samples; first += batch) {
         const int n = (int)(set.samples - first < batch ? set.samples - first : batch);
+        ws->filled = (int64_t)rows * n;
+        PROFILE(device, STAGE_GATHER, work_gather(model, n));
         LAUNCHED(device, k->batch_range(device->stream, ws->sample, set.index, (int32_t)first, n, batch));
         TRY(workspace_gather(model, device, ws, set.split, 1));
         TRY(model_forward(model, device, ws, w, stride, 0, rows));
+        PROFILE(device, STAGE_LOSS, work_loss(model, ws->filled));
         LAUNCHED(device, k->loss(device->stream, NULL, sums, ws->out[model->layers - 1], ws->label, NULL, n,
                                  model->classes, rows, ws->blocks, ws->slots));
     }
@@ -141,6 +145,7 @@ static cgsv_status group_losses(cgsv_fleet *f, const struct group *g)
         TRY(group_batches(f, g, ws, 0, step, rows));
         TRY(model_forward(model, g->device, ws, g->work, model->row_stride,
                           model->features * ws->blocks * ws->slots, rows));
+        PROFILE(g->device, STAGE_LOSS, work_loss(model, ws->filled));
         LAUNCHED(g->device, g->device->kernels->loss(g->device->stream, NULL, f->validation.sums + g->first,
                                                      ws->out[model->layers - 1], ws->label, ws->count, 0,
                                                      model->classes, rows, ws->blocks, ws->slots));

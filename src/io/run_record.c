@@ -1,6 +1,8 @@
 /* What a run was and what came of it, as JSON. */
 #include "io/run_record.h"
 
+#include <math.h>
+
 #include "io/json.h"
 
 const int fault_bits[FAULT_KINDS] = {CGSV_FAULT_ZERO, CGSV_FAULT_NOT_FINITE, CGSV_FAULT_ROUNDED};
@@ -153,6 +155,31 @@ static bool add_agent(cJSON *agents, int index, const struct agent_result *agent
     return complete;
 }
 
+static bool add_stage(cJSON *stages, const char *name, const struct profile *profile, struct stage_sums sums)
+{
+    const double floor = profile_floor(profile, sums.work);
+    cJSON *to = cJSON_CreateObject();
+    return cJSON_AddItemToArray(stages, to) && json_add_text(to, "stage", name) &&
+           cJSON_AddNumberToObject(to, "seconds", sums.seconds) &&
+           cJSON_AddNumberToObject(to, "bytes", sums.work.bytes) &&
+           cJSON_AddNumberToObject(to, "flops", sums.work.flops) &&
+           cJSON_AddNumberToObject(to, "floor_seconds", floor) &&
+           cJSON_AddNumberToObject(to, "share_of_floor", sums.seconds > 0 ? floor / sums.seconds : NAN);
+}
+
+/* Stages that never came are left out. */
+static bool add_profile(cJSON *root, const struct profile *profile)
+{
+    cJSON *to = cJSON_AddObjectToObject(root, "profile"), *stages = cJSON_AddArrayToObject(to, "stages");
+    bool complete = cJSON_AddNumberToObject(to, "copy_bytes_per_second", profile->copy_bandwidth) &&
+                    cJSON_AddNumberToObject(to, "product_flops_per_second", profile->product_rate) &&
+                    cJSON_AddNumberToObject(to, "convolution_share_of_products", profile_convolutions(profile));
+    for (int i = 0; i < STAGES; i++)
+        if (profile->stage[i].seconds != 0)
+            complete = complete && add_stage(stages, stage_names[i], profile, profile->stage[i]);
+    return complete && stages;
+}
+
 cgsv_status run_results_json(char **text, const struct run_results *results)
 {
     cJSON *root = cJSON_CreateObject();
@@ -179,5 +206,6 @@ cgsv_status run_results_json(char **text, const struct run_results *results)
                cJSON_AddNumberToObject(seconds, "server", results->seconds.server) &&
                cJSON_AddNumberToObject(seconds, "evaluation", results->seconds.evaluation);
     complete = complete && json_add_checks(root, &results->checks);
+    if (results->profile) complete = complete && add_profile(root, results->profile);
     return json_print(text, root, complete);
 }

@@ -4,6 +4,7 @@
 
 #include "cgsv/checks.h"
 #include "cgsv/federation.h"
+#include "device/profile.h"
 
 /* Everything that is needed to repeat a run. All pointers are the caller's. */
 struct run_setup {
@@ -56,6 +57,7 @@ struct run_results {
     cgsv_seconds seconds;
     cgsv_checked_run checked; /* what records are held against; owns tensor_begin */
     cgsv_checks checks;
+    const struct profile *profile; /* NULL: stages were not timed */
 };
 
 /* Rounds whose updates are recorded, and the bytes of their numbers. */

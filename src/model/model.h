@@ -74,6 +74,7 @@ void model_initialise(const struct model *model, float *w, uint64_t seed);
  * all on the device. */
 struct workspace {
     int blocks, slots;            /* B, S */
+    int64_t filled;               /* slots of all rows that hold a sample; only a profile asks */
     float *input;                 /* [rows, or 1][B][features][S] */
     int32_t *label, *sample, *count;
     float *out[MAX_LAYERS];       /* [rows][B][units][pixels][S] */

@@ -3,6 +3,7 @@
 
 #include "model/model.h"
 #include "model/residual.h"
+#include "model/work.h"
 
 static int64_t output_size(const struct layer *layer) { return (int64_t)layer->units * layer->pixels; }
 
@@ -245,11 +246,25 @@ static cgsv_status forward_layer(const struct pass *pass, int i)
     }
 }
 
+_Static_assert(LAYER_AVERAGE + 1 == STAGE_LAYERS, "every kind of layer has its stages");
+
+static struct work_size work_size_of(const struct pass *pass)
+{
+    const struct workspace *ws = pass->ws;
+    struct work_size size = {.rows = pass->rows, .samples = ws->filled};
+    if (pass->model->text.vocabulary > 0)
+        size.words = words_of(pass->device, ws, ws->text.one_batch ? 1 : pass->rows);
+    return size;
+}
+
 cgsv_status model_forward(const struct model *model, cgsv_device *device, struct workspace *ws, const float *w,
                           int64_t w_stride, int64_t input_stride, int rows)
 {
     const struct pass pass = {model, device, ws, w, w_stride, input_stride, rows};
-    for (int i = 0; i < model->layers; i++) TRY(forward_layer(&pass, i));
+    for (int i = 0; i < model->layers; i++) {
+        PROFILE(device, STAGE_FORWARD + model->layer[i].kind, work_forward(model, i, work_size_of(&pass)));
+        TRY(forward_layer(&pass, i));
+    }
     return CGSV_OK;
 }
 
@@ -335,6 +350,7 @@ cgsv_status model_backward(const struct model *model, cgsv_device *device, struc
     const struct pass pass = {model, device, ws, w, w_stride, input_stride, rows};
     struct deltas deltas = {ws->delta[0], ws->delta[1], ws->delta[2], -1};
     for (int i = model->layers - 1; i >= 0; i--) {
+        PROFILE(device, STAGE_BACKWARD + model->layer[i].kind, work_backward(model, i, work_size_of(&pass)));
         if (residual_layer(&model->layer[i])) {
             int64_t stride;
             const float *x = input_of(&pass, i, &stride);
