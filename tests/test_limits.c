@@ -238,7 +238,7 @@ Test(limits, control_characters)
         printable_make(text);
         cr_expect_str_eq(text, cases[i].shown, "case %zu", i);
         cr_expect(printable(text), "case %zu", i);
-        error_set(CGSV_ERROR_DATA, "'%s'", cases[i].text);
+        error_say("'%s'", cases[i].text);
         cr_expect_eq(strlen(cgsv_last_error()), strlen(cases[i].shown) + 2, "case %zu", i);
         cr_expect(printable(cgsv_last_error()), "case %zu", i);
     }
