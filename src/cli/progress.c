@@ -12,7 +12,7 @@
 #include "cli/format.h"
 #include "core/clock.h"
 
-void progress_begin(struct progress *progress, int rounds, bool quiet)
+void progress_begin(struct progress *progress, int rounds, int first, bool quiet)
 {
     const char *terminal = getenv("TERM"), *no_color = getenv("NO_COLOR");
     bool in_place = isatty(STDERR_FILENO) && terminal && strcmp(terminal, "dumb") != 0;
@@ -21,6 +21,7 @@ void progress_begin(struct progress *progress, int rounds, bool quiet)
         .in_place = in_place,
         .color = in_place && !(no_color && *no_color),
         .rounds = rounds,
+        .first = first,
         .start = clock_seconds(),
     };
 }
@@ -36,7 +37,7 @@ void progress_round(struct progress *progress, int round, double mean_accuracy, 
     if (!isnan(mean_accuracy))
         fprintf(stderr, "  mean accuracy %.4f  server %.4f", mean_accuracy, server_accuracy);
     if (round < progress->rounds)
-        fprintf(stderr, "  %s left", format_time(left, elapsed / round * (progress->rounds - round)));
+        fprintf(stderr, "  %s left", format_time(left, elapsed / (round - progress->first) * (progress->rounds - round)));
     else
         fprintf(stderr, "  took %s", format_time(left, elapsed));
     if (!progress->in_place) fputc('\n', stderr);

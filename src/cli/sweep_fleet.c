@@ -84,7 +84,7 @@ static cgsv_status train(cgsv_fleet *fleet, struct recorder *recorders, const st
     const cgsv_config *config = &f->config[0]; /* rounds and evaluations are the same for all */
     struct progress progress;
     cgsv_status status = CGSV_OK;
-    progress_begin(&progress, config->rounds, f->options->run.quiet);
+    progress_begin(&progress, config->rounds, 0, f->options->run.quiet);
     for (int done = 0, stop; done < config->rounds && status == CGSV_OK; done = stop) {
         stop = recorder_next_stop(config, done);
         const bool evaluate = recorder_is_evaluated(config, stop);
