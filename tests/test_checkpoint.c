@@ -2,12 +2,12 @@
  * optimizer, model and adversary; what lies in the file is all that there is. */
 #include <criterion/criterion.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cgsv/cgsv.h"
+#include "checkpoint_files.h"
 #include "text_files.h"
 
 enum { ROUNDS = 4, MOST_AGENTS = 6 };
@@ -108,12 +108,6 @@ static void finish(struct outcome *o, cgsv_federation *f, const cgsv_config *c)
     cgsv_federation_free(f);
 }
 
-static const char *file_of(char path[64], int round)
-{
-    snprintf(path, 64, "/tmp/cgsv_checkpoint_%ld_%d", (long)getpid(), round);
-    return path;
-}
-
 /* An unbroken run, one that saves after every round, and one with `threads` that goes on from each of these. */
 static void expect_same_bits(const cgsv_config *c, const cgsv_dataset *data, int threads, const char *what)
 {
@@ -127,7 +121,7 @@ static void expect_same_bits(const cgsv_config *c, const cgsv_dataset *data, int
     check(cgsv_federation_create(&f, device, c, data));
     for (int t = 0; t <= c->rounds; t++) {
         run_to(f, c, t);
-        check(cgsv_federation_save_checkpoint(f, file_of(path, t)));
+        check(cgsv_federation_save_checkpoint(f, checkpoint_path(path, t)));
     }
     read_outcome(&resumed, f, c);
     expect_same(&resumed, &unbroken, what, -1);
@@ -136,7 +130,7 @@ static void expect_same_bits(const cgsv_config *c, const cgsv_dataset *data, int
 
     for (int t = 0; t < c->rounds; t++) {
         int rounds;
-        check(cgsv_checkpoint_check(file_of(path, t), &rounds));
+        check(cgsv_checkpoint_check(checkpoint_path(path, t), &rounds));
         cr_expect_eq(rounds, t);
         check(cgsv_federation_create(&f, other, c, data));
         check(cgsv_federation_load_checkpoint(f, path, 0));
@@ -146,7 +140,7 @@ static void expect_same_bits(const cgsv_config *c, const cgsv_dataset *data, int
         free_outcome(&resumed);
         unlink(path);
     }
-    unlink(file_of(path, c->rounds));
+    unlink(checkpoint_path(path, c->rounds));
     free_outcome(&unbroken);
     cgsv_device_close(device);
     cgsv_device_close(other);
@@ -279,7 +273,7 @@ Test(checkpoint, what_is_not_saved_is_refused_until_the_next_round)
     char path[64];
     check(cgsv_federation_create(&f, device, &c, data));
     run_to(f, &c, 2);
-    check(cgsv_federation_save_checkpoint(f, file_of(path, 0)));
+    check(cgsv_federation_save_checkpoint(f, checkpoint_path(path, 0)));
     check(cgsv_federation_create(&g, device, &c, data));
     check(cgsv_federation_load_checkpoint(g, path, 0));
     float *update = malloc((size_t)cgsv_federation_parameters(g) * sizeof *update);
@@ -324,7 +318,7 @@ Test(checkpoint, seconds_go_on)
     char path[64];
     check(cgsv_federation_create(&f, device, &c, data));
     run_to(f, &c, 2);
-    check(cgsv_federation_save_checkpoint(f, file_of(path, 0)));
+    check(cgsv_federation_save_checkpoint(f, checkpoint_path(path, 0)));
     check(cgsv_federation_seconds(f, &saved));
     cgsv_federation_free(f);
     check(cgsv_federation_create(&f, device, &c, data));
