@@ -6,7 +6,21 @@ source "$(dirname "$0")/cli_helpers.sh" "$1"
 export OMP_WAIT_POLICY=passive
 stop_run=$(cd "$OLDPWD" && realpath "$(dirname "$0")")/stop_run.py
 
-small=(--model mlp --agents 3 --rounds 24 --local-epochs 1 --samples-per-agent 200 --eval-every 4 --device cpu --threads 1)
+# A data set that is read in no time: what is to be interrupted are rounds
+cat >digits.py <<'P'
+import os, random, struct
+random.seed(1)
+os.mkdir("data")
+for split, count in (("train", 900), ("t10k", 80)):
+    labels = [random.randrange(10) for _ in range(count)]
+    pixels = (min(255, 20 * label + random.randrange(60)) if (place // 28 + label) % 5 else 0
+              for label in labels for place in range(28 * 28))
+    open(f"data/{split}-images-idx3-ubyte", "wb").write(struct.pack(">4i", 2051, count, 28, 28) + bytes(pixels))
+    open(f"data/{split}-labels-idx1-ubyte", "wb").write(struct.pack(">2i", 2049, count) + bytes(labels))
+P
+python3 digits.py
+small=(--data-set mnist --data data --model mlp --agents 3 --rounds 24 --local-epochs 2 --samples-per-agent 250 --eval-every 4
+       --device cpu --threads 1)
 
 # stopped CODE SIGNALS WHERE:WHAT ARGUMENTS...: as stop_run.py has it
 stopped() {
@@ -59,7 +73,7 @@ stopped 130 SIGINT 'err:round  4' run "${small[@]}"
 says 'without --out nothing was saved'
 
 # A second one stops at once, and what was saved before is there
-stopped -2 SIGINT,SIGINT b/rounds.csv:14 run "${small[@]}" --samples-per-agent 2000 --local-epochs 5 --checkpoint-every 2 --out b
+stopped -2 SIGINT,SIGINT b/rounds.csv:14 run "${small[@]}" --local-epochs 30 --checkpoint-every 2 --out b
 check "checkpoints of before" test "$(checkpoints b | wc -l)" -eq 2
 stopped 130 SIGTERM b/rounds.csv:20 run --resume b --quiet
 
@@ -124,8 +138,8 @@ sed 's/"cgsv_version":	"[^"]*"/"cgsv_version":	"0.0.9"/' kept >f/config.json
 refuse 2 "holds a run of cgsv 0.0.9, and this is" run --resume f --quiet
 sed 's/"beta":	1,/"beta":	3,/' kept >f/config.json
 refuse 2 "is of a run with beta 3, and this one has 1" run --resume f --quiet
-sed 's/"train_samples":	12000/"train_samples":	99/' kept >f/config.json
-refuse 2 "is of a run with train_samples 99, and this one has 12000" run --resume f --quiet
+sed 's/"train_samples":	900/"train_samples":	99/' kept >f/config.json
+refuse 2 "is of a run with train_samples 99, and this one has 900" run --resume f --quiet
 echo '{' >f/config.json
 refuse 1 "is not the record of a cgsv run" run --resume f --quiet
 cp kept f/config.json
@@ -162,7 +176,7 @@ for options in "--scheme cffl --optimizer adam --lr 0.01" "--scheme fedavg --mom
 done
 
 # Sweeps: cells are the unit
-sweep=(sweep --model mlp --agents 3 --rounds 20 --samples-per-agent 100 --seed 1..4 --fleet 2 --device cpu --threads 1)
+sweep=(sweep --data-set mnist --data data --model mlp --agents 3 --rounds 16 --samples-per-agent 250 --seed 1..4 --fleet 2 --device cpu --threads 1)
 stopped 130 SIGINT 'err:fleet 2' "${sweep[@]}" --out s
 says 'stopped after 2 of 4 cells; the same command goes on with the others'
 expect 0 'written to s' "${sweep[@]}" --out s
