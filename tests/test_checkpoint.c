@@ -1,7 +1,6 @@
 /* Checkpoints: a federation that goes on from one gives the bits of an unbroken run, under every scheme,
  * optimizer, model and adversary; what lies in the file is all that there is. */
 #include <criterion/criterion.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -263,7 +262,7 @@ Test(checkpoint, sentences)
 
 /* ---- what is there once it is loaded, and what is not ---- */
 
-Test(checkpoint, what_is_not_saved_is_refused_until_the_next_round)
+Test(checkpoint, what_is_there_before_the_next_round)
 {
     cgsv_dataset *data = load_pictures();
     cgsv_device *device = open_cpu(1);
@@ -281,8 +280,7 @@ Test(checkpoint, what_is_not_saved_is_refused_until_the_next_round)
     cr_expect_eq(cgsv_federation_update(g, 0, update), CGSV_ERROR_ARGUMENT);
     cr_expect_not_null(strstr(cgsv_last_error(), "run a round first"), "%s", cgsv_last_error());
 
-    /* The latest evaluation is there, and can be repeated but for models that are not. */
-    for (int again = 0; again < 2; again++) {
+    for (int again = 0; again < 2; again++) { /* the latest evaluation is there, and can be repeated */
         memset(before, 0, sizeof before);
         memset(after, 0, sizeof after);
         check(cgsv_federation_evaluation(f, before, NULL, &server_before));
@@ -291,10 +289,7 @@ Test(checkpoint, what_is_not_saved_is_refused_until_the_next_round)
         cr_expect_eq(memcmp(&server_before, &server_after, sizeof server_after), 0);
         check(cgsv_federation_local_evaluation(f, before));
         check(cgsv_federation_local_evaluation(g, after));
-        if (again)
-            cr_expect(isnan(after[0].accuracy) && isnan(after[3].loss) && !isnan(before[0].accuracy));
-        else
-            cr_expect_eq(memcmp(before, after, sizeof before), 0);
+        cr_expect(memcmp(before, after, sizeof before) == 0 && before[0].accuracy > 0);
         check(cgsv_federation_evaluate(f));
         check(cgsv_federation_evaluate(g));
     }

@@ -130,7 +130,7 @@ Test(checkpoint_refusals, a_file_cut_short_anywhere)
         cr_assert_eq(truncate(x.path, (off_t)left), 0);
         cr_expect_eq(cgsv_checkpoint_check(x.path, NULL), CGSV_ERROR_DATA, "%zu bytes of %zu", left, size);
     }
-    refused(load(), CGSV_ERROR_DATA, "is empty or not a file");
+    refused(load(), CGSV_ERROR_DATA, "is empty");
 }
 
 Test(checkpoint_refusals, what_is_no_checkpoint)
@@ -163,9 +163,11 @@ Test(checkpoint_refusals, a_whole_file_of_another_making)
         {"\"cgsv_version\":\"0", "\"cgsv_version\":\"9", "is of a run with cgsv_version 9", CGSV_ERROR_ARGUMENT},
         {"\"rounds_done\":\"2\"", "\"rounds_done\":\"5\"", "claims 5 rounds of 4", CGSV_ERROR_DATA},
         {"\"rounds_done\":\"2\"", "\"rounds_done\":\"3\"", "lacks 'records', F64 of 1 x 108", CGSV_ERROR_DATA},
-        {"\"rounds_done\":\"2\"", "\"rounds_done\":\"x\"", "'rounds_done' is 'x'; expected a whole number", CGSV_ERROR_DATA},
+        {"\"rounds_done\":\"2\"", "\"rounds_done\":\"x\"", "'rounds_done' is x; expected a whole number", CGSV_ERROR_DATA},
         {"\"rounds_done\":\"2\"", "\"rounds_gone\":\"2\"", "'rounds_done' is missing", CGSV_ERROR_DATA},
-        {"\"evaluated\":\"0\"", "\"evaluated\":\"7\"", "'evaluated' is '7'", CGSV_ERROR_DATA},
+        {"\"trained_round\":\"2\"", "\"trained_round\":\"3\"", "'trained_round' is 3; expected a whole number from 0 to 2",
+         CGSV_ERROR_DATA},
+        {"\"evaluated_round\":\"-1\"", "\"evaluated_round\":\"-2\"", "'evaluated_round' is -2", CGSV_ERROR_DATA},
         {"\"beta\":", "\"bela\":", "is of a run with beta (unknown)", CGSV_ERROR_ARGUMENT},
         {"\"models\":", "\"modelz\":", "lacks 'models', F32 of 4 x", CGSV_ERROR_DATA},
         {"\"I32\"", "\"F32\"", "lacks 'removed', I32 of 1 x 3", CGSV_ERROR_DATA},

@@ -3,8 +3,7 @@
  *
  * The file holds, as tensors, the models, the optimizer's moments, the scheme's history and the records of
  * the rounds done; as metadata, the version, all settings, the device and a checksum of the data set; and
- * in the end a checksum of itself. Not in it: the agents' latest updates and their models before the
- * download, which the next round makes anew. */
+ * in the end a checksum of itself. Not in it: the agents' latest updates, which the next round makes anew. */
 #ifndef CGSV_CHECKPOINT_H
 #define CGSV_CHECKPOINT_H
 
@@ -31,8 +30,7 @@ enum {
  * evaluation, seconds. It must have been made with the same settings and the same data, by the same
  * version; and on the same kind of device (GPU, or instruction set of the CPU; the number of threads may
  * differ), on which alone the bits are the same, unless `flags` say otherwise.
- * Until the next round cgsv_federation_update is an error, and a new evaluation finds NaN for
- * cgsv_federation_local_evaluation.
+ * Until the next round cgsv_federation_update is an error.
  * Errors: those of cgsv_checkpoint_check; CGSV_ERROR_ARGUMENT for what differs, with both values, for a
  * federation that has run, and for one of a fleet. These leave it as it was; after CGSV_ERROR_IO,
  * CGSV_ERROR_MEMORY or CGSV_ERROR_DEVICE it must be freed. */

@@ -1,5 +1,5 @@
-/* Saving and loading what lies between two rounds. list_state is the one place that says what that is:
- * whatever a kernel reads in a round and has not written in that round before. */
+/* Saving and loading what lies between two rounds: what struct cgsv_fleet says that later rounds depend on,
+ * and the history. list_state is the one place that names it. */
 #include "cgsv/checkpoint.h"
 
 #include <limits.h>
@@ -15,13 +15,12 @@ enum { PIECE = 4 << 20, MOST_STATE = 32 };
 
 /* ---- what there is ---- */
 
-/* An array [rows][columns] whose rows are `stride` apart; which of the memory's rows, where not the first. */
+/* An array [rows][columns] whose rows are `stride` apart. */
 struct state {
     const char *name;
     enum safetensors_type type;
     void *memory; /* on the device, or the host's */
     int64_t rows, columns, stride;
-    const int *row;
     bool on_host;
 };
 
@@ -43,11 +42,10 @@ static void add_numbers(struct state_list *list, const char *name, enum safetens
 }
 
 /* Parameter vectors. */
-static void add_rows(struct state_list *list, const cgsv_fleet *f, const char *name, float *memory, int64_t rows,
-                     const int *row)
+static void add_rows(struct state_list *list, const cgsv_fleet *f, const char *name, float *memory, int64_t rows)
 {
     add(list, (struct state){.name = name, .type = SAFETENSORS_F32, .memory = memory, .rows = rows,
-                             .columns = f->model.parameters, .stride = f->model.row_stride, .row = row});
+                             .columns = f->model.parameters, .stride = f->model.row_stride});
 }
 
 /* What a contribution index remembers. */
@@ -58,21 +56,19 @@ static void add_index(struct state_list *list, const cgsv_fleet *f, int kind)
     if (!f->scores.made[kind]) return;
     add_numbers(list, totals[kind], SAFETENSORS_F64, c->total, fleet_agents(f));
     if (!c->sums) return;
-    add_rows(list, f, "index_sums", c->sums, fleet_agents(f), NULL);
-    add_rows(list, f, "index_start", c->start, f->federations, NULL);
+    add_rows(list, f, "index_sums", c->sums, fleet_agents(f));
+    add_rows(list, f, "index_start", c->start, f->federations);
     add_numbers(list, "index_rounds", SAFETENSORS_F64, c->summed, fleet_agents(f));
 }
 
-/* Of a federation alone after `rounds` rounds. The rest of its memory is settings, data, or made anew in
- * every round. */
+/* Of a federation alone after `rounds` rounds. */
 static void list_state(struct state_list *list, const cgsv_fleet *f, int rounds)
 {
-    const int64_t agents = fleet_agents(f), tested = fleet_models(f) + fleet_twins(f) + agents;
+    const int64_t agents = fleet_agents(f), models = fleet_models(f) + fleet_twins(f);
     list->count = 0;
-    add_rows(list, f, "models", f->models, fleet_models(f), NULL);
-    add_rows(list, f, "standalone", f->work, fleet_twins(f), f->twin_sets > 0 ? f->twins[0].row : NULL);
-    add_rows(list, f, "moment1", f->moment1, f->rows, NULL);
-    add_rows(list, f, "moment2", f->moment2, f->rows, NULL);
+    add_rows(list, f, "models", f->models, models);
+    add_rows(list, f, "moment1", f->moment1, f->rows);
+    add_rows(list, f, "moment2", f->moment2, f->rows);
     add_numbers(list, "words_done", SAFETENSORS_I32, f->words.done, (int64_t)f->rows * f->model.text.vocabulary);
     add_numbers(list, "importance", SAFETENSORS_F64, f->server.importance, agents);
     add_numbers(list, "removed", SAFETENSORS_I32, f->server.removed, agents);
@@ -80,7 +76,7 @@ static void list_state(struct state_list *list, const cgsv_fleet *f, int rounds)
     add_numbers(list, "records", SAFETENSORS_F64, f->server.record,
                 rounds * agents * (int64_t)(sizeof *f->server.record / sizeof(double)));
     add_numbers(list, "evaluation", SAFETENSORS_F64, f->test_sums,
-                tested * (int64_t)(sizeof *f->test_sums / sizeof(double)));
+                (models + agents) * (int64_t)(sizeof *f->test_sums / sizeof(double)));
     add(list, (struct state){.name = "seconds", .type = SAFETENSORS_F64, .memory = f->device->seconds, .rows = 1,
                              .columns = PHASES, .on_host = true});
 }
@@ -164,6 +160,9 @@ static cgsv_status check_settings(const struct checkpoint_file *file, const stru
 
 /* ---- saving ---- */
 
+enum { ROUNDS_DONE, EVALUATED_ROUND, TRAINED_ROUND, PROGRESS };
+static const char *const progress_names[PROGRESS] = {"rounds_done", "evaluated_round", "trained_round"};
+
 /* The memory of a run of rows without gaps: all of them, or number `i`. */
 struct stretch {
     char *memory;
@@ -175,8 +174,7 @@ static int64_t stretches(const struct state *s) { return s->rows == 1 ? 1 : s->r
 static struct stretch stretch_of(const struct state *s, int64_t i)
 {
     const size_t size = safetensors_type_size(s->type);
-    const int64_t at = (s->row ? s->row[i] : i) * s->stride;
-    return (struct stretch){(char *)s->memory + (size_t)at * size, (size_t)s->columns * size};
+    return (struct stretch){(char *)s->memory + (size_t)(i * s->stride) * size, (size_t)s->columns * size};
 }
 
 static cgsv_status save_stretch(struct checkpoint_writer *writer, const cgsv_fleet *f, const struct state *s,
@@ -211,23 +209,24 @@ static cgsv_status save(cgsv_federation *m, const char *path, char *piece)
 {
     const cgsv_fleet *f = m->fleet;
     struct setting setting[MOST_SETTINGS];
-    struct safetensors_metadata metadata[MOST_SETTINGS + 3];
+    struct safetensors_metadata metadata[MOST_SETTINGS + 1 + PROGRESS];
     struct safetensors_tensor tensor[MOST_STATE];
     struct checkpoint_writer writer;
     struct state_list list;
-    char rounds[16];
+    char progress[PROGRESS][16];
     int settings;
     TRY(f->device->backend->sync(f->device));
     TRY(list_settings(setting, &settings, m, piece));
-    snprintf(rounds, sizeof rounds, "%d", f->rounds_done);
+    snprintf(progress[ROUNDS_DONE], sizeof *progress, "%d", f->rounds_done);
+    snprintf(progress[EVALUATED_ROUND], sizeof *progress, "%d", f->evaluated_round);
+    snprintf(progress[TRAINED_ROUND], sizeof *progress, "%d", f->trained_round);
     metadata[0] = (struct safetensors_metadata){"checkpoint_version", CHECKPOINT_VERSION};
-    metadata[1] = (struct safetensors_metadata){"rounds_done", rounds};
-    metadata[2] = (struct safetensors_metadata){"evaluated", f->evaluated ? "1" : "0"};
+    for (int i = 0; i < PROGRESS; i++) metadata[1 + i] = (struct safetensors_metadata){progress_names[i], progress[i]};
     for (int i = 0; i < settings; i++)
-        metadata[3 + i] = (struct safetensors_metadata){setting[i].name, setting[i].value};
+        metadata[1 + PROGRESS + i] = (struct safetensors_metadata){setting[i].name, setting[i].value};
     list_state(&list, f, f->rounds_done);
     describe_tensors(tensor, &list);
-    TRY(checkpoint_begin(&writer, path, tensor, list.count, metadata, settings + 3));
+    TRY(checkpoint_begin(&writer, path, tensor, list.count, metadata, settings + 1 + PROGRESS));
     const cgsv_status status = save_all(&writer, f, &list, piece);
     if (status != CGSV_OK) checkpoint_abort(&writer);
     return status;
@@ -317,18 +316,20 @@ static cgsv_status load(cgsv_federation *m, const struct checkpoint_file *file, 
     cgsv_fleet *f = m->fleet;
     struct setting setting[MOST_SETTINGS];
     struct state_list list;
-    int settings, evaluated;
+    int settings, evaluated, trained;
     TRY(list_settings(setting, &settings, m, piece));
     TRY(check_settings(file, setting, settings, flags));
     if (file->rounds > f->config.rounds)
         return error_set(CGSV_ERROR_DATA, "'%s' claims %d rounds of %d", file->reader.path, file->rounds,
                          f->config.rounds);
-    TRY(checkpoint_file_number(&evaluated, file, "evaluated", 1));
+    TRY(checkpoint_file_number(&evaluated, file, progress_names[EVALUATED_ROUND], -1, file->rounds));
+    TRY(checkpoint_file_number(&trained, file, progress_names[TRAINED_ROUND], 0, file->rounds));
     list_state(&list, f, file->rounds);
     TRY(check_tensors(file, &list));
     TRY(load_all(f, &list, file, piece));
     f->rounds_done = f->rounds_loaded = file->rounds;
-    f->evaluated = evaluated;
+    f->evaluated_round = evaluated;
+    f->trained_round = trained;
     return CGSV_OK;
 }
 

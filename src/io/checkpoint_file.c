@@ -1,7 +1,6 @@
 #include "io/checkpoint_file.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,15 +49,15 @@ void checkpoint_abort(struct checkpoint_writer *writer) { file_abort(&writer->fi
 
 /* ---- reading ---- */
 
-cgsv_status checkpoint_file_number(int *number, const struct checkpoint_file *file, const char *key, int most)
+cgsv_status checkpoint_file_number(int *number, const struct checkpoint_file *file, const char *key, int least,
+                                   int most)
 {
     const char *text = safetensors_metadata_value(file->header, key);
-    char *end;
-    const long value = text && isdigit((unsigned char)*text) ? strtol(text, &end, 10) : -1;
-    if (value < 0 || value > most || *end)
-        return error_set(CGSV_ERROR_DATA, "'%s' is no checkpoint, or a damaged one: '%s' is %s%.40s%s; expected a whole "
-                         "number of at most %d", file->reader.path, key, text ? "'" : "", text ? text : "missing",
-                         text ? "'" : "", most);
+    char *end = NULL;
+    const long value = text ? strtol(text, &end, 10) : 0;
+    if (!text || end == text || *end || value < least || value > most)
+        return error_set(CGSV_ERROR_DATA, "'%s': '%s' is %.40s; expected a whole number from %d to %d",
+                         file->reader.path, key, text ? text : "missing", least, most);
     *number = (int)value;
     return CGSV_OK;
 }
@@ -109,7 +108,7 @@ static cgsv_status check_all(struct checkpoint_file *file)
     TRY(safetensors_open_header(&file->header, &file->reader));
     TRY(check_version(file));
     TRY(check_checksum(file));
-    return checkpoint_file_number(&file->rounds, file, "rounds_done", INT_MAX);
+    return checkpoint_file_number(&file->rounds, file, "rounds_done", 0, INT_MAX);
 }
 
 cgsv_status checkpoint_file_open(struct checkpoint_file *file, const char *path)

@@ -36,7 +36,8 @@ cgsv_status checkpoint_file_open(struct checkpoint_file *file, const char *path)
 /* A zeroed one is fine. */
 void checkpoint_file_close(struct checkpoint_file *file);
 
-/* A whole number of the metadata, in [0, most]; CGSV_ERROR_DATA where there is none. */
-cgsv_status checkpoint_file_number(int *number, const struct checkpoint_file *file, const char *key, int most);
+/* A whole number of the metadata, in [least, most]; CGSV_ERROR_DATA where there is none. */
+cgsv_status checkpoint_file_number(int *number, const struct checkpoint_file *file, const char *key, int least,
+                                   int most);
 
 #endif
