@@ -19,8 +19,8 @@ for split, count in (("train", 900), ("t10k", 80)):
     open(f"data/{split}-labels-idx1-ubyte", "wb").write(struct.pack(">2i", 2049, count) + bytes(labels))
 P
 python3 digits.py
-small=(--data-set mnist --data data --model mlp --agents 3 --rounds 24 --local-epochs 2 --samples-per-agent 250 --eval-every 4
-       --device cpu --threads 1)
+small=(--data-set mnist --data data --model mlp --agents 3 --rounds 24 --local-epochs 2 --samples-per-agent 250
+       --eval-every 4 --device cpu --threads 1)
 
 # stopped CODE SIGNALS WHERE:WHAT ARGUMENTS...: as stop_run.py has it
 stopped() {
@@ -176,7 +176,8 @@ for options in "--scheme cffl --optimizer adam --lr 0.01" "--scheme fedavg --mom
 done
 
 # Sweeps: cells are the unit
-sweep=(sweep --data-set mnist --data data --model mlp --agents 3 --rounds 16 --samples-per-agent 250 --seed 1..4 --fleet 2 --device cpu --threads 1)
+sweep=(sweep --data-set mnist --data data --model mlp --agents 3 --rounds 16 --samples-per-agent 250 --seed 1..4
+       --fleet 2 --device cpu --threads 1)
 stopped 130 SIGINT 'err:fleet 2' "${sweep[@]}" --out s
 says 'stopped after 2 of 4 cells; the same command goes on with the others'
 expect 0 'written to s' "${sweep[@]}" --out s

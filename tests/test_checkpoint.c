@@ -80,7 +80,8 @@ static void free_outcome(struct outcome *o)
 
 static void expect_same(const struct outcome *a, const struct outcome *b, const char *what, int round)
 {
-#define SAME(member) cr_expect_eq(memcmp(&a->member, &b->member, sizeof a->member), 0, "%s, round %d: " #member, what, round)
+#define SAME(member) \
+    cr_expect_eq(memcmp(&a->member, &b->member, sizeof a->member), 0, "%s, round %d: " #member, what, round)
     cr_expect_eq(memcmp(a->models, b->models, a->model_bytes), 0, "%s, round %d: models", what, round);
     cr_expect_eq(memcmp(a->updates, b->updates, a->update_bytes), 0, "%s, round %d: updates", what, round);
     SAME(record);

@@ -26,7 +26,8 @@ static cgsv_status read_record(struct resume *r, const char *folder)
     char *text;
     TRY(read_file(&text, folder, "config.json"));
     if (!text)
-        return error_set(CGSV_ERROR_IO, "'%s' holds no config.json of a run, so there is nothing to go on with", folder);
+        return error_set(CGSV_ERROR_IO, "'%s' holds no config.json of a run, so there is nothing to go on with",
+                         folder);
     r->record = cJSON_Parse(text);
     free(text);
     const cJSON *line = cJSON_GetObjectItemCaseSensitive(r->record, "command_line");
@@ -52,8 +53,9 @@ static cgsv_status read_record(struct resume *r, const char *folder)
 /* Those that may be others than before. */
 static bool is_free(const char *name)
 {
-    static const char *const names[] = {"data",  "word-vectors", "device",      "threads",          "resume", "other-device",
-                                        "quiet", "format",       "save-models", "checkpoint-every", "dry-run"};
+    static const char *const names[] = {"data",         "word-vectors", "device", "threads",     "resume",
+                                        "other-device", "quiet",        "format", "save-models", "checkpoint-every",
+                                        "dry-run",      "profile"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i]) == 0) return true;
     return false;

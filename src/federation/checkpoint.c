@@ -106,10 +106,17 @@ static cgsv_status sum_up_data(uint32_t *checksum, const cgsv_fleet *f, char *pi
         const void *memory;
         size_t bytes;
     } arrays[] = {
-        {f->train_x, train * picture},          {f->train_token, train * sentence}, {f->train_length, train * label},
-        {f->train_y, train * label},            {f->test_x, test * picture},        {f->test_token, test * sentence},
-        {f->test_length, test * label},         {f->test_y, test * label},          {f->validation.own.token, own * sentence},
-        {f->validation.own.length, own * label}, {f->validation.own.label, own * label},
+        {f->train_x, train * picture},
+        {f->train_token, train * sentence},
+        {f->train_length, train * label},
+        {f->train_y, train * label},
+        {f->test_x, test * picture},
+        {f->test_token, test * sentence},
+        {f->test_length, test * label},
+        {f->test_y, test * label},
+        {f->validation.own.token, own * sentence},
+        {f->validation.own.length, own * label},
+        {f->validation.own.label, own * label},
     };
     *checksum = (uint32_t)crc32(0, NULL, 0);
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
@@ -200,9 +207,11 @@ static cgsv_status save_all(struct checkpoint_writer *writer, const cgsv_fleet *
 
 static void describe_tensors(struct safetensors_tensor *tensor, const struct state_list *list)
 {
-    for (int i = 0; i < list->count; i++)
-        tensor[i] = (struct safetensors_tensor){.name = list->state[i].name, .type = list->state[i].type,
-                                                .dimensions = 2, .shape = {list->state[i].rows, list->state[i].columns}};
+    for (int i = 0; i < list->count; i++) {
+        const struct state *s = &list->state[i];
+        tensor[i] = (struct safetensors_tensor){.name = s->name, .type = s->type, .dimensions = 2,
+                                                .shape = {s->rows, s->columns}};
+    }
 }
 
 static cgsv_status save(cgsv_federation *m, const char *path, char *piece)

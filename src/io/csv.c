@@ -75,8 +75,8 @@ cgsv_status csv_find_end(int64_t *end, const char *path, const char *header, int
     fclose(stream);
     if (!sound) return error_set(CGSV_ERROR_DATA, "'%s' has other columns than a table of this version", path);
     if (lines > rows) return CGSV_OK;
-    return error_set(CGSV_ERROR_DATA, "'%s' has %lld complete rows of %lld", path, lines > 0 ? (long long)lines - 1 : 0LL,
-                     (long long)rows);
+    return error_set(CGSV_ERROR_DATA, "'%s' has %lld complete rows of %lld", path,
+                     lines > 0 ? (long long)lines - 1 : 0LL, (long long)rows);
 }
 
 cgsv_status csv_continue(struct csv *csv, const char *path, const char *header, int64_t end)

@@ -116,8 +116,8 @@ static cgsv_status parse_type(struct safetensors_tensor *tensor, const cJSON *ty
         if (strcmp(type->valuestring, types[i].name) == 0) return CGSV_OK;
     }
     const char *found = cJSON_IsString(type) && printable(type->valuestring) ? type->valuestring : "(none)";
-    return error_set(CGSV_ERROR_DATA, "'%s': tensor '%.80s' has dtype %.20s; expected F32, F64, F16, BF16, I32 or I64", path,
-                     tensor->name, found);
+    return error_set(CGSV_ERROR_DATA, "'%s': tensor '%.80s' has dtype %.20s; expected F32, F64, F16, BF16, I32 or I64",
+                     path, tensor->name, found);
 }
 
 /* Sets shape and elements; *bytes is what the shape needs. */
