@@ -136,7 +136,7 @@ Test(refusals, safetensors_that_are_refused)
          "different shapes or types: 'a' [4] F16, 'b' [4] BF16"},
         {"{" TENSOR("a", "I64", "[2]", "[0,16]") "}",
          "tensor 'a' has dtype I64; updates must be F32, F64, F16 or BF16"},
-        {"{" TENSOR("a", "I32", "[4]", "[0,16]") "}", "tensor 'a' has dtype I32; expected"},
+        {"{" TENSOR("a", "U32", "[4]", "[0,16]") "}", "tensor 'a' has dtype U32; expected"},
         {"{" TENSOR("a", "F64", "[1,1,2]", "[0,16]") "}", "one tensor that is no matrix: 'a' [1, 1, 2] F64; reshape"},
         {"{" TENSOR("a", "F32", "[4]", "[0,16]") "," TENSOR("a", "F32", "[4]", "[0,16]") "}", "two tensors 'a'"},
         {"{" TENSOR("a", "F32", "[3]", "[0,12]") "," TENSOR("b", "F32", "[2]", "[8,16]") "}", "overlap"},

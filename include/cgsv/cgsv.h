@@ -3,6 +3,7 @@
 #define CGSV_H
 
 #include "cgsv/adversary.h"
+#include "cgsv/checkpoint.h"
 #include "cgsv/checks.h"
 #include "cgsv/dataset.h"
 #include "cgsv/device.h"

@@ -7,7 +7,7 @@
 
 #include "cgsv/status.h"
 
-enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_STOPPED = 130 };
 
 int command_run(int argc, char **argv);
 int command_value(int argc, char **argv);

@@ -28,6 +28,7 @@ int report_status(cgsv_status status)
 {
     if (status == CGSV_OK) return EXIT_DONE;
     fprintf(stderr, "cgsv: %s\n", cgsv_last_error());
+    if (status == CGSV_ERROR_INTERRUPTED) return EXIT_STOPPED;
     return status == CGSV_ERROR_ARGUMENT ? EXIT_USAGE : EXIT_FAILED;
 }
 
@@ -38,7 +39,7 @@ static void print_help(FILE *stream)
     for (int i = 0; i < COMMANDS; i++) fprintf(stream, "  %-9s %s\n", commands[i].name, commands[i].help);
     fprintf(stream, "  %-9s %s\n\n", "help", "this help, or with a command's name that command's");
     fprintf(stream, "  --version  the version\n");
-    fprintf(stream, "\nexit codes: 0 done, 1 failed, 2 wrong usage\n");
+    fprintf(stream, "\nexit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped by a signal\n");
 }
 
 static int unknown_command(const char *name)

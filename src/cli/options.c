@@ -14,6 +14,7 @@
 
 #include "core/error.h"
 #include "core/names.h"
+#include "core/numbers.h"
 
 enum { HELP_COLUMN = 34, HELP_WIDTH = 100 };
 
@@ -242,24 +243,13 @@ bool options_given(const struct option *options, int count, const char *name)
     return false;
 }
 
-/* The fewest digits that read back as the same number, but at least 10. */
-static void show_double(char *text, size_t size, double value)
-{
-    char number[32];
-    int digits = 10;
-    do
-        snprintf(number, sizeof number, "%.*g", digits, value);
-    while (strtod(number, NULL) != value && ++digits <= 17);
-    snprintf(text, size, "%s", number);
-}
-
 void options_show_value(char *text, size_t size, const struct option *option)
 {
     text[0] = '\0';
     switch (option->kind) {
     case OPTION_INT: snprintf(text, size, "%d", *(const int *)option->value); break;
     case OPTION_UINT64: snprintf(text, size, "%" PRIu64, *(const uint64_t *)option->value); break;
-    case OPTION_DOUBLE: show_double(text, size, *(const double *)option->value); break;
+    case OPTION_DOUBLE: number_text(text, size, *(const double *)option->value); break;
     case OPTION_CHOICE: snprintf(text, size, "%s", option->show(option->value)); break;
     case OPTION_SWITCH: snprintf(text, size, "%s", *(const bool *)option->value ? "on" : "off"); break;
     case OPTION_STRING: {

@@ -9,6 +9,7 @@
 #include "cli/paper_estimate.h"
 #include "cli/paper_files.h"
 #include "cli/paper_page.h"
+#include "cli/signals.h"
 #include "cli/sweep.h"
 #include "core/clock.h"
 #include "core/error.h"
@@ -227,6 +228,8 @@ static cgsv_status run_all(struct paper *p)
     TRY(open_folder(p));
     for (int i = 0; i < p->plan.sweeps; i++)
         if (!is_missing(p, &p->plan.sweep[i])) TRY(run_sweep(p, i));
+    if (signals_asked() && o->part[PAPER_STUDY]) /* in the last moments of a sweep; the study has nothing to be finished */
+        return error_set(CGSV_ERROR_INTERRUPTED, "stopped before the study; the same command goes on with it");
     if (o->part[PAPER_STUDY]) TRY(paper_study_run(&p->study, o, o->quiet ? NULL : stderr));
     TRY(write_results(p));
     return conclude(p);

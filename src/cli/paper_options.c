@@ -175,7 +175,8 @@ void paper_options_print_help(FILE *stream, struct paper_options *o)
                     "how close cheap contributions are to exact ones. Deviations over seeds stand beside all means.\n"
                     "\n%s\n"
                     "The tables go to standard output, progress and warnings go to standard error.\n"
-                    "Exit codes: 0 done, 1 failed, or a data set is missing, or some cells failed; 2 wrong usage\n",
+                    "Exit codes: 0 done, 1 failed, or a data set is missing, or some cells failed; 2 wrong usage,\n"
+                    "130 stopped by SIGINT or SIGTERM\n",
             text ? text : "");
     free(text);
 }

@@ -12,7 +12,7 @@
 #include "cli/format.h"
 #include "core/clock.h"
 
-void progress_begin(struct progress *progress, int rounds, bool quiet)
+void progress_begin(struct progress *progress, int rounds, int first, bool quiet)
 {
     const char *terminal = getenv("TERM"), *no_color = getenv("NO_COLOR");
     bool in_place = isatty(STDERR_FILENO) && terminal && strcmp(terminal, "dumb") != 0;
@@ -21,6 +21,7 @@ void progress_begin(struct progress *progress, int rounds, bool quiet)
         .in_place = in_place,
         .color = in_place && !(no_color && *no_color),
         .rounds = rounds,
+        .first = first,
         .start = clock_seconds(),
     };
 }
@@ -30,13 +31,13 @@ void progress_round(struct progress *progress, int round, double mean_accuracy, 
     if (progress->quiet) return;
     char left[FORMAT_SIZE], digits[FORMAT_SIZE];
     int width = snprintf(digits, sizeof digits, "%d", progress->rounds);
-    double elapsed = clock_seconds() - progress->start;
+    const double elapsed = clock_seconds() - progress->start, per_round = elapsed / (round - progress->first);
     fprintf(stderr, "%sround %s%*d/%d%s", progress->in_place ? "\r\033[K" : "", progress->color ? "\033[1m" : "", width,
             round, progress->rounds, progress->color ? "\033[0m" : "");
     if (!isnan(mean_accuracy))
         fprintf(stderr, "  mean accuracy %.4f  server %.4f", mean_accuracy, server_accuracy);
     if (round < progress->rounds)
-        fprintf(stderr, "  %s left", format_time(left, elapsed / round * (progress->rounds - round)));
+        fprintf(stderr, "  %s left", format_time(left, per_round * (progress->rounds - round)));
     else
         fprintf(stderr, "  took %s", format_time(left, elapsed));
     if (!progress->in_place) fputc('\n', stderr);

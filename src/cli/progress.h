@@ -9,11 +9,11 @@ struct progress {
     bool in_place; /* a terminal: each line replaces the last */
     bool color;
     bool open; /* a line stands that is to be replaced */
-    int rounds;
+    int rounds, first; /* of the run; done before the start */
     double start; /* seconds, monotonic */
 };
 
-void progress_begin(struct progress *progress, int rounds, bool quiet);
+void progress_begin(struct progress *progress, int rounds, int first, bool quiet);
 
 /* Accuracies are NaN where the round was not evaluated. */
 void progress_round(struct progress *progress, int round, double mean_accuracy, double server_accuracy);

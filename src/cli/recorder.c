@@ -4,8 +4,7 @@
 
 #include "core/error.h"
 
-cgsv_status recorder_begin(struct recorder *r, cgsv_federation *federation, const struct run_setup *setup,
-                           const char *out)
+static cgsv_status prepare(struct recorder *r, cgsv_federation *federation, const struct run_setup *setup)
 {
     const size_t agents = (size_t)setup->config->agents;
     *r = (struct recorder){.federation = federation, .setup = *setup};
@@ -19,7 +18,33 @@ cgsv_status recorder_begin(struct recorder *r, cgsv_federation *federation, cons
         return error_set(CGSV_ERROR_MEMORY, "no memory for the records of %zu agents", agents);
     for (size_t i = 0; i < agents; i++) r->samples[i] = r->results.agent[i].samples;
     r->setup.samples = r->samples;
+    return CGSV_OK;
+}
+
+cgsv_status recorder_begin(struct recorder *r, cgsv_federation *federation, const struct run_setup *setup,
+                           const char *out)
+{
+    TRY(prepare(r, federation, setup));
     return out ? run_folder_begin(&r->folder, out, &r->setup) : CGSV_OK;
+}
+
+cgsv_status recorder_continue(struct recorder *r, cgsv_federation *federation, const struct run_setup *setup,
+                              const char *out)
+{
+    const int done = cgsv_federation_rounds_done(federation);
+    TRY(prepare(r, federation, setup));
+    for (int round = 0; round < done; round++) {
+        TRY(cgsv_federation_round(federation, round, r->records));
+        results_note_faults(&r->results, round + 1, r->records, NULL);
+    }
+    return run_folder_continue(&r->folder, out, recorder_rows(setup->config, done));
+}
+
+struct run_rows recorder_rows(const cgsv_config *config, int rounds)
+{
+    struct run_rows rows = {(int64_t)rounds * config->agents, 0};
+    for (int round = 1; round <= rounds; round++) rows.server += recorder_is_evaluated(config, round);
+    return rows;
 }
 
 cgsv_status recorder_add(struct recorder *r, int done, int stop, bool evaluated, struct progress *progress)

@@ -21,6 +21,14 @@ struct recorder {
 cgsv_status recorder_begin(struct recorder *recorder, cgsv_federation *federation, const struct run_setup *setup,
                            const char *out);
 
+/* Of a federation that goes on after rounds done earlier: their records are taken from it, and what the
+ * folder `out` has of later rounds is dropped. */
+cgsv_status recorder_continue(struct recorder *recorder, cgsv_federation *federation, const struct run_setup *setup,
+                              const char *out);
+
+/* Rows that the tables of a run have after `rounds` rounds. */
+struct run_rows recorder_rows(const cgsv_config *config, int rounds);
+
 /* Takes over the records of the rounds [done, stop), the last of which was evaluated or not.
  * Faults are warned of where there is a progress line, else only counted. */
 cgsv_status recorder_add(struct recorder *recorder, int done, int stop, bool evaluated, struct progress *progress);

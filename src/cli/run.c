@@ -5,19 +5,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cgsv/cgsv.h"
+#include "cli/checkpoints.h"
 #include "cli/commands.h"
 #include "cli/format.h"
+#include "cli/pace.h"
 #include "cli/profile.h"
 #include "cli/recorder.h"
+#include "cli/resume.h"
 #include "cli/run_options.h"
+#include "cli/signals.h"
 #include "core/error.h"
 #include "io/run_folder.h"
 
 /* All that a run holds; zeroed members are fine to release. */
 struct run {
     struct run_options options;
+    struct resume resume; /* of --resume */
+    int lock;             /* of the folder, or -1 */
+    int first;            /* rounds done before, by a run that this one goes on with */
     cgsv_dataset *dataset;
     int vectors; /* words with a vector from a file */
     cgsv_device *device;
@@ -27,6 +35,7 @@ struct run {
     struct run_setup setup;
     struct recorder recorder;
     struct progress progress;
+    struct pace pace;
     float *updates; /* [agents][parameters], NULL unless they are recorded */
 };
 
@@ -36,6 +45,8 @@ static void run_release(struct run *run)
     cgsv_federation_free(run->federation);
     cgsv_device_close(run->device);
     cgsv_dataset_free(run->dataset);
+    resume_free(&run->resume);
+    if (run->lock >= 0) close(run->lock);
     free(run->updates);
 }
 
@@ -143,6 +154,27 @@ static cgsv_status print_dry_run(struct run *run)
     return CGSV_OK;
 }
 
+/* Where a run that was stopped stood; its tables go on from there. */
+static cgsv_status go_on(struct run *run)
+{
+    const struct run_options *options = &run->options;
+    TRY(checkpoints_load(&run->first, run->federation, &options->config, options->out, options->other_device));
+    if (run->first == 0)
+        fprintf(stderr, "cgsv: '%s' has no checkpoint yet: starting over\n", options->out);
+    else if (!options->quiet)
+        fprintf(stderr, "resume  after round %d of %d\n", run->first, options->config.rounds);
+    return CGSV_OK;
+}
+
+static cgsv_status begin_recorder(struct run *run)
+{
+    const char *out = run->options.out;
+    if (run->options.resume) TRY(go_on(run));
+    if (run->first > 0) return recorder_continue(&run->recorder, run->federation, &run->setup, out);
+    TRY(recorder_begin(&run->recorder, run->federation, &run->setup, out));
+    return out ? run_folder_lock(out, &run->lock) : CGSV_OK;
+}
+
 static cgsv_status begin(struct run *run)
 {
     const cgsv_config *config = &run->options.config;
@@ -154,18 +186,20 @@ static cgsv_status begin(struct run *run)
         if (!run->updates)
             return error_set(CGSV_ERROR_MEMORY, "no memory to record the updates of %d agents", config->agents);
     }
-    TRY(recorder_begin(&run->recorder, run->federation, &run->setup, run->options.out));
-    progress_begin(&run->progress, config->rounds, run->options.quiet);
+    TRY(begin_recorder(run));
+    progress_begin(&run->progress, config->rounds, run->first, run->options.quiet);
     return CGSV_OK;
 }
 
-/* Where to stop next after `done` rounds: where there is something to evaluate or to record. */
+/* Where to stop next after `done` rounds: where there is something to evaluate, to record or to save. */
 static int next_stop(const struct run *run, int done)
 {
     const cgsv_config *config = &run->options.config;
     const int evaluation = recorder_next_stop(config, done);
     const int record = recorder_next_multiple(run->options.record_every, done, config->rounds);
-    return evaluation < record ? evaluation : record;
+    const int checkpoint = recorder_next_multiple(run->options.checkpoint_every, done, config->rounds);
+    const int earlier = evaluation < record ? evaluation : record;
+    return earlier < checkpoint ? earlier : checkpoint;
 }
 
 /* The updates of round `round`, which must be the latest. */
@@ -177,19 +211,48 @@ static cgsv_status record_updates(struct run *run, int round)
     return run_folder_save_updates(&run->recorder.folder, round, &run->setup, run->updates);
 }
 
+/* Trains from `done` rounds to `stop`, or to where a signal asks to stop: *reached. */
+static cgsv_status train_to(struct run *run, int done, int stop, int *reached)
+{
+    cgsv_seconds waited;
+    for (*reached = done; *reached < stop && !(signals_asked() && *reached > done);) {
+        const int rounds = pace_begin(&run->pace, stop - *reached);
+        TRY(cgsv_federation_run(run->federation, rounds));
+        TRY(cgsv_federation_seconds(run->federation, &waited));
+        pace_end(&run->pace, rounds);
+        *reached += rounds;
+    }
+    return CGSV_OK;
+}
+
+/* Saves what is due after round `round`. */
+static cgsv_status save_checkpoint(struct run *run, int round)
+{
+    const int every = run->options.checkpoint_every;
+    const bool stopped = signals_asked() && round < run->options.config.rounds;
+    if (run->options.out && (stopped || (every > 0 && round % every == 0))) TRY(checkpoints_save(&run->recorder));
+    if (!stopped) return CGSV_OK;
+    progress_end(&run->progress);
+    if (!run->options.out)
+        return error_set(CGSV_ERROR_INTERRUPTED, "stopped after round %d of %d; without --out nothing was saved", round,
+                         run->options.config.rounds);
+    return error_set(CGSV_ERROR_INTERRUPTED, "stopped after round %d of %d; go on with: cgsv run --resume %s", round,
+                     run->options.config.rounds, run->options.out);
+}
+
 static cgsv_status train(struct run *run)
 {
     const cgsv_config *config = &run->options.config;
     const struct recorder *recorder = &run->recorder;
-    for (int done = 0, stop; done < config->rounds; done = stop) {
-        stop = next_stop(run, done);
-        bool evaluate = recorder_is_evaluated(config, stop);
-        TRY(cgsv_federation_run(run->federation, stop - done));
+    for (int done = run->first, reached; done < config->rounds; done = reached) {
+        TRY(train_to(run, done, next_stop(run, done), &reached));
+        bool evaluate = recorder_is_evaluated(config, reached);
         if (evaluate) TRY(cgsv_federation_evaluate(run->federation));
-        TRY(record_updates(run, stop));
-        TRY(recorder_add(&run->recorder, done, stop, evaluate, &run->progress));
-        progress_round(&run->progress, stop, evaluate ? recorder_mean_accuracy(recorder) : NAN,
+        TRY(record_updates(run, reached));
+        TRY(recorder_add(&run->recorder, done, reached, evaluate, &run->progress));
+        progress_round(&run->progress, reached, evaluate ? recorder_mean_accuracy(recorder) : NAN,
                        evaluate ? recorder->results.server.accuracy : NAN);
+        TRY(save_checkpoint(run, reached));
     }
     return CGSV_OK;
 }
@@ -217,29 +280,58 @@ static cgsv_status finish(struct run *run)
 
     TRY(recorder_finish(&run->recorder, options->save_models));
     if (options->format == FORMAT_TEXT)
-        printf("written to           %s: config.json, rounds.csv, server.csv, summary.json%s%s\n", options->out,
-               options->save_models ? ", models/" : "", run->updates ? ", updates/" : "");
+        printf("written to           %s: config.json, rounds.csv, server.csv, summary.json%s%s%s\n", options->out,
+               options->save_models ? ", models/" : "", run->updates ? ", updates/" : "",
+               options->checkpoint_every > 0 ? ", checkpoints/" : "");
     return cgsv_checks_status(&results->checks);
 }
 
-static cgsv_status run_all(struct run *run, int argc, char **argv)
+/* Where the results go; before anything that takes long. */
+static cgsv_status open_folder(struct run *run)
 {
     const struct run_options *options = &run->options;
-    if (options->out && options->dry_run) TRY(run_folder_check(options->out, options->force));
-    if (options->out && !options->dry_run) TRY(run_folder_prepare(options->out, options->force));
-    TRY(open_inputs(run, argc, argv));
-    if (options->dry_run) return print_dry_run(run);
+    if (!options->out) return CGSV_OK;
+    if (options->dry_run) return options->resume ? CGSV_OK : run_folder_check(options->out, options->force);
+    if (!options->resume) TRY(run_folder_prepare(options->out, options->force));
+    return run_folder_lock(options->out, &run->lock);
+}
+
+static cgsv_status print_complete(const struct run *run)
+{
+    if (run->options.format == FORMAT_JSON)
+        puts(run->resume.summary);
+    else
+        printf("the run in %s is complete: see its summary.json\n", run->options.out);
+    return CGSV_OK;
+}
+
+static cgsv_status train_and_save(struct run *run)
+{
     TRY(begin(run));
+    signals_watch();
     cgsv_status status = train(run);
+    signals_release();
     progress_end(&run->progress);
     TRY(status);
     return finish(run);
 }
 
+static cgsv_status run_all(struct run *run, int argc, char **argv)
+{
+    const bool resumed = run->options.resume;
+    TRY(open_folder(run));
+    if (run->resume.summary) return print_complete(run);
+    TRY(open_inputs(run, resumed ? run->resume.argc : argc, resumed ? run->resume.argv : argv));
+    if (resumed) TRY(resume_check_setup(&run->resume, &run->setup, run->options.out));
+    return run->options.dry_run ? print_dry_run(run) : train_and_save(run);
+}
+
 int command_run(int argc, char **argv)
 {
-    struct run run = {0};
+    struct run run = {.lock = -1};
     cgsv_status status = run_options_parse(&run.options, argc, argv);
+    if (status == CGSV_OK && run.options.resume && !run.options.help)
+        status = resume_options(&run.resume, &run.options, argc, argv);
     if (status == CGSV_OK && run.options.help)
         run_options_print_help(stdout, &run.options);
     else if (status == CGSV_OK)

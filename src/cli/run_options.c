@@ -149,6 +149,15 @@ int run_options_table(struct option *table, struct run_options *o)
          .help = "write all agents' raw updates of every K-th round to that folder's updates/, as safetensors, for "
                  "cgsv study --updates; without K of every round; 0 for none",
          .range = from_0, .implied = "1"},
+        {"checkpoint-every", NULL, OPTION_INT, &o->checkpoint_every, "K", output,
+         .help = "write all that is needed to go on to that folder's checkpoints/ after every K-th round, and keep the "
+                 "latest two; 0 for only when stopped by SIGINT or SIGTERM",
+         .range = from_0},
+        {"resume", NULL, OPTION_STRING, &o->resume, "DIR", output,
+         .help = "go on with the run in that folder from its latest checkpoint, with its own settings: to the same "
+                 "results, bit for bit"},
+        {"other-device", NULL, OPTION_FLAG, &o->other_device, NULL, output,
+         .help = "go on from another kind of device's checkpoint, too; bits will then differ"},
         {"format", NULL, OPTION_CHOICE, &o->format, "NAME", output, .help = "of the results: text or json",
          .parse = parse_format, .show = show_format},
         {"profile", NULL, OPTION_FLAG, &o->profile, NULL, output,
@@ -186,13 +195,17 @@ cgsv_status run_options_parse(struct run_options *options, int argc, char **argv
     }
     TRY(options_parse(table, count, argc, argv, &help));
 
-    if (options_given(table, count, "mr-split") && strcmp(run_data_set(options), "mr") != 0)
+    if (!options->resume && options_given(table, count, "mr-split") && strcmp(run_data_set(options), "mr") != 0)
         return error_set(CGSV_ERROR_ARGUMENT, "--mr-split is for --data-set mr, not %s", run_data_set(options));
+    if (options->resume) return CGSV_OK; /* the rest is that run's */
+    if (options->other_device) return error_set(CGSV_ERROR_ARGUMENT, "--other-device is for --resume DIR");
     if (!options->out && options->force) return error_set(CGSV_ERROR_ARGUMENT, "--force needs --out DIR");
     if (!options->out && options->save_models && options_given(table, count, "save-models"))
         return error_set(CGSV_ERROR_ARGUMENT, "--save-models needs --out DIR");
     if (!options->out && options->record_every > 0 && !options->dry_run)
         return error_set(CGSV_ERROR_ARGUMENT, "--record-updates needs --out DIR");
+    if (!options->out && options->checkpoint_every > 0 && !options->dry_run)
+        return error_set(CGSV_ERROR_ARGUMENT, "--checkpoint-every needs --out DIR");
     return CGSV_OK;
 }
 
@@ -215,7 +228,7 @@ void run_options_print_help(FILE *stream, struct run_options *options)
                     "contributed, who got what, and how fair it was. Defaults below are those of the data set '%s'\n"
                     "and the scheme '%s'; for those of others: cgsv run --data-set NAME --scheme NAME --help\n\n%s\n"
                     "Results go to standard output, progress and warnings to standard error.\n"
-                    "Exit codes: 0 done, 1 failed, 2 wrong usage\n",
+                    "Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped by SIGINT or SIGTERM\n",
             run_data_set(options), cgsv_scheme_name(options->scheme), text ? text : "");
     free(text);
 }

@@ -22,12 +22,15 @@ struct run_options {
     const char *out; /* NULL: nothing is written */
     bool force, save_models;
     int record_every; /* rounds between two whose updates are recorded; 0: none */
+    int checkpoint_every; /* rounds between two checkpoints; 0: only when stopped */
+    const char *resume;   /* folder of a run to go on with; NULL: none */
+    bool other_device;    /* from another's checkpoint, too */
     bool dry_run, quiet, profile, help;
     int format; /* enum run_format */
 };
 
 /* Fills table[RUN_OPTIONS] with entries that point into `options`; returns their number. */
-enum { RUN_OPTIONS = 64 };
+enum { RUN_OPTIONS = 72 };
 int run_options_table(struct option *table, struct run_options *options);
 
 /* Reads the command line. The data set decides the defaults of the others,

@@ -9,6 +9,7 @@
 #include "cgsv/cgsv.h"
 #include "cli/commands.h"
 #include "cli/format.h"
+#include "cli/signals.h"
 #include "cli/sweep.h"
 #include "cli/sweep_fleet.h"
 #include "cli/sweep_table.h"
@@ -233,6 +234,7 @@ static cgsv_status train(struct sweep *s, int count)
                                       .cell = s->cell, .count = count};
     const cgsv_status status = sweep_fleet_train(s->row, &fleet);
     if (status == CGSV_ERROR_MEMORY && count > 1) return train(s, count / 2);
+    if (status == CGSV_ERROR_INTERRUPTED) return status;
     for (int i = 0; i < count; i++)
         if (status == CGSV_OK)
             TRY(report_row(s, &s->row[i]));
@@ -254,6 +256,7 @@ static cgsv_status run_cells(struct sweep *s)
         int count;
         TRY(gather(s, &count));
         if (count == 0) return CGSV_OK;
+        if (signals_asked()) return error_set(CGSV_ERROR_INTERRUPTED, "stopped by a signal");
         TRY(fit_to_memory(&plan, s, &count));
         if (count == 0) {
             TRY(report_too_large(s, &plan));
@@ -269,13 +272,27 @@ static cgsv_status run_cells(struct sweep *s)
 
 /* ---- the sweep ---- */
 
+static cgsv_status report_stop(const struct sweep *s)
+{
+    int settled = 0;
+    for (int cell = 0; cell < s->options.cells; cell++) settled += s->state[cell] == CELL_SETTLED;
+    return error_set(CGSV_ERROR_INTERRUPTED, "stopped after %d of %d cells; %s", settled, s->options.cells,
+                     !s->folder.path          ? "without --out nothing was saved"
+                     : s->options.run.force ? "the same command, without --force, goes on with the others"
+                                            : "the same command goes on with the others");
+}
+
 static cgsv_status run_all(struct sweep *s, int argc, char **argv)
 {
     const bool dry_run = s->options.run.dry_run;
     TRY(open_all(s, argc, argv));
     if (s->table && !dry_run) sweep_table_header(s->table, &s->options);
     if (!dry_run) take_earlier(s);
-    TRY(run_cells(s));
+    signals_watch();
+    const cgsv_status status = run_cells(s);
+    signals_release();
+    if (status == CGSV_ERROR_INTERRUPTED) return report_stop(s);
+    TRY(status);
     return s->folder.path ? sweep_folder_finish(&s->folder) : CGSV_OK;
 }
 

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "cgsv/cgsv.h"
+#include "cli/pace.h"
 #include "cli/recorder.h"
+#include "cli/signals.h"
 #include "core/error.h"
 
 /* The arguments of the `cgsv run` that gives the same as a cell. */
@@ -79,16 +81,32 @@ static cgsv_status begin_cell(struct recorder *recorder, cgsv_fleet *fleet, cons
     return status;
 }
 
+/* A stop by a signal leaves the fleet's cells undone, but for the last rounds, after which they are done. */
+static cgsv_status run_rounds(cgsv_fleet *fleet, struct pace *pace, int rounds, bool last)
+{
+    cgsv_seconds waited;
+    for (int done = 0, next; done < rounds; done += next) {
+        next = pace_begin(pace, rounds - done);
+        TRY(cgsv_fleet_run(fleet, next));
+        TRY(cgsv_fleet_seconds(fleet, &waited));
+        pace_end(pace, next);
+        if (signals_asked() && !(last && done + next == rounds))
+            return error_set(CGSV_ERROR_INTERRUPTED, "stopped by a signal");
+    }
+    return CGSV_OK;
+}
+
 static cgsv_status train(cgsv_fleet *fleet, struct recorder *recorders, const struct sweep_fleet *f)
 {
     const cgsv_config *config = &f->config[0]; /* rounds and evaluations are the same for all */
     struct progress progress;
+    struct pace pace = {0};
     cgsv_status status = CGSV_OK;
-    progress_begin(&progress, config->rounds, f->options->run.quiet);
+    progress_begin(&progress, config->rounds, 0, f->options->run.quiet);
     for (int done = 0, stop; done < config->rounds && status == CGSV_OK; done = stop) {
         stop = recorder_next_stop(config, done);
         const bool evaluate = recorder_is_evaluated(config, stop);
-        status = cgsv_fleet_run(fleet, stop - done);
+        status = run_rounds(fleet, &pace, stop - done, stop == config->rounds);
         if (evaluate && status == CGSV_OK) status = cgsv_fleet_evaluate(fleet);
         for (int i = 0; i < f->count && status == CGSV_OK; i++)
             status = recorder_add(&recorders[i], done, stop, evaluate, NULL);

@@ -297,7 +297,8 @@ void sweep_options_print_help(FILE *stream, struct sweep_options *o)
                     "A cell gives the same bits as cgsv run does. Defaults below are those of the data set '%s'\n"
                     "and the scheme '%s'.\n\n%s\n"
                     "The table goes to standard output, progress and warnings go to standard error.\n"
-                    "Exit codes: 0 done, 1 failed or some cells failed, 2 wrong usage\n",
+                    "Exit codes: 0 done, 1 failed or some cells failed, 2 wrong usage,\n"
+                    "130 stopped by SIGINT or SIGTERM\n",
             run_data_set(&o->run), cgsv_scheme_name(o->run.scheme), text ? text : "");
     free(text);
 }

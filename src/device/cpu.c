@@ -77,6 +77,12 @@ int cpu_list(cgsv_device_info *info, int capacity)
 
 static void cpu_close(cgsv_device *device) { free(device->state); }
 
+/* Vectors' width decides the order of sums, and whether products and sums are fused. */
+static void cpu_identify(const cgsv_device *device, char *text, size_t size)
+{
+    snprintf(text, size, "cpu, %s, OpenBLAS %s", device->kernels->name, openblas_get_corename());
+}
+
 static cgsv_status cpu_allocate(cgsv_device *device, void **memory, size_t bytes)
 {
     (void)device;
@@ -238,6 +244,7 @@ static const struct device_backend cpu_backend = {
     .block_slots = SLOT_MULTIPLE,
     .shares_memory = true,
     .close = cpu_close,
+    .identify = cpu_identify,
     .allocate = cpu_allocate,
     .release = cpu_release,
     .upload = cpu_transfer,

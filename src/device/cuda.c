@@ -123,6 +123,15 @@ static cgsv_status cuda_allocate(cgsv_device *device, void **memory, size_t byte
     return CGSV_OK;
 }
 
+static void cuda_identify(const cgsv_device *device, char *text, size_t size)
+{
+    const struct cuda_state *s = device->state;
+    const char *name = device->info.description;
+    int version = 0;
+    cublasGetVersion(s->blas, &version);
+    snprintf(text, size, "%.*s, cuBLAS %d", (int)strcspn(name, ","), name, version);
+}
+
 static void cuda_release(cgsv_device *device, void *memory)
 {
     (void)device;
@@ -280,6 +289,7 @@ static const struct device_backend cuda_backend = {
     .most_rows = 65535, /* blocks along a grid's y and z */
     .has_streams = true,
     .close = cuda_close,
+    .identify = cuda_identify,
     .allocate = cuda_allocate,
     .release = cuda_release,
     .upload = cuda_upload,

@@ -42,6 +42,8 @@ struct device_backend {
     bool has_streams; /* a caller may bring a stream of its own */
     bool shares_memory; /* with the host: kernels read the host's memory as it is */
     void (*close)(cgsv_device *device);
+    /* What of it decides the bits of results: "cpu, AVX-512, OpenBLAS SkylakeX". */
+    void (*identify)(const cgsv_device *device, char *text, size_t size);
     cgsv_status (*allocate)(cgsv_device *device, void **memory, size_t bytes); /* zeroed */
     void (*release)(cgsv_device *device, void *memory);
     cgsv_status (*upload)(cgsv_device *device, void *to, const void *from, size_t bytes);

@@ -175,6 +175,8 @@ cgsv_status cgsv_federation_update(cgsv_federation *m, int agent, float *update)
 {
     const cgsv_fleet *f = m->fleet;
     TRY(check_agent(m, agent));
+    if (f->rounds_loaded > 0 && f->rounds_done == f->rounds_loaded)
+        return error_set(CGSV_ERROR_ARGUMENT, "a checkpoint does not hold updates; run a round first");
     return f->device->backend->download(f->device, update,
                                         f->updates + (m->number * f->agents + agent) * f->model.row_stride,
                                         (size_t)f->model.parameters * sizeof *update);

@@ -258,7 +258,9 @@ static cgsv_status build(cgsv_fleet *f, const cgsv_config *configs, int count, c
     TRY(plan_for(&plan, f, configs, count, data));
     TRY(check_plan(f, &plan));
     f->classes = data->classes;
+    f->train_samples = data->train.samples;
     f->test_samples = data->test.samples;
+    f->sample_width = data->width;
     const size_t labels = (size_t)data->train.samples * sizeof *f->train_labels;
     f->train_labels = malloc(labels);
     if (!f->train_labels) return error_set(CGSV_ERROR_MEMORY, "no memory for %zu bytes of labels", labels);

@@ -49,6 +49,7 @@ struct cgsv_fleet {
     int classes;
     int32_t *train_labels; /* host copy, to count classes */
     int rounds_done;
+    int rounds_loaded; /* of these, those before a checkpoint that was loaded */
 
     int splits, twin_sets;
     struct split *split;     /* [F] of which `splits` are in use */
@@ -74,7 +75,10 @@ struct cgsv_fleet {
     int32_t *train_token, *train_length, *test_token, *test_length; /* sentences, in place of x */
     int32_t *train_y, *test_y;
     int32_t *index; /* of all splits, one after the other */
-    int64_t test_samples;
+    int64_t train_samples, test_samples;
+    int sample_width;       /* words of the longest sentence */
+    bool data_summed;
+    uint32_t data_checksum; /* of all samples and labels, once a checkpoint has asked for it */
 
     struct adversaries adversaries;
     int together;                 /* rows that share launches; each later one has a core of its own */

@@ -118,14 +118,14 @@ static cgsv_status server_half(cgsv_fleet *f)
     return server_step_finish(f->device, &step, f->device->stream);
 }
 
-/* Enqueues one half of a round. Where the device has graphs, the first round runs as it
+/* Enqueues one half of a round. Where the device has graphs, the first round here runs as it
  * is (which loads every kernel), the second is recorded, and later ones are replayed; not so when
  * stages are timed one by one. */
 static cgsv_status half_enqueue(cgsv_fleet *f, enum device_phase phase, device_graph **graph,
                                 cgsv_status (*half)(cgsv_fleet *))
 {
     const struct device_backend *backend = f->device->backend;
-    if (backend->has_graphs && !f->device->profile && f->rounds_done > 0 && !*graph) {
+    if (backend->has_graphs && !f->device->profile && f->rounds_done > f->rounds_loaded && !*graph) {
         TRY(backend->graph_begin(f->device));
         cgsv_status status = half(f), ended = backend->graph_end(f->device, graph);
         TRY(status);

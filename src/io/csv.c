@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -53,6 +54,35 @@ cgsv_status csv_append(struct csv *csv, const char *path, const char *header)
     cgsv_status status = cannot_write(csv, errno);
     csv_free(csv);
     return status;
+}
+
+cgsv_status csv_find_end(int64_t *end, const char *path, const char *header, int64_t rows)
+{
+    FILE *stream = fopen(path, "rbe");
+    if (!stream) return error_set(CGSV_ERROR_IO, "cannot read '%s': %s", path, strerror(errno));
+    char *line = NULL;
+    size_t room = 0;
+    int64_t lines = 0;
+    const size_t columns = strlen(header);
+    bool sound = true;
+    *end = 0;
+    for (ssize_t length; sound && lines <= rows && (length = getline(&line, &room, stream)) > 0 &&
+                         line[length - 1] == '\n'; lines++) {
+        *end += length;
+        sound = lines > 0 || ((size_t)length == columns + 1 && memcmp(line, header, columns) == 0);
+    }
+    free(line);
+    fclose(stream);
+    if (!sound) return error_set(CGSV_ERROR_DATA, "'%s' has other columns than a table of this version", path);
+    if (lines > rows) return CGSV_OK;
+    return error_set(CGSV_ERROR_DATA, "'%s' has %lld complete rows of %lld", path,
+                     lines > 0 ? (long long)lines - 1 : 0LL, (long long)rows);
+}
+
+cgsv_status csv_continue(struct csv *csv, const char *path, const char *header, int64_t end)
+{
+    if (truncate(path, (off_t)end) != 0) return error_set(CGSV_ERROR_IO, "cannot cut '%s': %s", path, strerror(errno));
+    return csv_append(csv, path, header);
 }
 
 static void begin_field(struct csv *csv)

@@ -25,6 +25,13 @@ cgsv_status csv_create(struct csv *csv, const char *path, const char *header);
 /* Opens a table that has that header and ends in a complete row, to add further ones. */
 cgsv_status csv_append(struct csv *csv, const char *path, const char *header);
 
+/* Where the first `rows` rows of a table with that header end; CGSV_ERROR_DATA where there are fewer, or
+ * another header. */
+cgsv_status csv_find_end(int64_t *end, const char *path, const char *header, int64_t rows);
+
+/* The same as csv_append, once what lies behind byte `end` is cut off. */
+cgsv_status csv_continue(struct csv *csv, const char *path, const char *header, int64_t end);
+
 /* The next field of the row. A number as %.9g, enough for every float; NaN is left empty. A text
  * must be free of commas, quotes and line ends; csv_quoted takes any, and makes line ends blanks. */
 void csv_number(struct csv *csv, double value);

@@ -77,9 +77,8 @@ cgsv_status file_write(struct file_writer *writer, const void *bytes, size_t cou
     return CGSV_OK;
 }
 
-/* Makes the rename itself last. Some file systems cannot sync a folder; the file
- * is complete all the same, so that is no failure. */
-static void sync_folder_of(const char *path)
+/* Some file systems cannot sync a folder; what is in it is complete all the same, so that is no failure. */
+void file_sync_folder_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
     char *folder = !slash ? strdup(".") : slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
@@ -99,7 +98,7 @@ cgsv_status file_commit(struct file_writer *writer)
     writer->stream = NULL;
     if (closed != 0) return abandon(writer, "write", errno);
     if (rename(writer->temporary, writer->path) != 0) return abandon(writer, "replace", errno);
-    sync_folder_of(writer->path);
+    file_sync_folder_of(writer->path);
     writer_clear(writer);
     return CGSV_OK;
 }

@@ -25,6 +25,9 @@ cgsv_status file_write(struct file_writer *writer, const void *bytes, size_t cou
 cgsv_status file_commit(struct file_writer *writer);
 void file_abort(struct file_writer *writer);
 
+/* Makes a file's name (a rename, say) last; file_commit does it. */
+void file_sync_folder_of(const char *path);
+
 /* The three steps in one, for a text. */
 cgsv_status file_write_text(const char *path, const char *text);
 

@@ -4,8 +4,10 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -138,6 +140,18 @@ static cgsv_status remove_file(const char *path, const char *name, void *context
 cgsv_status output_clear(const struct output_files *files, const char *path)
 {
     return each_file(files, path, remove_file, NULL);
+}
+
+cgsv_status output_lock(const struct output_files *files, const char *path, int *descriptor)
+{
+    char *record;
+    if (*descriptor >= 0) close(*descriptor);
+    TRY(file_join(&record, path, record_of(files)));
+    *descriptor = open(record, O_RDONLY | O_CLOEXEC);
+    free(record);
+    if (*descriptor < 0 || flock(*descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return CGSV_OK;
+    return error_set(CGSV_ERROR_IO, "another cgsv %s is at work in '%s'; wait for it or choose another folder",
+                     files->command, path);
 }
 
 cgsv_status output_write_text(const char *folder, const char *name, const char *text)

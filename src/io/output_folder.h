@@ -32,6 +32,11 @@ cgsv_status output_prepare(const struct output_files *files, const char *path, b
 /* Removes an earlier result's files. */
 cgsv_status output_clear(const struct output_files *files, const char *path);
 
+/* Two processes must not write to one folder: CGSV_ERROR_IO where another has locked the command's record.
+ * The lock in *descriptor, or -1, is exchanged for one of the record that is there now; it is the process's,
+ * and ends with it. Without a record, or where the file system has no locks, there is none. */
+cgsv_status output_lock(const struct output_files *files, const char *path, int *descriptor);
+
 cgsv_status output_write_text(const char *folder, const char *name, const char *text);
 cgsv_status output_create_table(struct csv *csv, const char *folder, const char *name, const char *header);
 

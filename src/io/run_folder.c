@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/error.h"
+#include "io/checkpoint_folder.h"
 #include "io/file.h"
 #include "io/output_folder.h"
 #include "io/safetensors.h"
@@ -15,6 +16,7 @@ static const char rounds_header[] =
     "round,agent,samples,update_norm,psi,importance,keep_ratio,kept,reward_cos,reward_error,distance,"
     "distance_last_layer,server_norm,train_loss,test_loss,test_accuracy,standalone_loss,standalone_accuracy,fault,"
     "local_loss,local_accuracy,adversary";
+static const char server_header[] = "round,loss,accuracy";
 
 /* "server.safetensors", "agent_007.safetensors", "standalone_1234.safetensors", "words.txt" */
 static bool is_model_name(const char *name)
@@ -26,12 +28,15 @@ static bool is_model_name(const char *name)
 static bool is_updates_name(const char *name) { return output_is_numbered(name, "round_"); }
 
 static const char *const top_files[] = {"rounds.csv", "server.csv", "summary.json", "config.json"};
-static const struct output_subfolder subfolders[] = {{"models", is_model_name}, {"updates", is_updates_name}};
-static const struct output_files files = {"run", top_files, 4, subfolders, 2};
+static const struct output_subfolder subfolders[] = {
+    {"models", is_model_name}, {"updates", is_updates_name}, {"checkpoints", checkpoint_folder_owns}};
+static const struct output_files files = {"run", top_files, 4, subfolders, 3};
 
 cgsv_status run_folder_check(const char *path, bool force) { return output_check(&files, path, force); }
 
 cgsv_status run_folder_prepare(const char *path, bool force) { return output_prepare(&files, path, force); }
+
+cgsv_status run_folder_lock(const char *path, int *descriptor) { return output_lock(&files, path, descriptor); }
 
 cgsv_status run_folder_remove(const char *path)
 {
@@ -56,11 +61,22 @@ static cgsv_status make_updates_folder(const char *path)
     return status;
 }
 
+/* First of all: what it says is complete will not be so any more. */
+static cgsv_status remove_summary(const char *path)
+{
+    char *summary;
+    TRY(file_join(&summary, path, "summary.json"));
+    unlink(summary);
+    free(summary);
+    return CGSV_OK;
+}
+
 cgsv_status run_folder_begin(struct run_folder *folder, const char *path, const struct run_setup *setup)
 {
     *folder = (struct run_folder){.path = strdup(path)};
     if (!folder->path) return error_set(CGSV_ERROR_MEMORY, "no memory for the path '%s'", path);
     char *text;
+    TRY(remove_summary(path));
     TRY(run_setup_json(&text, setup));
     cgsv_status status = output_clear(&files, path);
     if (status == CGSV_OK) status = output_write_text(path, "config.json", text);
@@ -68,8 +84,58 @@ cgsv_status run_folder_begin(struct run_folder *folder, const char *path, const 
     TRY(status);
     if (setup->record_every > 0) TRY(make_updates_folder(path));
     TRY(output_create_table(&folder->rounds, path, "rounds.csv", rounds_header));
-    return output_create_table(&folder->server, path, "server.csv", "round,loss,accuracy");
+    return output_create_table(&folder->server, path, "server.csv", server_header);
 }
+
+/* ---- a run that was stopped ---- */
+
+/* Where both tables end. */
+struct table_ends {
+    int64_t rounds, server;
+};
+
+static cgsv_status find_end(int64_t *end, const char *folder, const char *name, const char *header, int64_t rows)
+{
+    char *path;
+    TRY(file_join(&path, folder, name));
+    const cgsv_status status = csv_find_end(end, path, header, rows);
+    free(path);
+    return status;
+}
+
+static cgsv_status find_ends(struct table_ends *ends, const char *path, struct run_rows rows)
+{
+    TRY(find_end(&ends->rounds, path, "rounds.csv", rounds_header, rows.rounds));
+    return find_end(&ends->server, path, "server.csv", server_header, rows.server);
+}
+
+cgsv_status run_folder_check_rows(const char *path, struct run_rows rows)
+{
+    struct table_ends ends;
+    return find_ends(&ends, path, rows);
+}
+
+static cgsv_status continue_table(struct csv *csv, const char *folder, const char *name, const char *header,
+                                  int64_t end)
+{
+    char *path;
+    TRY(file_join(&path, folder, name));
+    const cgsv_status status = csv_continue(csv, path, header, end);
+    free(path);
+    return status;
+}
+
+cgsv_status run_folder_continue(struct run_folder *folder, const char *path, struct run_rows rows)
+{
+    struct table_ends ends;
+    *folder = (struct run_folder){.path = strdup(path)};
+    if (!folder->path) return error_set(CGSV_ERROR_MEMORY, "no memory for the path '%s'", path);
+    TRY(find_ends(&ends, path, rows));
+    TRY(continue_table(&folder->rounds, path, "rounds.csv", rounds_header, ends.rounds));
+    return continue_table(&folder->server, path, "server.csv", server_header, ends.server);
+}
+
+/* ---- rounds ---- */
 
 static void add_evaluation(struct csv *csv, const cgsv_evaluation *evaluations, int agent)
 {
@@ -119,6 +185,12 @@ cgsv_status run_folder_flush(struct run_folder *folder)
 {
     TRY(csv_flush(&folder->rounds));
     return csv_flush(&folder->server);
+}
+
+cgsv_status run_folder_sync(struct run_folder *folder)
+{
+    TRY(csv_sync(&folder->rounds));
+    return csv_sync(&folder->server);
 }
 
 cgsv_status run_folder_save_updates(const struct run_folder *folder, int round, const struct run_setup *setup,

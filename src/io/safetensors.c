@@ -28,6 +28,7 @@ static const struct {
 } types[] = {
     [SAFETENSORS_F32] = {"F32", 4, 4},
     [SAFETENSORS_F64] = {"F64", sizeof(double), alignof(double)},
+    [SAFETENSORS_I32] = {"I32", sizeof(int32_t), alignof(int32_t)},
     [SAFETENSORS_I64] = {"I64", sizeof(int64_t), alignof(int64_t)},
     [SAFETENSORS_F16] = {"F16", sizeof(uint16_t), alignof(uint16_t)},
     [SAFETENSORS_BF16] = {"BF16", sizeof(uint16_t), alignof(uint16_t)},
@@ -115,8 +116,8 @@ static cgsv_status parse_type(struct safetensors_tensor *tensor, const cJSON *ty
         if (strcmp(type->valuestring, types[i].name) == 0) return CGSV_OK;
     }
     const char *found = cJSON_IsString(type) && printable(type->valuestring) ? type->valuestring : "(none)";
-    return error_set(CGSV_ERROR_DATA, "'%s': tensor '%.80s' has dtype %.20s; expected F32, F64, F16, BF16 or I64", path,
-                     tensor->name, found);
+    return error_set(CGSV_ERROR_DATA, "'%s': tensor '%.80s' has dtype %.20s; expected F32, F64, F16, BF16, I32 or I64",
+                     path, tensor->name, found);
 }
 
 /* Sets shape and elements; *bytes is what the shape needs. */

@@ -13,7 +13,14 @@
 
 enum { SAFETENSORS_DIMENSIONS = 8 };
 
-enum safetensors_type { SAFETENSORS_F32, SAFETENSORS_F64, SAFETENSORS_I64, SAFETENSORS_F16, SAFETENSORS_BF16 };
+enum safetensors_type {
+    SAFETENSORS_F32,
+    SAFETENSORS_F64,
+    SAFETENSORS_I32,
+    SAFETENSORS_I64,
+    SAFETENSORS_F16,
+    SAFETENSORS_BF16
+};
 
 const char *safetensors_type_name(enum safetensors_type type); /* "F32" */
 size_t safetensors_type_size(enum safetensors_type type);      /* bytes */
@@ -51,6 +58,11 @@ int safetensors_list(const struct safetensors *file, const struct safetensors_te
 /* NULL when there is none of that name. */
 const struct safetensors_tensor *safetensors_find(const struct safetensors *file, const char *name);
 const char *safetensors_metadata_value(const struct safetensors *file, const char *key);
+
+/* The bytes that a file of these tensors begins with, up to the first one's data; the caller's to free.
+ * Their `data` are not looked at. */
+cgsv_status safetensors_header(char **bytes, size_t *count, const struct safetensors_tensor *tensors,
+                               int tensor_count, const struct safetensors_metadata *metadata, int metadata_count);
 
 /* Begins a file with the header of these tensors, whose data the caller then writes by
  * file_write, in their order and without gaps, and ends by file_commit: for tensors that

@@ -2,11 +2,14 @@
 #include <assert.h>
 #include <cjson/cJSON.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/error.h"
 #include "io/file.h"
 #include "io/safetensors.h"
+
+enum { PREFIX = 8 }; /* bytes of the header's length */
 
 static uint64_t tensor_bytes(const struct safetensors_tensor *tensor)
 {
@@ -48,20 +51,31 @@ static char *format_header(const struct safetensors_tensor *tensors, int tensor_
     return text;
 }
 
+cgsv_status safetensors_header(char **bytes, size_t *count, const struct safetensors_tensor *tensors,
+                               int tensor_count, const struct safetensors_metadata *metadata, int metadata_count)
+{
+    char *text = format_header(tensors, tensor_count, metadata, metadata_count);
+    const size_t length = text ? strlen(text) : 0, padded = (length + 7) / 8 * 8;
+    *count = PREFIX + padded;
+    *bytes = text ? malloc(*count) : NULL;
+    if (*bytes) {
+        for (int i = 0; i < PREFIX; i++) (*bytes)[i] = (char)((uint64_t)padded >> (8 * i));
+        memcpy(*bytes + PREFIX, text, length);
+        memset(*bytes + PREFIX + length, ' ', padded - length);
+    }
+    cJSON_free(text);
+    return *bytes ? CGSV_OK : error_set(CGSV_ERROR_MEMORY, "no memory for the header of %d tensors", tensor_count);
+}
+
 cgsv_status safetensors_begin(struct file_writer *writer, const char *path, const struct safetensors_tensor *tensors,
                               int tensor_count, const struct safetensors_metadata *metadata, int metadata_count)
 {
-    char *text = format_header(tensors, tensor_count, metadata, metadata_count);
-    if (!text) return error_set(CGSV_ERROR_MEMORY, "no memory for the header of '%s'", path);
-    size_t length = strlen(text), padded = (length + 7) / 8 * 8;
-    unsigned char prefix[8];
-    for (int i = 0; i < 8; i++) prefix[i] = (unsigned char)((uint64_t)padded >> (8 * i));
-
+    char *header;
+    size_t count;
+    TRY(safetensors_header(&header, &count, tensors, tensor_count, metadata, metadata_count));
     cgsv_status status = file_begin(writer, path);
-    if (status == CGSV_OK) status = file_write(writer, prefix, sizeof prefix);
-    if (status == CGSV_OK) status = file_write(writer, text, length);
-    if (status == CGSV_OK) status = file_write(writer, "       ", padded - length);
-    cJSON_free(text);
+    if (status == CGSV_OK) status = file_write(writer, header, count);
+    free(header);
     return status;
 }
 

@@ -1,10 +1,7 @@
 #include "io/sweep_folder.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "cgsv/cgsv.h"
@@ -223,18 +220,7 @@ cgsv_status sweep_folder_cell(char **path, const struct sweep_folder *folder, in
 
 /* ---- the folder ---- */
 
-/* Two sweeps must not write to one folder. The lock is the process's, and ends with it. */
-static cgsv_status lock(struct sweep_folder *f)
-{
-    char *path;
-    if (f->lock >= 0) close(f->lock);
-    TRY(file_join(&path, f->path, "sweep.json"));
-    f->lock = open(path, O_RDONLY | O_CLOEXEC);
-    free(path);
-    if (f->lock < 0 || flock(f->lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return CGSV_OK;
-    return error_set(CGSV_ERROR_IO, "another cgsv sweep is at work in '%s'; wait for it or choose another folder",
-                     f->path);
-}
+static cgsv_status lock(struct sweep_folder *f) { return output_lock(&files, f->path, &f->lock); }
 
 static cgsv_status begin(struct sweep_folder *f, const struct sweep_setup *setup, bool force)
 {

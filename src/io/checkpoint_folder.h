@@ -1,0 +1,26 @@
+/* The checkpoints of a run: checkpoints/round_000040.safetensors and so on in its folder. */
+#ifndef IO_CHECKPOINT_FOLDER_H
+#define IO_CHECKPOINT_FOLDER_H
+
+#include <stdbool.h>
+
+#include "cgsv/status.h"
+
+enum { CHECKPOINTS_KEPT = 2 };
+
+/* Of a checkpoint, or of what a kill has left of one in the making. */
+bool checkpoint_folder_owns(const char *name);
+
+/* Path of the checkpoint after `round` rounds, the caller's to free. */
+cgsv_status checkpoint_folder_path(char **path, const char *run, int round);
+
+/* Makes the folder, and makes it last. */
+cgsv_status checkpoint_folder_make(const char *run);
+
+/* rounds[count] of the checkpoints that are there, latest first; the caller's to free. */
+cgsv_status checkpoint_folder_list(int **rounds, int *count, const char *run);
+
+/* Removes all but the latest two up to `round`, which has just been saved; and what kills have left. */
+cgsv_status checkpoint_folder_prune(const char *run, int round);
+
+#endif

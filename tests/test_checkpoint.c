@@ -1,0 +1,332 @@
+/* Checkpoints: a federation that goes on from one gives the bits of an unbroken run, under every scheme,
+ * optimizer, model and adversary; what lies in the file is all that there is. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cgsv/cgsv.h"
+#include "checkpoint_files.h"
+#include "text_files.h"
+
+enum { ROUNDS = 4, MOST_AGENTS = 6 };
+
+static void check(cgsv_status status) { cr_assert_eq(status, CGSV_OK, "%s", cgsv_last_error()); }
+
+static cgsv_device *open_cpu(int threads)
+{
+    cgsv_device *device;
+    check(cgsv_device_open(&device, "cpu", threads));
+    return device;
+}
+
+static cgsv_dataset *load_pictures(void)
+{
+    cgsv_dataset *data;
+    check(cgsv_dataset_load(&data, "synthetic", NULL));
+    data->train.samples = 400;
+    data->test.samples = 100;
+    return data;
+}
+
+static cgsv_config small_config(const char *scheme)
+{
+    cgsv_config c;
+    cgsv_config_defaults(&c, "synthetic");
+    c.model = CGSV_MODEL_MLP;
+    c.agents = 4;
+    c.rounds = ROUNDS;
+    c.local_epochs = 2;
+    c.samples_per_agent = 30;
+    c.validation_samples = 30;
+    c.eval_every = 2;
+    check(cgsv_config_set_scheme(&c, scheme));
+    return c;
+}
+
+/* Everything that a federation offers to be read. */
+struct outcome {
+    float *models, *updates; /* [2 N + 1][D], [N][D] */
+    size_t model_bytes, update_bytes;
+    cgsv_round_record record[ROUNDS][MOST_AGENTS];
+    cgsv_evaluation agent[MOST_AGENTS], alone[MOST_AGENTS], local[MOST_AGENTS], server;
+};
+
+static void read_outcome(struct outcome *o, cgsv_federation *f, const cgsv_config *c)
+{
+    const size_t D = (size_t)cgsv_federation_parameters(f), N = (size_t)c->agents;
+    memset(o, 0, sizeof *o);
+    o->model_bytes = (2 * N + 1) * D * sizeof *o->models;
+    o->update_bytes = N * D * sizeof *o->updates;
+    o->models = calloc(1, o->model_bytes);
+    o->updates = calloc(1, o->update_bytes);
+    cr_assert(o->models && o->updates && N <= MOST_AGENTS);
+    for (size_t i = 0; i < N; i++) {
+        check(cgsv_federation_model(f, CGSV_AGENT, (int)i, o->models + i * D));
+        check(cgsv_federation_update(f, (int)i, o->updates + i * D));
+        if (c->standalone) check(cgsv_federation_model(f, CGSV_STANDALONE, (int)i, o->models + (N + 1 + i) * D));
+    }
+    check(cgsv_federation_model(f, CGSV_SERVER, 0, o->models + N * D));
+    for (int t = 0; t < c->rounds; t++) check(cgsv_federation_round(f, t, o->record[t]));
+    check(cgsv_federation_evaluation(f, o->agent, o->alone, &o->server));
+    check(cgsv_federation_local_evaluation(f, o->local));
+}
+
+static void free_outcome(struct outcome *o)
+{
+    free(o->models);
+    free(o->updates);
+}
+
+static void expect_same(const struct outcome *a, const struct outcome *b, const char *what, int round)
+{
+#define SAME(member) \
+    cr_expect_eq(memcmp(&a->member, &b->member, sizeof a->member), 0, "%s, round %d: " #member, what, round)
+    cr_expect_eq(memcmp(a->models, b->models, a->model_bytes), 0, "%s, round %d: models", what, round);
+    cr_expect_eq(memcmp(a->updates, b->updates, a->update_bytes), 0, "%s, round %d: updates", what, round);
+    SAME(record);
+    SAME(agent);
+    SAME(alone);
+    SAME(local);
+    SAME(server);
+#undef SAME
+}
+
+/* Rounds done + 1 … rounds, evaluated where the settings say so. */
+static void run_to(cgsv_federation *f, const cgsv_config *c, int rounds)
+{
+    for (int t = cgsv_federation_rounds_done(f) + 1; t <= rounds; t++) {
+        check(cgsv_federation_run(f, 1));
+        if (t % c->eval_every == 0) check(cgsv_federation_evaluate(f));
+    }
+}
+
+static void finish(struct outcome *o, cgsv_federation *f, const cgsv_config *c)
+{
+    run_to(f, c, c->rounds);
+    read_outcome(o, f, c);
+    cgsv_federation_free(f);
+}
+
+/* An unbroken run, one that saves after every round, and one with `threads` that goes on from each of these. */
+static void expect_same_bits(const cgsv_config *c, const cgsv_dataset *data, int threads, const char *what)
+{
+    cgsv_device *device = open_cpu(1), *other = open_cpu(threads);
+    struct outcome unbroken, resumed;
+    cgsv_federation *f;
+    char path[64];
+    check(cgsv_federation_create(&f, device, c, data));
+    finish(&unbroken, f, c);
+
+    check(cgsv_federation_create(&f, device, c, data));
+    for (int t = 0; t <= c->rounds; t++) {
+        run_to(f, c, t);
+        check(cgsv_federation_save_checkpoint(f, checkpoint_path(path, t)));
+    }
+    read_outcome(&resumed, f, c);
+    expect_same(&resumed, &unbroken, what, -1);
+    free_outcome(&resumed);
+    cgsv_federation_free(f);
+
+    for (int t = 0; t < c->rounds; t++) {
+        int rounds;
+        check(cgsv_checkpoint_check(checkpoint_path(path, t), &rounds));
+        cr_expect_eq(rounds, t);
+        check(cgsv_federation_create(&f, other, c, data));
+        check(cgsv_federation_load_checkpoint(f, path, 0));
+        cr_expect_eq(cgsv_federation_rounds_done(f), t);
+        finish(&resumed, f, c);
+        expect_same(&resumed, &unbroken, what, t);
+        free_outcome(&resumed);
+        unlink(path);
+    }
+    unlink(checkpoint_path(path, c->rounds));
+    free_outcome(&unbroken);
+    cgsv_device_close(device);
+    cgsv_device_close(other);
+}
+
+/* ---- the same bits ---- */
+
+Test(checkpoint, every_named_scheme)
+{
+    cgsv_dataset *data = load_pictures();
+    for (int s = 0; s < cgsv_scheme_count(); s++) {
+        cgsv_config c = small_config(cgsv_scheme_name(s));
+        c.scheme.removal_round = c.scheme.removal_round > 1 ? 1 : c.scheme.removal_round;
+        c.standalone = s % 2;
+        expect_same_bits(&c, data, 2, cgsv_scheme_name(s));
+    }
+    cgsv_dataset_free(data);
+}
+
+Test(checkpoint, agents_that_a_scheme_removes_stay_removed)
+{
+    cgsv_dataset *data = load_pictures();
+    cgsv_config c = small_config("rffl");
+    c.scheme.removal = 0.9;
+    c.scheme.removal_round = 0;
+    check(cgsv_adversaries_parse(&c.adversaries, "sign-flip:1"));
+    expect_same_bits(&c, data, 2, "removal");
+    cgsv_dataset_free(data);
+}
+
+Test(checkpoint, optimizers)
+{
+    static const struct {
+        const char *name;
+        cgsv_optimizer optimizer;
+        double momentum, weight_decay;
+        cgsv_decay decay;
+    } optimizers[] = {
+        {"sgd", CGSV_OPTIMIZER_SGD, 0, 0, CGSV_DECAY_EPOCH},
+        {"momentum", CGSV_OPTIMIZER_SGD, 0.9, 1e-3, CGSV_DECAY_ROUND},
+        {"adam", CGSV_OPTIMIZER_ADAM, 0, 1e-3, CGSV_DECAY_EPOCH},
+    };
+    static const char *const schemes[] = {"cgsv", "standalone"};
+    cgsv_dataset *data = load_pictures();
+    for (size_t i = 0; i < sizeof optimizers / sizeof *optimizers; i++)
+        for (int s = 0; s < 2; s++) {
+            cgsv_config c = small_config(schemes[s]);
+            c.optimizer = optimizers[i].optimizer;
+            c.momentum = optimizers[i].momentum;
+            c.weight_decay = optimizers[i].weight_decay;
+            c.decay_per = optimizers[i].decay;
+            c.lr_decay = 0.9;
+            c.lr = c.optimizer == CGSV_OPTIMIZER_ADAM ? 0.003 : 0.1;
+            c.partition = CGSV_PARTITION_POWERLAW; /* rows are not in the agents' order */
+            expect_same_bits(&c, data, 2, optimizers[i].name);
+        }
+    cgsv_dataset_free(data);
+}
+
+Test(checkpoint, adversaries_of_every_kind)
+{
+    cgsv_dataset *data = load_pictures();
+    cgsv_config c = small_config("cffl");
+    c.agents = 6;
+    check(cgsv_adversaries_parse(&c.adversaries, "label-flip:1,random-update:1,zero-update:1,rescaled:1,replicated:1"));
+    expect_same_bits(&c, data, 2, "adversaries");
+    cgsv_dataset_free(data);
+}
+
+Test(checkpoint, indices_from_samples_and_random_choices)
+{
+    cgsv_dataset *data = load_pictures();
+    cgsv_config c = small_config("eci-one-round");
+    c.scheme.permutations = 2;
+    c.scheme.quota = CGSV_QUOTA_RANDOM;
+    c.scheme.reward = CGSV_REWARD_RANDOM;
+    expect_same_bits(&c, data, 2, "permutations");
+    c = small_config("eci");
+    c.scheme.contribution = CGSV_CONTRIBUTION_LEAVE_ONE_OUT;
+    c.scheme.upload = 0.3;
+    expect_same_bits(&c, data, 2, "leave-one-out");
+    cgsv_dataset_free(data);
+}
+
+Test(checkpoint, convolutions)
+{
+    cgsv_dataset *data = load_pictures();
+    cgsv_config c = small_config("cgsv");
+    c.model = CGSV_MODEL_MNIST_CNN;
+    c.agents = 2;
+    c.local_epochs = 1;
+    expect_same_bits(&c, data, 2, "mnist_cnn");
+    cgsv_dataset_free(data);
+}
+
+/* Words' vectors are made up for at the end of a round, and some words have met no gradient yet. */
+Test(checkpoint, sentences)
+{
+    cgsv_dataset *data;
+    cgsv_config c;
+    text_folder_make();
+    text_put_reviews(60);
+    check(cgsv_dataset_load(&data, "mr", text_folder()));
+    cgsv_config_defaults(&c, "mr");
+    c.agents = 3;
+    c.rounds = 3;
+    c.local_epochs = 1;
+    c.samples_per_agent = 6;
+    c.batch = 2;
+    c.eval_every = 2;
+    c.optimizer = CGSV_OPTIMIZER_ADAM;
+    expect_same_bits(&c, data, 1, "text_cnn, adam");
+    c.optimizer = CGSV_OPTIMIZER_SGD;
+    c.momentum = 0.5;
+    c.standalone = false;
+    expect_same_bits(&c, data, 1, "text_cnn, momentum");
+    cgsv_dataset_free(data);
+    text_folder_remove();
+}
+
+/* ---- what is there once it is loaded, and what is not ---- */
+
+Test(checkpoint, what_is_there_before_the_next_round)
+{
+    cgsv_dataset *data = load_pictures();
+    cgsv_device *device = open_cpu(1);
+    cgsv_config c = small_config("fedavg");
+    cgsv_evaluation before[MOST_AGENTS], after[MOST_AGENTS], server_before, server_after;
+    cgsv_federation *f, *g;
+    char path[64];
+    check(cgsv_federation_create(&f, device, &c, data));
+    run_to(f, &c, 2);
+    check(cgsv_federation_save_checkpoint(f, checkpoint_path(path, 0)));
+    check(cgsv_federation_create(&g, device, &c, data));
+    check(cgsv_federation_load_checkpoint(g, path, 0));
+    float *update = malloc((size_t)cgsv_federation_parameters(g) * sizeof *update);
+    cr_assert_not_null(update);
+    cr_expect_eq(cgsv_federation_update(g, 0, update), CGSV_ERROR_ARGUMENT);
+    cr_expect_not_null(strstr(cgsv_last_error(), "run a round first"), "%s", cgsv_last_error());
+
+    for (int again = 0; again < 2; again++) { /* the latest evaluation is there, and can be repeated */
+        memset(before, 0, sizeof before);
+        memset(after, 0, sizeof after);
+        check(cgsv_federation_evaluation(f, before, NULL, &server_before));
+        check(cgsv_federation_evaluation(g, after, NULL, &server_after));
+        cr_expect_eq(memcmp(before, after, sizeof before), 0);
+        cr_expect_eq(memcmp(&server_before, &server_after, sizeof server_after), 0);
+        check(cgsv_federation_local_evaluation(f, before));
+        check(cgsv_federation_local_evaluation(g, after));
+        cr_expect(memcmp(before, after, sizeof before) == 0 && before[0].accuracy > 0);
+        check(cgsv_federation_evaluate(f));
+        check(cgsv_federation_evaluate(g));
+    }
+    check(cgsv_federation_run(g, 1));
+    check(cgsv_federation_update(g, 0, update));
+    free(update);
+    unlink(path);
+    cgsv_federation_free(f);
+    cgsv_federation_free(g);
+    cgsv_device_close(device);
+    cgsv_dataset_free(data);
+}
+
+Test(checkpoint, seconds_go_on)
+{
+    cgsv_dataset *data = load_pictures();
+    cgsv_device *device = open_cpu(1);
+    const cgsv_config c = small_config("cgsv");
+    cgsv_seconds saved, loaded, later;
+    cgsv_federation *f;
+    char path[64];
+    check(cgsv_federation_create(&f, device, &c, data));
+    run_to(f, &c, 2);
+    check(cgsv_federation_save_checkpoint(f, checkpoint_path(path, 0)));
+    check(cgsv_federation_seconds(f, &saved));
+    cgsv_federation_free(f);
+    check(cgsv_federation_create(&f, device, &c, data));
+    check(cgsv_federation_load_checkpoint(f, path, 0));
+    check(cgsv_federation_seconds(f, &loaded));
+    run_to(f, &c, 3);
+    check(cgsv_federation_seconds(f, &later));
+    cr_expect_eq(memcmp(&saved, &loaded, sizeof saved), 0);
+    cr_expect(saved.training > 0 && saved.server > 0 && saved.evaluation > 0);
+    cr_expect(later.training > loaded.training && later.evaluation == loaded.evaluation);
+    unlink(path);
+    cgsv_federation_free(f);
+    cgsv_device_close(device);
+    cgsv_dataset_free(data);
+}
