@@ -95,8 +95,8 @@ static cgsv_status take_over(const struct export *e)
     for (int64_t i = 0; i < e->M; i++)
         widen(f->train_x + index[i] * e->features, (const float32 *)x->data + i * e->features, e->features);
     widen(f->test_x, test_x->data, test_x->elements);
-    for (int m = 0; m <= f->agents; m++) widen(f->models + m * f->model.row_stride, start->data, e->D);
-    for (int r = 0; r < f->rows; r++) widen(f->work + r * f->model.row_stride, start->data, e->D);
+    for (int m = 0; m < fleet_models(f) + fleet_twins(f); m++)
+        widen(f->models + m * f->model.row_stride, start->data, e->D);
     safetensors_close(file);
     return CGSV_OK;
 }
