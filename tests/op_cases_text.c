@@ -312,43 +312,6 @@ static void dropout_case(int units, int rows, int blocks, int slots, double rate
     case_end();
 }
 
-/* Every sample once an epoch, and a batch within its bucket, in another order each epoch. */
-static void bucket_case(int samples, int batch, int bucket)
-{
-    case_begin("batch_draw of %d samples, batch %d, bucket %d", samples, batch, bucket);
-    const int slots = (batch + SLOT_MULTIPLE - 1) / SLOT_MULTIPLE * SLOT_MULTIPLE;
-    const int batches = (samples + batch - 1) / batch;
-    struct row row = {.samples = samples, .stream = 2, .first = 10, .seed = 9};
-    int32_t *index = TAKE(int32_t, 10 + samples), *sample = TAKE(int32_t, slots), *count = TAKE(int32_t, 1);
-    int32_t *order = TAKE(int32_t, 2 * samples);
-    uint8_t *seen = TAKE(uint8_t, samples);
-    int *round = TAKE(int, 1);
-    *round = 4;
-    for (int i = 0; i < samples; i++) index[10 + i] = i; /* lengths rise with the number */
-    for (int epoch = 0; epoch < 2; epoch++) {
-        int drawn = 0;
-        memset(seen, 0, (size_t)samples);
-        for (int step = 0; step < batches; step++) {
-            error_free(k->batch_draw(stream, (struct batch_draw){sample, count, &row, index, round, 1, slots, batch, 2,
-                                                                 epoch, step, bucket}));
-            for (int s = 0; s < count[0]; s++) {
-                if (sample[s] < 0 || sample[s] >= samples || seen[sample[s]]++)
-                    fail("sample %d comes twice", sample[s]);
-                same("bucket", s, sample[s] / (batch * bucket), sample[0] / (batch * bucket));
-                order[epoch * samples + drawn++] = sample[s];
-            }
-            for (int s = count[0]; s < slots; s++) same("empty slot", s, sample[s], -1);
-        }
-        same("samples", epoch, drawn, samples);
-    }
-    if (samples > 60 && !memcmp(order, order + samples, (size_t)samples * sizeof *order))
-        fail("the same in the next epoch");
-    error_free(k->batch_draw(stream, (struct batch_draw){sample, count, &row, index, round, 1, slots, batch, 2, 0,
-                                                         batches, bucket}));
-    same("count past the last batch", 0, count[0], 0);
-    case_end();
-}
-
 void text_cases(void)
 {
     gather_case(1, 2, 1, 1, 32);
@@ -374,10 +337,6 @@ void text_cases(void)
     dropout_case(31, 3, 2, 32, 0.25);
     dropout_case(33, 2, 1, 64, 0.5);
     dropout_case(4, 1, 1, 32, 0);
-    bucket_case(1, 1, 1);
-    bucket_case(31, 32, 4);
-    bucket_case(997, 33, 4);
-    bucket_case(256, 32, 3);
 }
 
 uint64_t text_digest(uint64_t hash)
