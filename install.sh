@@ -2,8 +2,8 @@
 # Installs what the build and the tests need on Debian, and nothing when it is all there.
 # Further packages may be named.
 set -euo pipefail
-packages=(build-essential cmake pkg-config libopenblas-dev librandom123-dev libcjson-dev zlib1g-dev libcriterion-dev python3
-          "$@")
+packages=(build-essential cmake pkg-config libopenblas-dev librandom123-dev libcjson-dev zlib1g-dev libcriterion-dev
+          python3 "$@")
 missing=()
 for package in "${packages[@]}"; do
     [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)" = installed ] || missing+=("$package")

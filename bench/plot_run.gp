@@ -8,7 +8,8 @@ stats sprintf("< awk -F, 'NR > 1 {print $2}' '%s'", rounds) using 1 nooutput
 last = int(STATS_max)
 array colour[6] = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9"]
 # Rows "round value" of one agent and column, without the rounds that have no value.
-series(agent, column) = sprintf("< awk -F, '$2 == \"%d\" && $%d != \"\" {print $1, $%d}' '%s'", agent, column, column, rounds)
+series(agent, column) = sprintf("< awk -F, '$2 == \"%d\" && $%d != \"\" {print $1, $%d}' '%s'", \
+                                agent, column, column, rounds)
 samples(agent) = system(sprintf("awk -F, '$2 == \"%d\" {print $3; exit}' '%s'", agent, rounds))
 set multiplot layout 1,2
 set grid ytics lc rgb "#dddddd"

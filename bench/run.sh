@@ -71,7 +71,8 @@ facts+=("Device=$device" "Threads=$threads" "Load before=$load" "Compiler=$compi
         "Commit=$commit")
 [ -z "$quick" ] || facts+=("Quick=yes: these numbers only show that the benchmarks work")
 
-short=$(sed -E 's/\((R|TM|tm|r)\)//g; s/ (CPU )?@.*//; s/[^A-Za-z0-9]+/-/g; s/^-|-$//g' <<<"$chip" | tr '[:upper:]' '[:lower:]')
+short=$(sed -E 's/\((R|TM|tm|r)\)//g; s/ (CPU )?@.*//; s/[^A-Za-z0-9]+/-/g; s/^-|-$//g' <<<"$chip" |
+        tr '[:upper:]' '[:lower:]')
 mkdir -p "$out"
 stem=$out/$(date -u +%Y-%m-%d)-$kind-$short${quick:+-quick}
 python3 bench/table.py "$lines" "$stem" "${facts[@]}"

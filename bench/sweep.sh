@@ -29,5 +29,5 @@ sweep single "$@" --fleet 1
 [ "$(numbers fleet)" = "$(numbers single)" ] || { echo "the fleet's numbers differ from those one by one" >&2; exit 1; }
 paste -d' ' fleet.time single.time | awk '{
     fleet = $2 + $3; single = $5 + $6
-    printf "fleet       %8.2f s (%.2f s)\none by one  %8.2f s (%.2f s)\nfaster      %8.2f x (%.2f x)\n", $1, fleet, $4, single,
-           $4 / $1, single / fleet }'
+    printf "fleet       %8.2f s (%.2f s)\none by one  %8.2f s (%.2f s)\nfaster      %8.2f x (%.2f x)\n",
+           $1, fleet, $4, single, $4 / $1, single / fleet }'

@@ -26,7 +26,8 @@ DEVICE struct change change_of(struct augmentation a, struct row row, int32_t sa
 KERNEL(gather_augmented, float *x, int32_t *y, const float *data, const int32_t *label, const int32_t *sample,
        struct augmentation a, int blocks, int slots)
 {
-    const int64_t plane = (int64_t)a.height * a.width, features = a.channels * plane, begin = BLOCK_X * AUGMENT_FEATURES;
+    const int64_t plane = (int64_t)a.height * a.width, features = a.channels * plane;
+    const int64_t begin = BLOCK_X * AUGMENT_FEATURES;
     const int64_t part = BLOCK_Z, slot0 = BLOCK_Y * LANES, end = smaller(begin + AUGMENT_FEATURES, features);
     SHARED(struct change, change, LANES);
     BLOCK_FOR(i, LANES)

@@ -95,7 +95,7 @@ KERNEL(server_contribution, struct server_step s)
     {
         int place = 0;
         for (int j = 0; j < s.agents; j++)
-            place += keep_ratio[j] > keep_ratio[i] || (keep_ratio[j] == keep_ratio[i] && j < i);
+            place += keep_ratio[j] > keep_ratio[i] || (j < i && keep_ratio[j] == keep_ratio[i]);
         s.order[first + place] = (int32_t)i;
     }
 }

@@ -89,7 +89,8 @@ DEVICE void convolve_apart(lanes sum[TILE_FILTERS][TILE_PIXELS], const struct wi
 
 DEVICE void clear_sums(lanes sum[TILE_FILTERS][TILE_PIXELS])
 {
-    UNROLL for (int i = 0; i < TILE_FILTERS; i++) UNROLL for (int p = 0; p < TILE_PIXELS; p++) sum[i][p] = lanes_of(0.0f);
+    UNROLL for (int i = 0; i < TILE_FILTERS; i++)
+        UNROLL for (int p = 0; p < TILE_PIXELS; p++) sum[i][p] = lanes_of(0.0f);
 }
 
 /* Block: a tile of filters of a band of the output, LANES slots, a row. */

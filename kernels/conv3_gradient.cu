@@ -70,7 +70,8 @@ KERNEL(conv3_weight_gradient, struct conv3_gradients g, struct conv3_shape s)
     const int64_t plane = (int64_t)s.height * s.width * S;
     lanes sum[TASKS_OF_WARP][PAIR_FILTERS][TAPS];
     UNROLL for (int i = 0; i < TASKS_OF_WARP; i++)
-        UNROLL for (int f = 0; f < PAIR_FILTERS; f++) UNROLL for (int t = 0; t < TAPS; t++) sum[i][f][t] = lanes_of(0.0f);
+        UNROLL for (int f = 0; f < PAIR_FILTERS; f++)
+            UNROLL for (int t = 0; t < TAPS; t++) sum[i][f][t] = lanes_of(0.0f);
     /* A block of samples after the other, so that the channel's image stays in cache. */
     for (int64_t part = 0; part < s.blocks; part++)
         WARP_FOR(task, PAIRS * PAIR_CHANNELS)

@@ -150,7 +150,8 @@ KERNEL(norm_parameter_gradients, struct norm_gradients d, int64_t w_stride, stru
     lanes weight = lanes_of(0.0f), bias = lanes_of(0.0f);
     WARP_FOR(i, s.blocks * each)
     {
-        const float *sums = d.sums + ((BLOCK_Z * s.blocks + i / each) * s.channels + BLOCK_X) * 2 * S + i % each * LANES;
+        const int64_t channel = (BLOCK_Z * s.blocks + i / each) * s.channels + BLOCK_X;
+        const float *sums = d.sums + channel * 2 * S + i % each * LANES;
         weight += lanes_load(sums);
         bias += lanes_load(sums + S);
     }

@@ -81,7 +81,8 @@ def rates(r, nbytes):
 
 
 def server():
-    check("server", "reward floor_bytes floor_seconds times_floor moved_bytes", [(2, 3000), (2, 4000), (5, 3000), (5, 4000)])
+    check("server", "reward floor_bytes floor_seconds times_floor moved_bytes",
+          [(2, 3000), (2, 4000), (5, 3000), (5, 4000)])
     for r in rows:
         n, d = r["agents"], r["dimension"]
         assert r["floor_bytes"] == 4 * d * (n + 2 * (n + 1)) and r["moved_bytes"] == 4 * d * (2 * n + 5 + 2 * (n + 1))

@@ -120,7 +120,8 @@ for t in set(r["round"] for r in rows):
 assert [int(r["samples"]) for r in rows[:agents]] == config["samples"] == [a["samples"] for a in summary["agents"]]
 for a, r in zip(summary["agents"], rows[-agents:]):
     assert abs(a["accuracy"] - float(r["test_accuracy"])) < 1e-6 and sum(a["class_counts"]) == a["samples"]
-for key in "rho_accuracy rho_loss rho_local rho_samples accuracy_mean accuracy_max gain_mean jain_index seconds server".split():
+for key in ("rho_accuracy rho_loss rho_local rho_samples accuracy_mean accuracy_max gain_mean jain_index seconds "
+            "server").split():
     assert key in summary, key
 model = open(folder + "/models/agent_000.safetensors", "rb").read()
 header = json.loads(model[8:8 + struct.unpack("<Q", model[:8])[0]])

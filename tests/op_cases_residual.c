@@ -85,7 +85,8 @@ static void conv3_cases(void)
         /* R, C, H, W, F, stride, B, S */
         {1, 1, 1, 1, 1, 1, 1, 32}, {1, 1, 1, 1, 1, 2, 1, 32}, {2, 3, 2, 2, 5, 2, 1, 32}, {2, 3, 5, 7, 6, 2, 2, 32},
         {1, 5, 4, 4, 9, 1, 1, 64}, {2, 2, 6, 5, 3, 1, 1, 32}, {1, 4, 1, 9, 5, 2, 1, 32}, {1, 3, 9, 1, 4, 1, 1, 32},
-        {1, 6, 8, 8, 7, 2, 1, 32}, {1, 17, 3, 3, 33, 1, 1, 32}, {1, 2, 17, 16, 3, 1, 1, 32}, {1, 2, 16, 19, 4, 2, 1, 32},
+        {1, 6, 8, 8, 7, 2, 1, 32}, {1, 17, 3, 3, 33, 1, 1, 32}, {1, 2, 17, 16, 3, 1, 1, 32},
+        {1, 2, 16, 19, 4, 2, 1, 32},
     };
     const int count = (int)(sizeof shapes / sizeof *shapes) - (op_cases_small ? 3 : 0);
     for (int i = 0; i < count; i++) conv3_case(shapes[i], i % 3 == 2, i % 2 && shapes[i].filters >= shapes[i].channels);
@@ -102,7 +103,8 @@ static void norm_case(struct norm_shape s, int shortcut, int narrower, double of
     const int pixels = s.height * s.width, parts = s.rows * s.blocks, S = s.slots, C = s.channels;
     const int from_channels = C - narrower;
     /* An odd size where the stride is 2. */
-    const int from_height = shortcut == 2 ? 2 * s.height - 1 : s.height, from_width = shortcut == 2 ? 2 * s.width : s.width;
+    const int from_height = shortcut == 2 ? 2 * s.height - 1 : s.height;
+    const int from_width = shortcut == 2 ? 2 * s.width : s.width;
     const int64_t size = (int64_t)C * pixels, from_size = (int64_t)from_channels * from_height * from_width;
     const int64_t w_stride = C + 5, all = parts * size * S;
     float *x = take_random(all, 2), *delta = take_random(all, 1), *origin = take_random(parts * from_size * S, 1);
@@ -116,7 +118,8 @@ static void norm_case(struct norm_shape s, int shortcut, int narrower, double of
     const struct norm n = {out, statistic, x, weight, bias, w_stride, shortcut ? origin : NULL, from_channels,
                            from_height, from_width, shortcut};
     error_free(k->norm_forward(stream, n, s));
-    error_free(k->norm_backward(stream, n, (struct norm_gradients){weight_gradient, bias_gradient, x_gradient, delta, sums}, s));
+    const struct norm_gradients gradients = {weight_gradient, bias_gradient, x_gradient, delta, sums};
+    error_free(k->norm_backward(stream, n, gradients, s));
 
     double *wx = TAKE(double, size), *normal = TAKE(double, size), *inverse = TAKE(double, s.groups);
     double *from = TAKE(double, from_size), *e = TAKE(double, size), *grad = TAKE(double, size), *ww = TAKE(double, C);
@@ -283,11 +286,12 @@ uint64_t residual_digest(uint64_t hash)
     float *statistic = TAKE(float, 2 * 128), *gradient = TAKE(float, 2 * weights), *x_gradient = TAKE(float, in);
     float *y_gradient = TAKE(float, out), *sums = TAKE(float, 2 * 13 * 128), *delta = take_random(out, 1);
     float *norm_gradient = TAKE(float, 4 * 13);
-    const struct norm norm = {.out = normal, .statistic = statistic, .x = y, .weight = w, .bias = w + 13, .w_stride = 26};
+    const struct norm norm = {.out = normal, .statistic = statistic, .x = y, .weight = w, .bias = w + 13,
+                              .w_stride = 26};
     error_free(k->conv3_forward(stream, y, x, in / 2, w, weights, s));
     error_free(k->norm_forward(stream, norm, n));
-    error_free(k->norm_backward(stream, norm,
-                                (struct norm_gradients){norm_gradient, norm_gradient + 13, y_gradient, delta, sums}, n));
+    const struct norm_gradients norms = {norm_gradient, norm_gradient + 13, y_gradient, delta, sums};
+    error_free(k->norm_backward(stream, norm, norms, n));
     error_free(k->conv3_gradients(stream, (struct conv3_gradients){gradient, x_gradient, y_gradient, x, w, NULL, in / 2,
                                                                    weights}, s));
     hash = hashed(hash, normal, (size_t)out * sizeof *normal);

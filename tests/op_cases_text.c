@@ -167,7 +167,8 @@ static void gradients_case(int rows, int filters, int values, int row_words, int
         for (int64_t slot = 0; slot < all; slot++)
             for (int64_t f = 0; f < filters; f++) {
                 const double d = delta[((row * blocks + slot / slots) * filters + f) * slots + slot % slots];
-                const int32_t *place = t.place + (row * all + slot) * t.longest + winner[(row * all + slot) * filters + f];
+                const int64_t sentence = row * all + slot;
+                const int32_t *place = t.place + sentence * t.longest + winner[sentence * filters + f];
                 for (int64_t i = 0; d != 0 && i < taps; i++) {
                     const int64_t u = place[i / E], e = i % E, at = embedding + f * taps + i;
                     const int64_t word = t.word[row * t.most_words + u] * E + e;
@@ -205,7 +206,8 @@ static void word_steps_case(enum word_optimizer kind, int vocabulary, int values
     case_begin("words left out by %s V%d E%d mu %g%s", names[kind], vocabulary, values, mu, alone ? " alone" : "");
     const int64_t dimension = (int64_t)vocabulary * values + 77, ld = dimension + 3, all = ROWS * ld;
     const int64_t pieces = (dimension + CHUNK_COLUMNS - 1) / CHUNK_COLUMNS;
-    struct row row[ROWS] = {{.agent = 1, .model = 2, .samples = 60}, {.agent = -1, .model = 1, .samples = 60, .alone = 1},
+    struct row row[ROWS] = {{.agent = 1, .model = 2, .samples = 60},
+                            {.agent = -1, .model = 1, .samples = 60, .alone = 1},
                             {.agent = 0, .model = 0, .samples = 33, .mu = mu, .alone = alone}};
     float *model = take_random(3 * ld, 1);
     float *gradient = TAKE(float, all), *changed = TAKE(float, all);
@@ -257,7 +259,8 @@ static void word_steps_case(enum word_optimizer kind, int vocabulary, int values
             }
         }
         for (int r = 0; r < ROWS; r++)
-            if (memcmp(work[0] + r * ld, work[1] + r * ld, (size_t)dimension * sizeof(float))) fail("row %d differs", r);
+            if (memcmp(work[0] + r * ld, work[1] + r * ld, (size_t)dimension * sizeof(float)))
+                fail("row %d differs", r);
         if (memcmp(update[0], update[1], (size_t)(ld + dimension) * sizeof(float))) fail("updates differ");
         if (memcmp(norms[0], norms[1], (size_t)(2 * pieces * NORM_SUMS) * sizeof(double))) fail("norms differ");
         error_free(k->keep_alone(stream, model, work[0], row, ROWS, dimension, ld));
@@ -267,7 +270,8 @@ static void word_steps_case(enum word_optimizer kind, int vocabulary, int values
     case_end();
 }
 
-static void drop(float *x, struct row *row, int round, double rate, int step, int units, int rows, int blocks, int slots)
+static void drop(float *x, struct row *row, int round, double rate, int step, int units, int rows, int blocks,
+                 int slots)
 {
     int *cell = TAKE(int, 1);
     *cell = round;
@@ -308,41 +312,6 @@ static void dropout_case(int units, int rows, int blocks, int slots, double rate
     case_end();
 }
 
-/* Every sample once an epoch, and a batch within its bucket, in another order each epoch. */
-static void bucket_case(int samples, int batch, int bucket)
-{
-    case_begin("batch_draw of %d samples, batch %d, bucket %d", samples, batch, bucket);
-    const int slots = (batch + SLOT_MULTIPLE - 1) / SLOT_MULTIPLE * SLOT_MULTIPLE, batches = (samples + batch - 1) / batch;
-    struct row row = {.samples = samples, .stream = 2, .first = 10, .seed = 9};
-    int32_t *index = TAKE(int32_t, 10 + samples), *sample = TAKE(int32_t, slots), *count = TAKE(int32_t, 1);
-    int32_t *order = TAKE(int32_t, 2 * samples);
-    uint8_t *seen = TAKE(uint8_t, samples);
-    int *round = TAKE(int, 1);
-    *round = 4;
-    for (int i = 0; i < samples; i++) index[10 + i] = i; /* lengths rise with the number */
-    for (int epoch = 0; epoch < 2; epoch++) {
-        int drawn = 0;
-        memset(seen, 0, (size_t)samples);
-        for (int step = 0; step < batches; step++) {
-            error_free(k->batch_draw(stream, (struct batch_draw){sample, count, &row, index, round, 1, slots, batch, 2,
-                                                                 epoch, step, bucket}));
-            for (int s = 0; s < count[0]; s++) {
-                if (sample[s] < 0 || sample[s] >= samples || seen[sample[s]]++) fail("sample %d comes twice", sample[s]);
-                same("bucket", s, sample[s] / (batch * bucket), sample[0] / (batch * bucket));
-                order[epoch * samples + drawn++] = sample[s];
-            }
-            for (int s = count[0]; s < slots; s++) same("empty slot", s, sample[s], -1);
-        }
-        same("samples", epoch, drawn, samples);
-    }
-    if (samples > 60 && !memcmp(order, order + samples, (size_t)samples * sizeof *order))
-        fail("the same in the next epoch");
-    error_free(k->batch_draw(stream, (struct batch_draw){sample, count, &row, index, round, 1, slots, batch, 2, 0, batches,
-                                                         bucket}));
-    same("count past the last batch", 0, count[0], 0);
-    case_end();
-}
-
 void text_cases(void)
 {
     gather_case(1, 2, 1, 1, 32);
@@ -368,10 +337,6 @@ void text_cases(void)
     dropout_case(31, 3, 2, 32, 0.25);
     dropout_case(33, 2, 1, 64, 0.5);
     dropout_case(4, 1, 1, 32, 0);
-    bucket_case(1, 1, 1);
-    bucket_case(31, 32, 4);
-    bucket_case(997, 33, 4);
-    bucket_case(256, 32, 3);
 }
 
 uint64_t text_digest(uint64_t hash)
@@ -389,7 +354,8 @@ uint64_t text_digest(uint64_t hash)
     memset(gradient, 0, (size_t)(c.rows * w_stride) * sizeof *gradient);
     error_free(k->word_gather(stream, vector, w, w_stride, t, VALUES, c.rows, t.most_words));
     error_free(k->max_over_time(stream, out, winner, part, w, w_stride, t, FILTERS, c.rows));
-    const struct text_gradients g = {.weight_gradient = gradient + t.vocabulary * VALUES, .embedding_gradient = gradient,
+    const struct text_gradients g = {.weight_gradient = gradient + t.vocabulary * VALUES,
+                                     .embedding_gradient = gradient,
                                      .position = TAKE(float, c.rows * all * t.longest * VALUES), .delta = out,
                                      .winner = winner, .vector = vector, .weight = w + t.vocabulary * VALUES,
                                      .w_stride = w_stride, .filters = FILTERS, .values = VALUES};

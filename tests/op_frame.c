@@ -14,6 +14,7 @@ enum { GUARD = 128, GUARD_BYTE = 0xA5, MAX_BUFFERS = 192 };
 const struct kernels *k;
 void *stream;
 int op_cases_small, op_failures;
+const char *const activation_name[] = {"none", "tanh", "relu"};
 static void (*report)(const char *name, int ok, const char *detail);
 
 static char case_name[160], case_detail[240];

@@ -39,23 +39,25 @@ void untouched(const char *what, const void *p, int64_t n);
 double float_bound(int64_t terms, double size);
 uint64_t hashed(uint64_t hash, const void *bytes, size_t count);
 
-/* The kernels of adversaries: tests/op_cases_adversary.c. */
+extern const char *const activation_name[];
+
+/* The cases of each part, in tests/op_cases_PART.c, and the digests of some. */
 void adversary_cases(void);
-
-/* The kernels of residual networks: tests/op_cases_residual.c. */
-void residual_cases(void);
-uint64_t residual_digest(uint64_t hash);
-
-/* The kernels of the valuation: tests/op_cases_valuation.c. */
-void valuation_cases(void);
-uint64_t valuation_digest(uint64_t hash);
-/* The kernels of the contribution index: tests/op_cases_coalition.c. */
+void batch_cases(void);
 void coalition_cases(void);
-/* The server step of schemes other than CGSV: tests/op_cases_schemes.c. */
+void conv_cases(void);
+void dense_cases(void);
+void loss_cases(void);
+void optimizer_cases(void);
+void residual_cases(void);
 void scheme_cases(void);
-
-/* The kernels of sentences: tests/op_cases_text.c. */
+void server_cases(void);
 void text_cases(void);
+void valuation_cases(void);
+uint64_t conv_digest(uint64_t hash);
+uint64_t residual_digest(uint64_t hash);
+uint64_t server_digest(uint64_t hash);
 uint64_t text_digest(uint64_t hash);
+uint64_t valuation_digest(uint64_t hash);
 
 #endif

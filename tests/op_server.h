@@ -1,4 +1,4 @@
-/* A server step's arrays for op cases, made in tests/op_cases.c. */
+/* A server step's arrays for op cases. */
 #ifndef TESTS_OP_SERVER_H
 #define TESTS_OP_SERVER_H
 
@@ -23,5 +23,8 @@ enum updates { HONEST, FAULTY, ALL_FAULTY, QUANTISED };
 void fill_updates(struct server *v, int round, enum updates kind);
 
 void server_select(struct server_step s);
+
+/* All of a step. */
+void server_run(struct server_step s);
 
 #endif

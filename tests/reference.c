@@ -135,7 +135,8 @@ int64_t reference_keep_count(double q, int64_t n, enum cgsv_reward reward)
 {
     /* A product that is an integer but for rounding counts as that integer. */
     const double product = q * (double)n, nearest = rint(product);
-    double count = fabs(product - nearest) < 1e-9 ? nearest : reward == CGSV_REWARD_LAYER ? ceil(product) : floor(product);
+    const double rounded = reward == CGSV_REWARD_LAYER ? ceil(product) : floor(product);
+    const double count = fabs(product - nearest) < 1e-9 ? nearest : rounded;
     return count > (double)n ? n : (int64_t)count;
 }
 

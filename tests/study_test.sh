@@ -3,7 +3,8 @@
 # usage: study_test.sh PATH/TO/cgsv
 source "$(dirname "$0")/cli_helpers.sh" "$1"
 
-quick=(--agents 3,5 --agents-dimension 200 --dimensions 2^6..2^8 --dimensions-agents 4 --trials 3 --device cpu --threads 1)
+quick=(--agents 3,5 --agents-dimension 200 --dimensions 2^6..2^8 --dimensions-agents 4 --trials 3 --device cpu
+       --threads 1)
 
 # Help and wrong use
 expect 0 'usage: cgsv study' study --help
@@ -32,7 +33,8 @@ refuse 2 "abacus" study --quiet --device abacus
 
 # The table, without any file
 expect 0 '^cosine  *5  *200 ' study "${quick[@]}"
-check "a line for every method and point" test "$(grep -cE '^(exact|cosine|permutation) +[345] +(64|128|200|256) ' out)" -eq 15
+check "a line for every method and point" \
+    test "$(grep -cE '^(exact|cosine|permutation) +[345] +(64|128|200|256) ' out)" -eq 15
 check "nothing written" test "$(ls)" = "$(printf 'err\nout')"
 expect 0 '^euclidean ' study "${quick[@]}" --quiet --methods all
 check "all methods" test "$(awk 'NR > 1 && NF { print $1 }' out | sort -u | wc -l)" -eq 8
@@ -90,7 +92,8 @@ refuse 1 "it is a file" study "${quick[@]}" --quiet --out err
 # The plot; without gnuplot all the rest
 env PATH=/nowhere "$cgsv" study "${quick[@]}" --quiet --out unplotted >out 2>err
 check "without gnuplot: done all the same" test $? -eq 0
-check "without gnuplot: one line" test "$(grep -c 'no plot: gnuplot is not installed' err)" -eq 1 -a "$(wc -l <err)" -eq 1
+check "without gnuplot: one line" \
+    test "$(grep -c 'no plot: gnuplot is not installed' err)" -eq 1 -a "$(wc -l <err)" -eq 1
 check "without gnuplot: files" test "$(ls unplotted | tr '\n' ' ')" = 'config.json study.csv study.gp '
 if ! command -v gnuplot >/dev/null; then
     skip "the plot: gnuplot is not installed"
@@ -116,8 +119,8 @@ assert study["agents_dimension"] == parameters and study["dimensions_agents"] ==
 P
 "$cgsv" study --updates run/updates/round_000[123].safetensors --quiet --no-plot --device cpu --out files >out 2>err
 check "files as the folder" test "$(numbers real)" = "$(numbers files)"
-expect 0 'written to' study --updates=run/updates --quiet --agents 3 --agents-dimension 500 --dimensions none --no-plot \
-    --device cpu --out part
+expect 0 'written to' study --updates=run/updates --quiet --agents 3 --agents-dimension 500 --dimensions none \
+    --no-plot --device cpu --out part
 check "the first agents, the first entries, by hand" python3 - <<'P'
 import array, csv, json, math, statistics, struct
 def inner(a, b):
@@ -163,8 +166,8 @@ refuse 2 "41 agents, too many for exact values" study --quiet --updates many.npy
 
 # Two opposed agents are worth nothing together
 expect 0 'values sum up to 0' study --vectors opposed --agents 2 --dimensions none --trials 2 --device cpu
-expect 0 'warning: exact values of up to 25 agents' study --agents 25 --dimensions none --agents-dimension 10 --trials 1 \
-    --methods cosine --device cpu
+expect 0 'warning: exact values of up to 25 agents' study --agents 25 --dimensions none --agents-dimension 10 \
+    --trials 1 --methods cosine --device cpu
 
 # The published study (the paper's section on efficient approximation, and the results files of its code: 10 trials,
 # and each row but the first the mean over all rows of both sweeps so far, a slip). 100 trials of ours, so that the
@@ -181,9 +184,9 @@ def within(what, ours, published, standard_error, times=3):
     assert abs(ours - published) <= times * standard_error, what
 
 # Rows by themselves. Order of rows: N = 5 ... 10, then D = 2^10 ... 2^15.
-for method, row, published in (("cosine", 0, 0.0092), ("cosine", 5, 0.0101), ("cosine", 5, 0.0104), ("cosine", 11, 0.0018),
-                               ("cosine", 11, 0.0020), ("permutation", 5, 0.0529), ("permutation", 5, 0.0525),
-                               ("permutation", 11, 0.0411), ("permutation", 11, 0.0469)):
+for method, row, published in (("cosine", 0, 0.0092), ("cosine", 5, 0.0101), ("cosine", 5, 0.0104),
+                               ("cosine", 11, 0.0018), ("cosine", 11, 0.0020), ("permutation", 5, 0.0529),
+                               ("permutation", 5, 0.0525), ("permutation", 11, 0.0411), ("permutation", 11, 0.0469)):
     mean, deviation = of(method, "l1")[row]
     within(f"{method} l1, row {row}", mean, published, deviation * math.sqrt(1 / 10 + 1 / 100))
 mean, deviation = of("cosine", "l2")[0]

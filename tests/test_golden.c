@@ -86,8 +86,8 @@ static void check_forward(const float *logits, const struct safetensors_tensor *
         for (int c = 0; c < classes; c++) sum += exp((double)logits[c * SLOTS + slot]);
         for (int c = 0; c < classes; c++) {
             const double got = logits[c * SLOTS + slot] - log(sum), want = golden_at(expected, slot * classes + c);
-            cr_assert(fabs(got - want) <= 1e-5 * fmax(1, fabs(want)), "log-probability %d of sample %d: %g, expected %g",
-                      c, slot, got, want);
+            cr_assert(fabs(got - want) <= 1e-5 * fmax(1, fabs(want)),
+                      "log-probability %d of sample %d: %g, expected %g", c, slot, got, want);
         }
     }
 }
@@ -132,7 +132,8 @@ static void check_model(struct model model, const char *name)
                     golden_get(file, "grad.%s", model.tensor[t].name), 4096);
         check(device_launched(
             device, device->kernels->optimize(
-                        device->stream, (struct optimizer_step){.work = w, .update = u, .model = w0, .gradient = gradient,
+                        device->stream, (struct optimizer_step){.work = w, .update = u, .model = w0,
+                                                                .gradient = gradient,
                                                                 .moment1 = adam ? moment1 : NULL,
                                                                 .moment2 = adam ? moment2 : NULL, .step = step,
                                                                 .row = &row, .lr = lr, .round = round,
@@ -175,7 +176,8 @@ static void check_server(const char *name, enum cgsv_reward reward)
     check(cgsv_device_open(&device, "cpu", 0));
     const struct safetensors_tensor *layer_sizes = golden_get(file, "layer_sizes"), *w0 = golden_get(file, "w0");
     const struct safetensors_tensor *sizes_tensor = golden_get(file, "sizes");
-    const int N = atoi(safetensors_metadata_value(file, "N")), rounds = atoi(safetensors_metadata_value(file, "rounds"));
+    const int N = atoi(safetensors_metadata_value(file, "N"));
+    const int rounds = atoi(safetensors_metadata_value(file, "rounds"));
     const int tensors = (int)layer_sizes->elements;
     const int64_t D = w0->elements, ld = (D + 63) / 64 * 64;
     int64_t begin[16] = {0};

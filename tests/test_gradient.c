@@ -120,7 +120,8 @@ static void norm(double *out, const struct model *model, const struct layer *lay
         const struct layer *from = layer->shortcut >= 0 ? &model->layer[layer->shortcut] : NULL;
         double value = w[layer->weight + c] * normal[i] + w[layer->bias + c];
         if (from)
-            value += reference_shortcut(values[layer->shortcut], from->units, from->height, from->width, 2, c, y, column);
+            value += reference_shortcut(values[layer->shortcut], from->units, from->height, from->width, 2, c, y,
+                                        column);
         *margin = fmin(*margin, fabs(value));
         out[i] = reference_activate(value, layer->activation);
     }

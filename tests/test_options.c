@@ -157,7 +157,8 @@ Test(options, wrong_use)
     expect_error("--no-twin", NULL, "did you mean '--no-twins'?");
     expect_error("--forse=1", NULL, "unknown option '--forse'; did you mean '--force'?");
     expect_error("--hlep", NULL, "did you mean '--help'?");
-    expect_error("--qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq", NULL, "see --help");
+    expect_error("--qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq", NULL,
+                 "see --help");
     expect_error("--no-force", NULL, "unknown option '--no-force'");
     expect_error("--agents", NULL, "--agents needs a value: --agents N");
     expect_error("--text", "--force", "needs a value");

@@ -128,7 +128,8 @@ Test(sweep, errors_may_hold_anything)
 static const char *line_of(const char *start, int columns)
 {
     static char line[128];
-    snprintf(line, sizeof line, "%s%.*s", start, columns, ",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,");
+    snprintf(line, sizeof line, "%s%.*s", start, columns,
+             ",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,");
     return line;
 }
 

@@ -119,11 +119,13 @@ Test(text, mr_refusals)
     expect_refusal(cgsv_dataset_load(&data, "mr", text_folder()), CGSV_ERROR_IO, "rt-polarity.pos", "download.sh mr");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         put("rt-polarity.pos", cases[i].text);
-        expect_refusal(cgsv_dataset_load(&data, "mr", text_folder()), CGSV_ERROR_DATA, "rt-polarity.pos", cases[i].part);
+        expect_refusal(cgsv_dataset_load(&data, "mr", text_folder()), CGSV_ERROR_DATA, "rt-polarity.pos",
+                       cases[i].part);
         cr_expect_null(data);
     }
     text_put("rt-polarity.pos", "a\0b\n", 4);
-    expect_refusal(cgsv_dataset_load(&data, "mr", text_folder()), CGSV_ERROR_DATA, "rt-polarity.pos", "line 1: a byte 0");
+    expect_refusal(cgsv_dataset_load(&data, "mr", text_folder()), CGSV_ERROR_DATA, "rt-polarity.pos",
+                   "line 1: a byte 0");
     put("rt-polarity.pos", "one\n");
     expect_refusal(cgsv_dataset_load(&data, "mr", text_folder()), CGSV_ERROR_DATA, "mr", "20 at least");
     char same[41] = "";
@@ -167,7 +169,7 @@ Test(text, tree_refusals)
     static const struct {
         const char *tree, *part;
     } cases[] = {{"(2 (2 a) (2 b)\n", "line 2: 1 '(' without ')'"}, {"(2 a))\n", "line 2: something after"},
-                 {"\n", "line 2: empty"},                           {"(5 a)\n", "line 2: column 2: expected a label 0 to 4"},
+                 {"\n", "line 2: empty"},                           {"(5 a)\n", "column 2: expected a label 0 to 4"},
                  {"(2 (7 a) (2 b))\n", "column 5: expected a label"}, {"(-1 a)\n", "expected a label"},
                  {"(a)\n", "expected a label"},                     {"(2)\n", "expected a label"},
                  {"(2 )\n", "a node without a word"},               {"a (2 b)\n", "does not begin with '('"},
@@ -231,7 +233,8 @@ Test(text, vectors)
     strcat(text, vector_line("fine", -1.5e-3, CGSV_WORD_VALUES));
     strcat(text, vector_line("great", 8, CGSV_WORD_VALUES));
     put("vectors.txt.gz", text);
-    cr_assert_eq(cgsv_dataset_read_vectors(data, text_path("vectors.txt.gz"), &found), CGSV_OK, "%s", cgsv_last_error());
+    cr_assert_eq(cgsv_dataset_read_vectors(data, text_path("vectors.txt.gz"), &found), CGSV_OK, "%s",
+                 cgsv_last_error());
     cr_assert_eq(found, 2);
     const int great = find_word(data, "great"), fine = find_word(data, "fine"), work = find_word(data, "work");
     cr_assert(data->has_vector[great] && data->has_vector[fine] && !data->has_vector[work]);
@@ -247,7 +250,8 @@ static void expect_vector_error(cgsv_dataset *data, const char *second, const ch
     snprintf(text, 1 << 15, "%s", vector_line("great", 1, CGSV_WORD_VALUES));
     strcat(text, second);
     put("vectors.txt", text);
-    expect_refusal(cgsv_dataset_read_vectors(data, text_path("vectors.txt"), NULL), CGSV_ERROR_DATA, "vectors.txt", part);
+    expect_refusal(cgsv_dataset_read_vectors(data, text_path("vectors.txt"), NULL), CGSV_ERROR_DATA, "vectors.txt",
+                   part);
     for (int i = 0; i < data->vocabulary; i++) cr_expect_eq(data->has_vector[i], 0);
     free(text);
 }
@@ -265,7 +269,8 @@ Test(text, vector_refusals)
     memcpy(strchr(text, '1') + 2, "x", 1);
     expect_vector_error(data, text, "line 2: value 2 is no number");
     put("vectors.txt", "");
-    expect_refusal(cgsv_dataset_read_vectors(data, text_path("vectors.txt"), NULL), CGSV_ERROR_DATA, "vectors.txt", "empty");
+    expect_refusal(cgsv_dataset_read_vectors(data, text_path("vectors.txt"), NULL), CGSV_ERROR_DATA, "vectors.txt",
+                   "empty");
     expect_refusal(cgsv_dataset_read_vectors(data, text_path("none"), NULL), CGSV_ERROR_IO, "none", "cannot open");
     cgsv_dataset_free(data);
     cr_assert_eq(cgsv_dataset_load(&data, "synthetic", NULL), CGSV_OK);

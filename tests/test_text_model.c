@@ -175,8 +175,8 @@ static void check_gradients(bool dropout)
 
     check(workspace_gather(&model, device, &ws, (struct samples){NULL, s.token, s.length, s.label}, ROWS));
     check(model_forward(&model, device, &ws, w, ld, 0, ROWS));
-    check(device_launched(device, device->kernels->loss(device->stream, ws.delta[0], sums, ws.out[1], ws.label, ws.count, 0,
-                                                        CLASSES, ROWS, 1, SLOTS)));
+    check(device_launched(device, device->kernels->loss(device->stream, ws.delta[0], sums, ws.out[1], ws.label,
+                                                        ws.count, 0, CLASSES, ROWS, 1, SLOTS)));
     check(model_backward(&model, device, &ws, gradient, w, ld, 0, ROWS));
     for (int r = 0; r < ROWS; r++)
         check_row(&model, w + r * ld, &s, r * BATCH, ws.count[r], mask + r * BATCH * FILTERS, gradient + r * ld,

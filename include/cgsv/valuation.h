@@ -62,7 +62,8 @@ typedef enum cgsv_vectors {
     CGSV_VECTORS_CORRELATED,   /* N(0, 1) with correlation `parameter` in [0, 1] between agents */
     CGSV_VECTORS_HEAVY_TAILED, /* Student's t with 3 degrees of freedom */
     CGSV_VECTORS_SPARSE,       /* N(0, 1) in a share `parameter` in (0, 1] of entries, else 0 */
-    CGSV_VECTORS_FREE_RIDERS,  /* N(0, 1); times `parameter` >= 0 for the last fifth, rounded up, of two or more agents */
+    CGSV_VECTORS_FREE_RIDERS,  /* N(0, 1); of two or more agents the last fifth, rounded up, times
+                                  `parameter` >= 0 */
     CGSV_VECTORS_OPPOSED       /* N(0, 1), and the last agent is minus the first */
 } cgsv_vectors;
 

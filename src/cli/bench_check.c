@@ -42,9 +42,9 @@ cgsv_status bench_check_selection(const float *g, const struct rank_state *rank,
             const bool fits = rank->threshold > 0 ? kept == wanted : kept <= wanted;
             if (fits && rank->kept == wanted) continue;
             return error_set(CGSV_ERROR_DEVICE,
-                             "the selection is wrong: rank %d of %d keeps %lld entries of columns %lld to %lld and says "
-                             "%lld; expected %lld. Please report this", i, agents, (long long)kept, (long long)begin,
-                             (long long)end - 1, (long long)rank->kept, (long long)wanted);
+                             "the selection is wrong: rank %d of %d keeps %lld entries of columns %lld to %lld and "
+                             "says %lld; expected %lld. Please report this", i, agents, (long long)kept,
+                             (long long)begin, (long long)end - 1, (long long)rank->kept, (long long)wanted);
         }
     return CGSV_OK;
 }

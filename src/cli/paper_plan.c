@@ -190,10 +190,10 @@ static void print_settings(FILE *stream, const struct paper_sweep *s)
     cap_text(cap, c->samples_per_agent);
     cap_text(published_cap, published.samples_per_agent);
     fprintf(stream,
-            "- %s: %s, rounds %d, local epochs %d, batch %d, %s, learning rate %g, decay %g per %s, gamma %g, alpha %g, "
-            "beta %g, samples per agent %s", s->data_set, cgsv_model_name(c->model), c->rounds, c->local_epochs,
-            c->batch, cgsv_optimizer_name(c->optimizer), c->lr, c->lr_decay, cgsv_decay_name(c->decay_per), c->gamma,
-            c->alpha, c->beta, cap);
+            "- %s: %s, rounds %d, local epochs %d, batch %d, %s, learning rate %g, decay %g per %s, gamma %g, "
+            "alpha %g, beta %g, samples per agent %s", s->data_set, cgsv_model_name(c->model), c->rounds,
+            c->local_epochs, c->batch, cgsv_optimizer_name(c->optimizer), c->lr, c->lr_decay,
+            cgsv_decay_name(c->decay_per), c->gamma, c->alpha, c->beta, cap);
     if (c->model != published.model)
         fprintf(stream, "; model %s instead of %s", cgsv_model_name(c->model), cgsv_model_name(published.model));
     print_change(stream, "rounds", c->rounds, published.rounds);

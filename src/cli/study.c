@@ -146,8 +146,8 @@ static cgsv_status warn_of_time(const struct study *s)
         TRY(cgsv_value(s->device, value, NULL, gram, weight, 1, PROBE_AGENTS, &exact, &seconds));
     coalitions *= s->trials;
     seconds *= coalitions / exp2(PROBE_AGENTS);
-    fprintf(stderr, "cgsv: warning: exact values of up to %d agents: %.2g coalitions in all, about %.2g %s here\n", most,
-            coalitions, seconds < 3600 ? seconds : seconds / 3600, seconds < 3600 ? "seconds" : "hours");
+    fprintf(stderr, "cgsv: warning: exact values of up to %d agents: %.2g coalitions in all, about %.2g %s here\n",
+            most, coalitions, seconds < 3600 ? seconds : seconds / 3600, seconds < 3600 ? "seconds" : "hours");
     return CGSV_OK;
 }
 

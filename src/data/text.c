@@ -84,7 +84,10 @@ int text_character(const char *text)
     const unsigned char *c = (const unsigned char *)text;
     if (c[0] == 0) return 0;
     if (c[0] < 0x80) return 1;
-    const int length = c[0] >= 0xc2 && c[0] < 0xe0 ? 2 : (c[0] & 0xf0) == 0xe0 ? 3 : c[0] >= 0xf0 && c[0] < 0xf5 ? 4 : 0;
+    const int length = c[0] >= 0xc2 && c[0] < 0xe0   ? 2
+                       : (c[0] & 0xf0) == 0xe0       ? 3
+                       : c[0] >= 0xf0 && c[0] < 0xf5 ? 4
+                                                     : 0;
     for (int i = 1; i < length; i++)
         if ((c[i] & 0xc0) != 0x80) return 0;
     /* Longer than need be, half of a surrogate pair, past the last character. */

@@ -101,8 +101,8 @@ cgsv_status cgsv_federation_local_evaluation(cgsv_federation *m, cgsv_evaluation
     TRY(check_evaluated(f));
     struct loss_sums *sums = calloc((size_t)N, sizeof *sums);
     if (!sums) return error_set(CGSV_ERROR_MEMORY, "no memory for %d results", N);
-    cgsv_status status = f->device->backend->download(
-        f->device, sums, f->test_sums + fleet_models(f) + fleet_twins(f) + (ptrdiff_t)m->number * N, (size_t)N * sizeof *sums);
+    const struct loss_sums *trained = f->test_sums + fleet_models(f) + fleet_twins(f) + (ptrdiff_t)m->number * N;
+    cgsv_status status = f->device->backend->download(f->device, sums, trained, (size_t)N * sizeof *sums);
     for (int i = 0; status == CGSV_OK && i < N; i++)
         agents[i] = measured ? mean_of(sums[i]) : (cgsv_evaluation){NAN, NAN};
     free(sums);

@@ -227,7 +227,8 @@ cgsv_status cgsv_server_records(cgsv_server *s, cgsv_round_record *records)
 cgsv_status cgsv_server_weights(cgsv_server *s, double *weights)
 {
     TRY(wait_for_step(s, "cgsv_server_weights", "weights", weights));
-    TRY(s->device->backend->download(s->device, weights, s->step.coefficient, (size_t)s->step.agents * sizeof *weights));
+    const size_t bytes = (size_t)s->step.agents * sizeof *weights;
+    TRY(s->device->backend->download(s->device, weights, s->step.coefficient, bytes));
     for (int i = 0; i < s->step.agents; i++) if (isnan(weights[i])) weights[i] = 0; /* a faulty one's */
     return CGSV_OK;
 }

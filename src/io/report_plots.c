@@ -62,8 +62,8 @@ static const struct over_rounds plots[] = {
      "How far each agent's model lies from the server's after its download. The agent that keeps everything stays "
      "near 0; for the others what they were not given adds up.", .zero = true},
     {REPORT_PSI, "contribution", "Contribution of the round", "contribution ψ (cosine)",
-     "Cosine between an agent's update and the aggregate, which approximates its Shapley value in the round; importance "
-     "is its running mean. Values below 0 pull against the others.", .server = NULL},
+     "Cosine between an agent's update and the aggregate, which approximates its Shapley value in the round; "
+     "importance is its running mean. Values below 0 pull against the others.", .server = NULL},
 };
 
 static void draw_over_rounds(struct report_page *page, const struct report_run *run, const struct over_rounds *p)
