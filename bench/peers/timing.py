@@ -18,7 +18,7 @@ def repeats(budget):
     begin, done = time.perf_counter(), 0
     while done < MOST:
         spent = time.perf_counter() - begin
-        if spent > budget and (done >= LEAST or spent > LEAST * budget):
+        if done > 0 and spent > budget and (done >= LEAST or spent > LEAST * budget):
             break
         yield done
         done += 1
