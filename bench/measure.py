@@ -238,7 +238,8 @@ def scaling(session):
         pair = []
         for ours in (one, session.ours):
             pair.append(times(ours.call("cgsv", "bench", "server", "--agents", str(agents), "--dimension",
-                                        str(dimension), "--repeat", "31", "--seconds", str(session.plan["budget"]), "--json")[0]))
+                                        str(dimension), "--repeat", "31", "--seconds",
+                                        str(session.plan["budget"]), "--json")[0]))
         session.scaling.append({"what": "server step", "size": of_sizes(agents, dimension), "one": pair[0],
                                 "all": pair[1]})
 
