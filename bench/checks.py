@@ -62,7 +62,8 @@ def check_server(session, result, folder):
     write_npy(updates, [[random.gauss(0, 1) for _ in range(DIMENSION)] for _ in range(AGENTS)])
     write_text(shares, range(1, AGENTS + 1))
     write_text(layers, SIZES)
-    ours = session.ours.call_whole("cgsv", "value", "--round", "--weights", shares, "--layers", layers, "--json", "-", updates)
+    ours = session.ours.call_whole("cgsv", "value", "--round", "--weights", shares, "--layers", layers, "--json", "-",
+                                   updates)
     agents = ours["rounds"][0]["agents"]
     compare(session, result, "server step", {"what": "server", "updates": updates, "sizes": SIZES},
             lambda theirs: {name: distance([agent[name] for agent in agents], theirs[name])

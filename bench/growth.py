@@ -69,5 +69,6 @@ def fit(rows, columns):
     result += fit_rows(many, columns, "exact Shapley values, N >= 15", lambda r: (2.0**r["agents"],), ("2^N",), (1,))
     for model, batch in sorted({(row["model"], row["batch"]) for row in named("local training")}):
         same = named("local training", lambda row: (row["model"], row["batch"]) == (model, batch))
-        result += fit_rows(same, columns, f"local training, {model}, batch {batch}", lambda r: (r["agents"],), ("N",), (1,))
+        result += fit_rows(same, columns, f"local training, {model}, batch {batch}", lambda r: (r["agents"],), ("N",),
+                           (1,))
     return [entry for entry in result if entry["exponents"]]

@@ -218,7 +218,8 @@ def fleet(session):
         alone, _ = train(session, *setting)
         add_training(session, "f", tuple(setting), [("round of a fleet", "whole")], ("loop", "vectorised"),
                      federations=federations)
-        session.rows[-1]["one_by_one"] = {key: federations * alone["whole"][key] for key in ("seconds", "lower", "upper")}
+        session.rows[-1]["one_by_one"] = {key: federations * alone["whole"][key]
+                                          for key in ("seconds", "lower", "upper")}
 
 
 def scaling(session):
@@ -230,13 +231,15 @@ def scaling(session):
     for setting in session.plan["scaling"]:
         session.say(f"threads, {of_training(*setting)}")
         pair = [train(session, *setting, threads=threads)[0]["training"] for threads in (1, most)]
-        session.scaling.append({"what": "local training", "size": of_training(*setting), "one": pair[0], "all": pair[1]})
+        session.scaling.append({"what": "local training", "size": of_training(*setting), "one": pair[0],
+                                "all": pair[1]})
     for agents, dimension in session.plan["scaling_server"]:
         session.say(f"threads, server step, {of_sizes(agents, dimension)}")
         pair = []
         for ours in (one, session.ours):
-            pair.append(times(ours.call("cgsv", "bench", "server", "--agents", str(agents), "--dimension", str(dimension),
-                                        "--repeat", "31", "--seconds", str(session.plan["budget"]), "--json")[0]))
+            pair.append(times(ours.call("cgsv", "bench", "server", "--agents", str(agents), "--dimension",
+                                        str(dimension), "--repeat", "31", "--seconds",
+                                        str(session.plan["budget"]), "--json")[0]))
         session.scaling.append({"what": "server step", "size": of_sizes(agents, dimension), "one": pair[0],
                                 "all": pair[1]})
 

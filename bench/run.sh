@@ -20,7 +20,8 @@ usage() {
 }
 
 cores=$(env -u OMP_NUM_THREADS nproc)
-device=cpu threads=$cores python=${CGSV_TORCH_PYTHON:-python3} jax_python=${CGSV_JAX_PYTHON:-} out=$root/bench/results quick=
+device=cpu threads=$cores out=$root/bench/results quick=
+python=${CGSV_TORCH_PYTHON:-python3} jax_python=${CGSV_JAX_PYTHON:-}
 while [ $# -gt 0 ]; do
     case $1 in
     --device | --threads | --python | --jax-python | --out)

@@ -76,7 +76,8 @@ def scaling_table(scaling, threads):
 
 
 def convolutions(rows):
-    lines = [[row["size"], "", f"{100 * row['convolution_share']:.0f}%"] for row in rows if row.get("convolution_share")]
+    lines = [[row["size"], "", f"{100 * row['convolution_share']:.0f}%"]
+             for row in rows if row.get("convolution_share")]
     return markdown_table(["local training of", "", "of the rate of products"], lines)
 
 
@@ -118,7 +119,8 @@ def markdown(result, facts):
               *convolutions(rows), "## Fleets", "", *fleets(rows),
               "## The peers compute the same", "", *checks_table(result["checks"])]
     missing = [f"- {note}" for note in result["notes"]] + absences(rows)
-    missing += [f"- {PEERS[column]}: no column, as nothing of it was measured" for column in PEERS if column not in columns]
+    missing += [f"- {PEERS[column]}: no column, as nothing of it was measured"
+                for column in PEERS if column not in columns]
     if missing:
         parts += ["## Not measured", "", *missing, ""]
     return "\n".join(parts)

@@ -247,8 +247,8 @@ static void print_result(struct rounds *r, const struct profile *p, cgsv_device 
         *(i < STAGE_NORMS ? &training : &server) += profile_floor(p, p->stage[i].work);
         flops += p->stage[i].work.flops;
     }
-    printf("{\"what\": \"training\", \"model\": \"%s\", \"agents\": %d, \"batch\": %d, \"samples\": %d, \"epochs\": %d, "
-           "\"federations\": %d, \"parameters\": %lld, \"description\": \"%s\"",
+    printf("{\"what\": \"training\", \"model\": \"%s\", \"agents\": %d, \"batch\": %d, \"samples\": %d, "
+           "\"epochs\": %d, \"federations\": %d, \"parameters\": %lld, \"description\": \"%s\"",
            o.model, o.agents, o.batch, o.samples, o.epochs, o.federations, (long long)f->model.parameters,
            cgsv_device_describe(device)->description);
     print_times("training", r->training, r->count);

@@ -64,7 +64,8 @@ with tempfile.TemporaryDirectory() as folder:
 
 assert len(table) == 4 * 3 + 1 + 2, len(table)
 assert near(float(table[1]["over_ours"]), 80) and table[1]["by"] == "loop"
-assert "| (a) server step | N = 5, D = 1,000,000 | 0.005000 ±10% | 0.002500 | 2.000 | 0.4000 ±10% | 0.1000 ±10% | 20.00 |" in printed
+assert ("| (a) server step | N = 5, D = 1,000,000 | 0.005000 ±10% | 0.002500 | 2.000 | 0.4000 ±10% | 0.1000 ±10% | "
+        "20.00 |") in printed
 assert "| server step | N = 10 | 2.000 ±10% | 1.000 ±10% | 2.000 |" in printed
 assert printed.count("JAX: none: not here (server step, N = 5, D = 1,000,000, and 3 more)") == 1
 assert "- Threads: 2\n" in printed and "a note" in printed and "CUB's sort: no column" in printed

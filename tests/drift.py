@@ -57,7 +57,8 @@ def rows_of(single, double, settings, at):
         records = [largest(single[0], double[0], t, field) for field in (PSI, IMPORTANCE, KEEP_RATIO, TRAIN_LOSS)]
         done = sum(r <= t for r in rounds)
         tests = [largest(single[1], double[1], done, field) if done else math.nan for field in (1, 0)]
-        rho = [[pearson([m[1] for m in e[N:2 * N]], [m[1] for m in e[:N]]) for e in x[1][:done]] for x in (single, double)]
+        rho = [[pearson([m[1] for m in e[N:2 * N]], [m[1] for m in e[:N]]) for e in x[1][:done]]
+               for x in (single, double)]
         drift = [abs(p - q) for p, q in zip(*rho) if math.isfinite(p + q)]
         rows.append((t, *records, *tests, max(drift, default=math.nan)))
     return rows
@@ -81,14 +82,16 @@ def main():
         other, *double = read_export(double)
         assert setup == other
     rows = rows_of(single, double, setup, at)
-    print(f"{setup['model']}, N = {setup['agents']}, reward {setup['reward']}: largest difference of float32 from float64")
+    print(f"{setup['model']}, N = {setup['agents']}, reward {setup['reward']}: largest difference of float32 from "
+          "float64")
     print("| rounds | ψ | importance | keep ratio | training loss | test accuracy | test loss | ρ |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for t, *numbers in rows:
         print(f"| {t} | " + " | ".join("–" if math.isnan(n) else f"{n:.1e}" for n in numbers) + " |")
     drifted = max(rows[-1][1:4])
     if not 0 < drifted <= args.most:
-        print(f"FAIL: ψ, importance and keep ratio differ by up to {drifted:.1e}; expected above 0, at most {args.most:g}")
+        print(f"FAIL: ψ, importance and keep ratio differ by up to {drifted:.1e}; expected above 0, "
+              f"at most {args.most:g}")
         return 1
     return 0
 

@@ -241,9 +241,9 @@ Test(checkpoint, sentences)
 {
     cgsv_dataset *data;
     cgsv_config c;
-    text_folder_make();
+    temporary_make();
     text_put_reviews(60);
-    check(cgsv_dataset_load(&data, "mr", text_folder()));
+    check(cgsv_dataset_load(&data, "mr", temporary_folder()));
     cgsv_config_defaults(&c, "mr");
     c.agents = 3;
     c.rounds = 3;
@@ -258,7 +258,7 @@ Test(checkpoint, sentences)
     c.standalone = false;
     expect_same_bits(&c, data, 1, "text_cnn, momentum");
     cgsv_dataset_free(data);
-    text_folder_remove();
+    temporary_remove();
 }
 
 /* ---- what is there once it is loaded, and what is not ---- */

@@ -13,39 +13,15 @@
 #include "io/csv.h"
 #include "io/file.h"
 #include "io/safetensors.h"
+#include "temporary.h"
 
-static char folder[64];
-
-static void make_folder(void)
-{
-    snprintf(folder, sizeof folder, "/tmp/cgsv_io_XXXXXX");
-    cr_assert_not_null(mkdtemp(folder));
-}
-
-static void remove_folder(void)
-{
-    char command[96];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    cr_assert_eq(system(command), 0);
-}
-
-TestSuite(io, .init = make_folder, .fini = remove_folder);
-
-/* A path in the folder; valid until the next call but three. */
-static const char *in_folder(const char *name)
-{
-    static char paths[4][128];
-    static int next;
-    char *path = paths[next++ % 4];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
-}
+TestSuite(io, .init = temporary_make, .fini = temporary_remove);
 
 static int files_in_folder(void)
 {
     char command[96];
     int count = -1;
-    snprintf(command, sizeof command, "ls -A %s | wc -l", folder);
+    snprintf(command, sizeof command, "ls -A %s | wc -l", temporary_folder());
     FILE *pipe = popen(command, "r");
     cr_assert_eq(fscanf(pipe, "%d", &count), 1);
     pclose(pipe);
@@ -67,7 +43,7 @@ Test(io, safetensors_round_trip)
         {.name = "scalar", .type = SAFETENSORS_F64, .dimensions = 0, .data = exact},
     };
     const struct safetensors_metadata metadata[] = {{"lr", "0.15"}, {"note", "line\nbreak"}};
-    const char *path = in_folder("a.safetensors");
+    const char *path = temporary_path("a.safetensors");
     cr_assert_eq(safetensors_write(path, tensors, 6, metadata, 2), CGSV_OK, "%s", cgsv_last_error());
     cr_expect_eq(files_in_folder(), 1, "no temporary stays");
 
@@ -105,8 +81,8 @@ Test(io, safetensors_round_trip)
 Test(io, safetensors_without_metadata_or_tensors)
 {
     struct safetensors *file;
-    cr_assert_eq(safetensors_write(in_folder("empty"), NULL, 0, NULL, 0), CGSV_OK);
-    cr_assert_eq(safetensors_open(&file, in_folder("empty")), CGSV_OK, "%s", cgsv_last_error());
+    cr_assert_eq(safetensors_write(temporary_path("empty"), NULL, 0, NULL, 0), CGSV_OK);
+    cr_assert_eq(safetensors_open(&file, temporary_path("empty")), CGSV_OK, "%s", cgsv_last_error());
     cr_expect_null(safetensors_find(file, "a"));
     cr_expect_null(safetensors_metadata_value(file, "a"));
     safetensors_close(file);
@@ -142,7 +118,7 @@ Test(io, safetensors_golden)
 /* Writes a file with the given header length, header and `data` zero bytes. */
 static const char *write_raw(uint64_t length, const char *header, size_t header_bytes, size_t data)
 {
-    const char *path = in_folder("hostile");
+    const char *path = temporary_path("hostile");
     FILE *stream = fopen(path, "wb");
     for (int i = 0; i < 8; i++) fputc((int)(length >> (8 * i) & 255), stream);
     fwrite(header, 1, header_bytes, stream);
@@ -220,17 +196,17 @@ Test(io, safetensors_hostile_lengths)
     expect_refused(write_raw(3, "{}", 2, 0), "truncated");
     expect_refused(write_raw(100000, "{}", 2, 0), "truncated");
 
-    const char *path = in_folder("short");
+    const char *path = temporary_path("short");
     FILE *stream = fopen(path, "wb");
     fputs("1234567", stream);
     fclose(stream);
     expect_refused(path, "too few");
     fclose(fopen(path, "wb"));
     expect_refused(path, "empty");
-    expect_refused(folder, "not a file");
+    expect_refused(temporary_folder(), "not a file");
 
     struct safetensors *file;
-    cr_expect_eq(safetensors_open(&file, in_folder("missing")), CGSV_ERROR_IO);
+    cr_expect_eq(safetensors_open(&file, temporary_path("missing")), CGSV_ERROR_IO);
     cr_expect(strstr(cgsv_last_error(), "No such file"));
 }
 
@@ -247,7 +223,7 @@ Test(io, safetensors_deep_json)
 
 Test(io, file_is_replaced_whole_or_not_at_all)
 {
-    const char *path = in_folder("text");
+    const char *path = temporary_path("text");
     cr_assert_eq(file_write_text(path, "old"), CGSV_OK);
 
     struct file_writer writer;
@@ -273,11 +249,11 @@ Test(io, failure_to_write_names_path_and_reason)
     const float value = 1;
     const struct safetensors_tensor tensor = {
         .name = "a", .type = SAFETENSORS_F32, .dimensions = 1, .shape = {1}, .data = &value};
-    cr_expect_eq(safetensors_write(in_folder("missing/a"), &tensor, 1, NULL, 0), CGSV_ERROR_IO);
+    cr_expect_eq(safetensors_write(temporary_path("missing/a"), &tensor, 1, NULL, 0), CGSV_ERROR_IO);
     cr_expect(strstr(cgsv_last_error(), "missing/a': No such file or directory"), "%s", cgsv_last_error());
 
-    cr_assert_eq(file_make_folder(in_folder("target/x")), CGSV_OK);
-    cr_expect_eq(file_write_text(in_folder("target"), "text"), CGSV_ERROR_IO, "a folder is not replaced");
+    cr_assert_eq(file_make_folder(temporary_path("target/x")), CGSV_OK);
+    cr_expect_eq(file_write_text(temporary_path("target"), "text"), CGSV_ERROR_IO, "a folder is not replaced");
     cr_expect_eq(files_in_folder(), 1, "the temporary is removed");
 }
 
@@ -290,7 +266,7 @@ static void limit_file_size(rlim_t bytes)
 
 Test(io, full_disk_leaves_the_old_file)
 {
-    const char *path = in_folder("text");
+    const char *path = temporary_path("text");
     char *large = calloc(1, 200001);
     memset(large, 'x', 200000);
     cr_assert_eq(file_write_text(path, "old"), CGSV_OK);
@@ -307,11 +283,11 @@ Test(io, full_disk_leaves_the_old_file)
 
 Test(io, folders)
 {
-    cr_expect_eq(file_make_folder(in_folder("a/b/c/")), CGSV_OK);
-    cr_expect_eq(file_make_folder(in_folder("a/b/c")), CGSV_OK);
-    cr_assert_eq(file_write_text(in_folder("a/file"), ""), CGSV_OK);
-    cr_expect_eq(file_make_folder(in_folder("a/file")), CGSV_ERROR_IO);
-    cr_expect_eq(file_make_folder(in_folder("a/file/b")), CGSV_ERROR_IO);
+    cr_expect_eq(file_make_folder(temporary_path("a/b/c/")), CGSV_OK);
+    cr_expect_eq(file_make_folder(temporary_path("a/b/c")), CGSV_OK);
+    cr_assert_eq(file_write_text(temporary_path("a/file"), ""), CGSV_OK);
+    cr_expect_eq(file_make_folder(temporary_path("a/file")), CGSV_ERROR_IO);
+    cr_expect_eq(file_make_folder(temporary_path("a/file/b")), CGSV_ERROR_IO);
     char *path;
     cr_assert_eq(file_join(&path, "a/", "b"), CGSV_OK);
     cr_expect_str_eq(path, "a/b");
@@ -322,7 +298,7 @@ Test(io, csv_rows)
 {
     struct csv csv;
     char *text;
-    const char *path = in_folder("rows.csv");
+    const char *path = temporary_path("rows.csv");
     cr_assert_eq(csv_create(&csv, path, "a,b,c"), CGSV_OK, "%s", cgsv_last_error());
     csv_integer(&csv, INT64_MIN);
     csv_number(&csv, 0.1f);
@@ -346,7 +322,7 @@ Test(io, csv_rows)
 Test(io, csv_on_a_full_disk_keeps_whole_rows)
 {
     struct csv csv;
-    cr_assert_eq(csv_create(&csv, in_folder("rows.csv"), "a,b"), CGSV_OK);
+    cr_assert_eq(csv_create(&csv, temporary_path("rows.csv"), "a,b"), CGSV_OK);
     limit_file_size(1000);
     cgsv_status status = CGSV_OK;
     int flushed = 0;
@@ -361,7 +337,7 @@ Test(io, csv_on_a_full_disk_keeps_whole_rows)
     cr_expect(strstr(cgsv_last_error(), "rows.csv"), "%s", cgsv_last_error());
     csv_free(&csv);
     struct stat file;
-    cr_assert_eq(stat(in_folder("rows.csv"), &file), 0);
+    cr_assert_eq(stat(temporary_path("rows.csv"), &file), 0);
     cr_expect_eq(file.st_size, 4 + 16 * flushed);
     cr_expect_eq(flushed, 62);
 }

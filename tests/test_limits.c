@@ -19,7 +19,7 @@
 #include "io/updates.h"
 #include "text_files.h"
 
-TestSuite(limits, .init = text_folder_make, .fini = text_folder_remove, .timeout = 60);
+TestSuite(limits, .init = temporary_make, .fini = temporary_remove, .timeout = 60);
 
 /* From here on the process gets so many MiB and no more. AddressSanitizer has mapped terabytes for itself, so under it
  * the status alone must do, which would be CGSV_ERROR_MEMORY where memory had been asked for first. */
@@ -51,8 +51,8 @@ static void expect_refusal(cgsv_status status, const char *message)
 static void expect_updates_refused(const char *name, const void *bytes, size_t size, const char *message)
 {
     struct updates *updates;
-    text_put(name, bytes, size);
-    const char *path = text_path(name);
+    temporary_put(name, bytes, size);
+    const char *path = temporary_path(name);
     expect_refusal(updates_open(&updates, &path, 1, NULL), message);
 }
 
@@ -104,7 +104,7 @@ static void put_pictures(const char *name, uint32_t count, size_t bytes)
     uint8_t *all = calloc(16 + bytes, 1);
     cr_assert_not_null(all);
     memcpy(all, header, sizeof header);
-    text_put(name, (const char *)all, 16 + bytes);
+    temporary_put(name, (const char *)all, 16 + bytes);
     free(all);
 }
 
@@ -113,7 +113,7 @@ Test(limits, idx)
     cgsv_dataset *dataset;
     put_pictures("train-images-idx3-ubyte", 0x40000000, 784);
     allow_mebibytes(16);
-    expect_refusal(cgsv_dataset_load(&dataset, "mnist", text_folder()), "at most 1073741824 bytes in all");
+    expect_refusal(cgsv_dataset_load(&dataset, "mnist", temporary_folder()), "at most 1073741824 bytes in all");
 }
 
 /* Zeros, of which gzip makes a thousandth. */
@@ -123,7 +123,7 @@ Test(limits, idx_that_unpacks_to_much)
     cgsv_dataset *dataset;
     put_pictures("train-images-idx3-ubyte.gz", PICTURES, (size_t)PICTURES * 784);
     allow_mebibytes(16);
-    expect_refusal(cgsv_dataset_load(&dataset, "mnist", text_folder()), "too few for the 94080000");
+    expect_refusal(cgsv_dataset_load(&dataset, "mnist", temporary_folder()), "too few for the 94080000");
 }
 
 /* `count` lines, and ahead of them one of `longest` words. */
@@ -135,7 +135,7 @@ static void put_lines(const char *name, size_t longest, size_t count, const char
     for (size_t i = 0; i < longest; i++) at = (char *)memcpy(at, "a ", 2) + 2;
     if (longest > 0) *at++ = '\n';
     for (size_t i = 0; i < count; i++) at = (char *)memcpy(at, line, length) + length;
-    text_put(name, text, (size_t)(at - text));
+    temporary_put(name, text, (size_t)(at - text));
     free(text);
 }
 
@@ -146,7 +146,7 @@ Test(limits, one_long_sentence_among_many)
     put_lines("rt-polarity.neg", 32000, 100000, "a\n");
     put_lines("rt-polarity.pos", 0, 100000, "b\n");
     allow_mebibytes(128);
-    expect_refusal(cgsv_dataset_load(&dataset, "mr", text_folder()),
+    expect_refusal(cgsv_dataset_load(&dataset, "mr", temporary_folder()),
                    "sentences are 200001, the longest of 32000 words; padded");
 }
 
@@ -157,11 +157,11 @@ Test(limits, sentences_that_unpack_to_many)
     struct stat status;
     cgsv_dataset *dataset;
     put_lines("rt-polarity.neg.gz", 0, (1 << 20) + 1, "a a a a a a a a a a a a a a a a\n");
-    strcpy(packed, text_path("rt-polarity.neg.gz"));
-    cr_assert_eq(rename(packed, text_path("rt-polarity.neg")), 0); /* what is packed need not be named so */
-    cr_assert(stat(text_path("rt-polarity.neg"), &status) == 0 && status.st_size < 1 << 20);
+    strcpy(packed, temporary_path("rt-polarity.neg.gz"));
+    cr_assert_eq(rename(packed, temporary_path("rt-polarity.neg")), 0); /* what is packed need not be named so */
+    cr_assert(stat(temporary_path("rt-polarity.neg"), &status) == 0 && status.st_size < 1 << 20);
     allow_mebibytes(512);
-    expect_refusal(cgsv_dataset_load(&dataset, "mr", text_folder()), "more than the 16777216 words");
+    expect_refusal(cgsv_dataset_load(&dataset, "mr", temporary_folder()), "more than the 16777216 words");
 }
 
 /* ---- runs ---- */
@@ -172,10 +172,10 @@ Test(limits, rounds_of_many_agents)
     char table[512] = "round,agent,psi,importance\n", *at = table + strlen(table);
     struct report_run run;
     for (int round = 1; round <= 20; round++) at += sprintf(at, "%d,0,0.5,0.5\n", round);
-    text_put("config.json", config, strlen(config));
-    text_put("rounds.csv", table, strlen(table));
+    temporary_put("config.json", config, strlen(config));
+    temporary_put("rounds.csv", table, strlen(table));
     allow_mebibytes(64);
-    expect_refusal(report_run_read(&run, text_folder()),
+    expect_refusal(report_run_read(&run, temporary_folder()),
                    "line 3: more rounds, of 1000000 agents each, than a file of 278 bytes holds");
     report_run_free(&run);
 }
@@ -187,11 +187,11 @@ Test(limits, columns)
     struct csv_reader reader;
     for (int i = 0; i < COLUMNS; i++) at += sprintf(at, "c%d,", i);
     at[-1] = '\n';
-    text_put("wide.csv", table, (size_t)(at - table));
-    expect_refusal(csv_reader_open(&reader, text_path("wide.csv")), "line 1: more than 4,096 columns");
+    temporary_put("wide.csv", table, (size_t)(at - table));
+    expect_refusal(csv_reader_open(&reader, temporary_path("wide.csv")), "line 1: more than 4,096 columns");
     at = strrchr((at[-1] = '\0', table), ',');
-    text_put("wide.csv", table, (size_t)(at - table));
-    cr_expect_eq(csv_reader_open(&reader, text_path("wide.csv")), CGSV_OK, "%s", cgsv_last_error());
+    temporary_put("wide.csv", table, (size_t)(at - table));
+    cr_expect_eq(csv_reader_open(&reader, temporary_path("wide.csv")), CGSV_OK, "%s", cgsv_last_error());
     cr_expect_eq(reader.columns, COLUMNS - 1);
     csv_reader_close(&reader);
     free(table);
@@ -200,22 +200,22 @@ Test(limits, columns)
 Test(limits, texts_take_the_memory_of_their_length)
 {
     char *text;
-    text_put("short", "few", 3);
-    text_put("empty", "", 0);
+    temporary_put("short", "few", 3);
+    temporary_put("empty", "", 0);
     allow_mebibytes(16);
-    cr_assert_eq(file_read_text(&text, text_path("short"), 1 << 30), CGSV_OK, "%s", cgsv_last_error());
+    cr_assert_eq(file_read_text(&text, temporary_path("short"), 1 << 30), CGSV_OK, "%s", cgsv_last_error());
     cr_expect_str_eq(text, "few");
     free(text);
-    cr_assert_eq(file_read_text(&text, text_path("short"), 3), CGSV_OK, "%s", cgsv_last_error());
+    cr_assert_eq(file_read_text(&text, temporary_path("short"), 3), CGSV_OK, "%s", cgsv_last_error());
     free(text);
-    cr_assert_eq(file_read_text(&text, text_path("empty"), 0), CGSV_OK, "%s", cgsv_last_error());
+    cr_assert_eq(file_read_text(&text, temporary_path("empty"), 0), CGSV_OK, "%s", cgsv_last_error());
     cr_expect_str_empty(text);
     free(text);
-    expect_refusal(file_read_text(&text, text_path("short"), 2), "is longer than the 2 bytes");
-    expect_refusal(file_read_text(&text, text_folder(), 1 << 30), "is not a file");
-    cr_assert_eq(mkfifo(text_path("pipe"), 0600), 0); /* without a writer, for which one would wait */
-    expect_refusal(file_read_text(&text, text_path("pipe"), 1 << 30), "is not a file");
-    cr_expect_eq(file_read_text(&text, text_path("nothing"), 1), CGSV_ERROR_IO);
+    expect_refusal(file_read_text(&text, temporary_path("short"), 2), "is longer than the 2 bytes");
+    expect_refusal(file_read_text(&text, temporary_folder(), 1 << 30), "is not a file");
+    cr_assert_eq(mkfifo(temporary_path("pipe"), 0600), 0); /* without a writer, for which one would wait */
+    expect_refusal(file_read_text(&text, temporary_path("pipe"), 1 << 30), "is not a file");
+    cr_expect_eq(file_read_text(&text, temporary_path("nothing"), 1), CGSV_ERROR_IO);
 }
 
 /* ---- what reaches a terminal ---- */
@@ -260,8 +260,8 @@ Test(limits, names_of_tables)
     char text[16];
     bool row;
     struct csv_reader reader;
-    text_put("table.csv", table, strlen(table));
-    cr_assert_eq(csv_reader_open(&reader, text_path("table.csv")), CGSV_OK);
+    temporary_put("table.csv", table, strlen(table));
+    cr_assert_eq(csv_reader_open(&reader, temporary_path("table.csv")), CGSV_OK);
     cr_assert(csv_reader_next(&reader, &row) == CGSV_OK && row);
     cr_expect(csv_reader_name(&reader, "a", text, sizeof text) == CGSV_OK && strcmp(text, "leave-one-out") == 0);
     cr_expect(csv_reader_name(&reader, "b", text, sizeof text) == CGSV_OK && strcmp(text, "1e+07") == 0);

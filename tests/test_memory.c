@@ -99,10 +99,10 @@ Test(memory, planned_is_taken_by_every_scheme)
 Test(memory, planned_is_taken_by_sentences)
 {
     cgsv_dataset *data;
-    text_folder_make();
+    temporary_make();
     text_put_reviews(50);
-    check(cgsv_dataset_load(&data, "mr", text_folder()));
-    text_folder_remove();
+    check(cgsv_dataset_load(&data, "mr", temporary_folder()));
+    temporary_remove();
     for (int number = 0; number < OPTIMIZERS; number++) {
         cgsv_config config = small_config("mr", CGSV_MODEL_TEXT_CNN);
         config.local_epochs = 1;

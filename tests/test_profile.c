@@ -119,7 +119,8 @@ static void train(float **w, cgsv_seconds *seconds, struct profile *profile, int
         for (int i = 0; i < N; i++) samples += fixture.size[i];
         samples *= (config.standalone ? 2 : 1) * config.local_epochs * ROUNDS;
         double forward = 0;
-        for (int i = 0; i < model->layers; i++) forward += 2 * samples * model->layer[i].units * model->layer[i].channels;
+        for (int i = 0; i < model->layers; i++)
+            forward += 2 * samples * model->layer[i].units * model->layer[i].channels;
         cr_assert_eq(profile->stage[STAGE_FORWARD + LAYER_DENSE].work.flops, forward);
         cr_assert_eq(profile->stage[STAGE_GATHER].work.bytes, work_gather(model, (int64_t)samples).bytes);
         cr_assert_eq(profile->stage[STAGE_SELECT].work.bytes, ROUNDS * work_select(1, fixture.D).bytes);

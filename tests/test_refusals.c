@@ -12,7 +12,7 @@
 #include "io/updates.h"
 #include "updates_files.h"
 
-TestSuite(refusals, .init = make_folder, .fini = remove_folder, .timeout = 60);
+TestSuite(refusals, .init = temporary_make, .fini = temporary_remove, .timeout = 60);
 
 #define NPY(descr, order, shape) "{'descr': " descr ", 'fortran_order': " order ", 'shape': " shape ", }\n"
 #define F4(shape) NPY("'<f4'", "False", shape)
@@ -110,11 +110,11 @@ Test(refusals, files_of_another_kind_are_refused)
     expect_refused(put("a.txt", "1 2 3\n", 6, "", 0), "is neither .npy nor .safetensors");
     expect_refused(put("a.safetensors", "short", 5, "", 0), "has 5 bytes, too few for a safetensors file");
     expect_refused(put("empty.npy", "", 0, "", 0), "is empty");
-    expect_refused(folder, "is not a file");
-    const char *pipe = in_folder("pipe");
+    expect_refused(temporary_folder(), "is not a file");
+    const char *pipe = temporary_path("pipe");
     cr_assert_eq(mkfifo(pipe, 0600), 0);
     expect_refused(pipe, "is not a file");
-    const char *missing = in_folder("missing.npy");
+    const char *missing = temporary_path("missing.npy");
     expect_refused_as(CGSV_ERROR_IO, &missing, 1, NULL, "missing.npy': No such file");
     expect_refused_as(CGSV_ERROR_ARGUMENT, NULL, 0, NULL, "no files of updates");
 }
@@ -161,7 +161,7 @@ Test(refusals, only_some_candidates_are_listed)
 Test(refusals, rounds_that_disagree_are_refused)
 {
     const float values[6] = {0};
-    const char *paths[2] = {in_folder("a.npy"), in_folder("b.npy")};
+    const char *paths[2] = {temporary_path("a.npy"), temporary_path("b.npy")};
     cr_assert_eq(npy_write(paths[0], ELEMENT_FLOAT32, values, 3, 2), CGSV_OK);
     cr_assert_eq(npy_write(paths[1], ELEMENT_FLOAT32, values, 2, 3), CGSV_OK);
     expect_refused_as(CGSV_ERROR_DATA, paths, 2, NULL, "has 3 agents of 2 parameters, but '");
@@ -174,7 +174,7 @@ Test(refusals, rounds_that_disagree_are_refused)
 Test(refusals, a_file_that_changes_is_an_error_and_no_signal)
 {
     static float values[30000], to[30000];
-    const char *path = in_folder("a.npy");
+    const char *path = temporary_path("a.npy");
     cr_assert_eq(npy_write(path, ELEMENT_FLOAT32, values, 3, 10000), CGSV_OK);
     struct updates *updates;
     cr_assert_eq(updates_open(&updates, &path, 1, NULL), CGSV_OK, "%s", cgsv_last_error());
@@ -219,7 +219,7 @@ static void *cut(void *argument)
 Test(refusals, a_file_that_is_cut_short_while_it_is_read)
 {
     static float values[300000], to[300000];
-    struct cutter cutter = {.path = in_folder("a.npy"), .size = 128 + sizeof values};
+    struct cutter cutter = {.path = temporary_path("a.npy"), .size = 128 + sizeof values};
     cr_assert_eq(npy_write(cutter.path, ELEMENT_FLOAT32, values, 3, 100000), CGSV_OK);
     pthread_t thread;
     cr_assert_eq(pthread_create(&thread, NULL, cut, &cutter), 0);

@@ -9,6 +9,7 @@
 #include "cli/sweep_options.h"
 #include "io/file.h"
 #include "io/sweep_row.h"
+#include "temporary.h"
 
 static cgsv_status parse(struct sweep_options *o, int argc, char **argv) { return sweep_options_parse(o, argc, argv); }
 #define PARSE(o, ...) parse(o, (int)(sizeof((char *[]){__VA_ARGS__}) / sizeof(char *)), (char *[]){__VA_ARGS__})
@@ -72,10 +73,9 @@ Test(sweep, schemes_set_what_was_not_given)
 
 static char *written(const struct sweep_row *row, const char *const *values, int axes)
 {
-    char folder[] = "/tmp/test_sweep_XXXXXX", *header, *path, *text;
+    char *header, *text;
+    const char *path = temporary_path("sweep.csv");
     struct csv csv;
-    cr_assert_not_null(mkdtemp(folder));
-    check(file_join(&path, folder, "sweep.csv"));
     check(sweep_row_header(&header, axes ? "beta,partition," : ""));
     check(csv_create(&csv, path, header));
     check(csv_close(&csv));
@@ -87,15 +87,12 @@ static char *written(const struct sweep_row *row, const char *const *values, int
     char *line = strdup(strchr(text, '\n') + 1);
     cr_assert_not_null(line);
     line[strcspn(line, "\n")] = '\0';
-    unlink(path);
-    rmdir(folder);
     free(header);
-    free(path);
     free(text);
     return line;
 }
 
-Test(sweep, rows_are_read_back)
+Test(sweep, rows_are_read_back, .init = temporary_make, .fini = temporary_remove)
 {
     const char *values[] = {"0.5", "uniform"};
     struct sweep_row row = {.cell = 12}, back;
@@ -113,7 +110,7 @@ Test(sweep, rows_are_read_back)
     free(line);
 }
 
-Test(sweep, errors_may_hold_anything)
+Test(sweep, errors_may_hold_anything, .init = temporary_make, .fini = temporary_remove)
 {
     struct sweep_row row, back;
     sweep_row_fail(&row, 3, "a \"quoted\", comma,\nand a line");

@@ -10,15 +10,15 @@
 #include "cgsv/dataset.h"
 #include "text_files.h"
 
-TestSuite(text, .init = text_folder_make, .fini = text_folder_remove, .timeout = 60);
+TestSuite(text, .init = temporary_make, .fini = temporary_remove, .timeout = 60);
 
-static void put(const char *name, const char *text) { text_put(name, text, strlen(text)); }
+static void put(const char *name, const char *text) { temporary_put(name, text, strlen(text)); }
 
 static cgsv_dataset *load(const char *set, cgsv_mr_split split, uint64_t seed)
 {
     cgsv_dataset *data;
     const cgsv_dataset_options options = {split, seed};
-    cr_assert_eq(cgsv_dataset_load_with(&data, set, text_folder(), &options), CGSV_OK, "%s", cgsv_last_error());
+    cr_assert_eq(cgsv_dataset_load_with(&data, set, temporary_folder(), &options), CGSV_OK, "%s", cgsv_last_error());
     return data;
 }
 
@@ -43,7 +43,7 @@ static void put_numbered(const char *name, const char *prefix)
     char text[512];
     int used = 0;
     for (int i = 0; i < 10; i++) used += snprintf(text + used, sizeof text - (size_t)used, "%s%d The END\n", prefix, i);
-    text_put(name, text, (size_t)used);
+    temporary_put(name, text, (size_t)used);
 }
 
 Test(text, mr_split_and_vocabulary)
@@ -116,23 +116,24 @@ Test(text, mr_refusals)
                  {"good\nwords without an en", "line 2: the file ends within it"}, {"", "is empty"}};
     cgsv_dataset *data;
     put_numbered("rt-polarity.neg", "n");
-    expect_refusal(cgsv_dataset_load(&data, "mr", text_folder()), CGSV_ERROR_IO, "rt-polarity.pos", "download.sh mr");
+    expect_refusal(cgsv_dataset_load(&data, "mr", temporary_folder()), CGSV_ERROR_IO, "rt-polarity.pos",
+                   "download.sh mr");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         put("rt-polarity.pos", cases[i].text);
-        expect_refusal(cgsv_dataset_load(&data, "mr", text_folder()), CGSV_ERROR_DATA, "rt-polarity.pos",
+        expect_refusal(cgsv_dataset_load(&data, "mr", temporary_folder()), CGSV_ERROR_DATA, "rt-polarity.pos",
                        cases[i].part);
         cr_expect_null(data);
     }
-    text_put("rt-polarity.pos", "a\0b\n", 4);
-    expect_refusal(cgsv_dataset_load(&data, "mr", text_folder()), CGSV_ERROR_DATA, "rt-polarity.pos",
+    temporary_put("rt-polarity.pos", "a\0b\n", 4);
+    expect_refusal(cgsv_dataset_load(&data, "mr", temporary_folder()), CGSV_ERROR_DATA, "rt-polarity.pos",
                    "line 1: a byte 0");
     put("rt-polarity.pos", "one\n");
-    expect_refusal(cgsv_dataset_load(&data, "mr", text_folder()), CGSV_ERROR_DATA, "mr", "20 at least");
+    expect_refusal(cgsv_dataset_load(&data, "mr", temporary_folder()), CGSV_ERROR_DATA, "mr", "20 at least");
     char same[41] = "";
     for (int i = 0; i < 10; i++) strcat(same, "ok\n");
     put("rt-polarity.neg", same);
     put("rt-polarity.pos", same);
-    expect_refusal(cgsv_dataset_load(&data, "mr", text_folder()), CGSV_ERROR_DATA, "mr", "1 different word;");
+    expect_refusal(cgsv_dataset_load(&data, "mr", temporary_folder()), CGSV_ERROR_DATA, "mr", "1 different word;");
 }
 
 /* ---- sentiment trees ---- */
@@ -181,13 +182,14 @@ Test(text, tree_refusals)
         char text[128];
         snprintf(text, sizeof text, "(2 fine)\n%s", cases[i].tree);
         put_trees(text);
-        expect_refusal(cgsv_dataset_load(&data, "sst", text_folder()), CGSV_ERROR_DATA, "train.txt", cases[i].part);
+        expect_refusal(cgsv_dataset_load(&data, "sst", temporary_folder()), CGSV_ERROR_DATA, "train.txt",
+                       cases[i].part);
         cr_expect_null(data);
     }
     put_trees("");
-    expect_refusal(cgsv_dataset_load(&data, "sst", text_folder()), CGSV_ERROR_DATA, "train.txt", "is empty");
-    cr_expect_eq(unlink(text_path("train.txt")), 0);
-    expect_refusal(cgsv_dataset_load(&data, "sst", text_folder()), CGSV_ERROR_IO, "train.txt", "download.sh sst");
+    expect_refusal(cgsv_dataset_load(&data, "sst", temporary_folder()), CGSV_ERROR_DATA, "train.txt", "is empty");
+    cr_expect_eq(unlink(temporary_path("train.txt")), 0);
+    expect_refusal(cgsv_dataset_load(&data, "sst", temporary_folder()), CGSV_ERROR_IO, "train.txt", "download.sh sst");
 }
 
 /* ---- word vectors ---- */
@@ -233,7 +235,7 @@ Test(text, vectors)
     strcat(text, vector_line("fine", -1.5e-3, CGSV_WORD_VALUES));
     strcat(text, vector_line("great", 8, CGSV_WORD_VALUES));
     put("vectors.txt.gz", text);
-    cr_assert_eq(cgsv_dataset_read_vectors(data, text_path("vectors.txt.gz"), &found), CGSV_OK, "%s",
+    cr_assert_eq(cgsv_dataset_read_vectors(data, temporary_path("vectors.txt.gz"), &found), CGSV_OK, "%s",
                  cgsv_last_error());
     cr_assert_eq(found, 2);
     const int great = find_word(data, "great"), fine = find_word(data, "fine"), work = find_word(data, "work");
@@ -250,7 +252,7 @@ static void expect_vector_error(cgsv_dataset *data, const char *second, const ch
     snprintf(text, 1 << 15, "%s", vector_line("great", 1, CGSV_WORD_VALUES));
     strcat(text, second);
     put("vectors.txt", text);
-    expect_refusal(cgsv_dataset_read_vectors(data, text_path("vectors.txt"), NULL), CGSV_ERROR_DATA, "vectors.txt",
+    expect_refusal(cgsv_dataset_read_vectors(data, temporary_path("vectors.txt"), NULL), CGSV_ERROR_DATA, "vectors.txt",
                    part);
     for (int i = 0; i < data->vocabulary; i++) cr_expect_eq(data->has_vector[i], 0);
     free(text);
@@ -269,9 +271,9 @@ Test(text, vector_refusals)
     memcpy(strchr(text, '1') + 2, "x", 1);
     expect_vector_error(data, text, "line 2: value 2 is no number");
     put("vectors.txt", "");
-    expect_refusal(cgsv_dataset_read_vectors(data, text_path("vectors.txt"), NULL), CGSV_ERROR_DATA, "vectors.txt",
+    expect_refusal(cgsv_dataset_read_vectors(data, temporary_path("vectors.txt"), NULL), CGSV_ERROR_DATA, "vectors.txt",
                    "empty");
-    expect_refusal(cgsv_dataset_read_vectors(data, text_path("none"), NULL), CGSV_ERROR_IO, "none", "cannot open");
+    expect_refusal(cgsv_dataset_read_vectors(data, temporary_path("none"), NULL), CGSV_ERROR_IO, "none", "cannot open");
     cgsv_dataset_free(data);
     cr_assert_eq(cgsv_dataset_load(&data, "synthetic", NULL), CGSV_OK);
     expect_refusal(cgsv_dataset_read_vectors(data, "x", NULL), CGSV_ERROR_ARGUMENT, "synthetic", "pictures");

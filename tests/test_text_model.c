@@ -196,10 +196,10 @@ Test(text_model, gradients_with_dropout) { check_gradients(true); }
 static cgsv_dataset *load_reviews(int sentences)
 {
     cgsv_dataset *data;
-    text_folder_make();
+    temporary_make();
     text_put_reviews(sentences);
-    check(cgsv_dataset_load(&data, "mr", text_folder()));
-    text_folder_remove();
+    check(cgsv_dataset_load(&data, "mr", temporary_folder()));
+    temporary_remove();
     return data;
 }
 

@@ -14,7 +14,7 @@
 #include "io/updates.h"
 #include "updates_files.h"
 
-TestSuite(updates, .init = make_folder, .fini = remove_folder, .timeout = 60);
+TestSuite(updates, .init = temporary_make, .fini = temporary_remove, .timeout = 60);
 
 /* ---- 16-bit numbers ---- */
 
@@ -168,7 +168,7 @@ Test(updates, npy_is_written_as_numpy_does)
 {
     const double wide[] = {1, -2.5, 1e300, 0, INFINITY, 3};
     const float narrow[] = {1, -2.5f, 3e38f, 0, 5, 3};
-    const char *path = in_folder("a.npy");
+    const char *path = temporary_path("a.npy");
     double back[6];
     float back_narrow[6];
     cr_assert_eq(npy_write(path, ELEMENT_FLOAT64, wide, 2, 3), CGSV_OK, "%s", cgsv_last_error());
@@ -198,7 +198,7 @@ Test(updates, npy_is_written_as_numpy_does)
     expected[127] = '\n';
     cr_expect_eq(memcmp(bytes, expected, sizeof expected), 0);
 
-    cr_expect_eq(npy_write(in_folder("missing/a"), ELEMENT_FLOAT32, narrow, 3, 2), CGSV_ERROR_IO);
+    cr_expect_eq(npy_write(temporary_path("missing/a"), ELEMENT_FLOAT32, narrow, 3, 2), CGSV_ERROR_IO);
 }
 
 Test(updates, safetensors_matrix_of_every_type)
@@ -291,12 +291,13 @@ Test(updates, many_rounds_of_several_types)
     double wide[12];
     fill(narrow, ELEMENT_FLOAT32, 12);
     fill(wide, ELEMENT_FLOAT64, 12);
-    cr_assert_eq(npy_write(in_folder("narrow.npy"), ELEMENT_FLOAT32, narrow, 3, 4), CGSV_OK);
-    cr_assert_eq(npy_write(in_folder("wide.npy"), ELEMENT_FLOAT64, wide, 3, 4), CGSV_OK);
+    cr_assert_eq(npy_write(temporary_path("narrow.npy"), ELEMENT_FLOAT32, narrow, 3, 4), CGSV_OK);
+    cr_assert_eq(npy_write(temporary_path("wide.npy"), ELEMENT_FLOAT64, wide, 3, 4), CGSV_OK);
     const char *const names[] = {"x", "y", "z"};
     put_tensors("names", names, 3, 1, (int64_t[]){4});
     char copies[3][128];
-    for (int i = 0; i < 3; i++) strcpy(copies[i], in_folder(i == 0 ? "narrow.npy" : i == 1 ? "wide.npy" : "names"));
+    for (int i = 0; i < 3; i++)
+        strcpy(copies[i], temporary_path(i == 0 ? "narrow.npy" : i == 1 ? "wide.npy" : "names"));
     for (int r = 0; r < ROUNDS; r++) paths[r] = copies[r % 3];
     struct updates *updates;
     cr_assert_eq(updates_open(&updates, paths, ROUNDS, NULL), CGSV_OK, "%s", cgsv_last_error());

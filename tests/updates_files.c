@@ -8,33 +8,9 @@
 #include "io/half.h"
 #include "io/safetensors.h"
 
-char folder[64];
-
-void make_folder(void)
-{
-    snprintf(folder, sizeof folder, "/tmp/cgsv_updates_XXXXXX");
-    cr_assert_not_null(mkdtemp(folder));
-}
-
-void remove_folder(void)
-{
-    char command[96];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    cr_assert_eq(system(command), 0);
-}
-
-const char *in_folder(const char *name)
-{
-    static char paths[8][128];
-    static int next;
-    char *path = paths[next++ % 8];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
-}
-
 const char *put(const char *name, const void *head, size_t head_size, const void *data, size_t data_size)
 {
-    const char *path = in_folder(name);
+    const char *path = temporary_path(name);
     FILE *stream = fopen(path, "wb");
     cr_assert_eq(fwrite(head, 1, head_size, stream), head_size);
     cr_assert_eq(fwrite(data, 1, data_size, stream), data_size);
@@ -92,7 +68,7 @@ const char *put_tensors(const char *file, const char *const *names, int count, i
                                                  .data = values + i * elements};
         memcpy(tensors[i].shape, shape, sizeof *shape * (size_t)dimensions);
     }
-    const char *path = in_folder(file);
+    const char *path = temporary_path(file);
     cr_assert_eq(safetensors_write(path, tensors, count, NULL, 0), CGSV_OK, "%s", cgsv_last_error());
     return path;
 }

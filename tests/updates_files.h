@@ -1,5 +1,5 @@
-/* What the tests of updates share: a folder for each test, files made from bytes or of
- * known numbers, the check of a refusal. */
+/* What the tests of updates share: files in the temporary folder made from bytes or of known
+ * numbers, the check of a refusal. */
 #ifndef UPDATES_FILES_H
 #define UPDATES_FILES_H
 
@@ -7,13 +7,7 @@
 #include <stdint.h>
 
 #include "io/updates.h"
-
-extern char folder[64];
-void make_folder(void);
-void remove_folder(void);
-
-/* A path in the folder; valid until the next call but seven, as are those below. */
-const char *in_folder(const char *name);
+#include "temporary.h"
 
 /* Write a file of a head and data: any, a .npy of that version, a .safetensors. */
 const char *put(const char *name, const void *head, size_t head_size, const void *data, size_t data_size);

@@ -208,7 +208,8 @@ def trainer(request, machine, shards):
 def random_shard(model, samples, device):
     shape = SETUPS[model][2]
     if model == "text_cnn":
-        return torch.randint(2, VOCABULARY, (samples, *shape), device=device), torch.randint(2, (samples,), device=device)
+        words = torch.randint(2, VOCABULARY, (samples, *shape), device=device)
+        return words, torch.randint(2, (samples,), device=device)
     return torch.rand(samples, *shape, device=device) * 2 - 1, torch.randint(10, (samples,), device=device)
 
 
@@ -229,8 +230,8 @@ def run(request, machine):
         updates = peer.weights() - start
         for first in range(0, len(shards), agents):
             part = slice(first, first + agents)
-            torch_server.stepping("loop" if kind == "loop" else "vectorised", models[part], server, updates[part], shares,
-                                  tensors, machine)()
+            torch_server.stepping("loop" if kind == "loop" else "vectorised", models[part], server, updates[part],
+                                  shares, tensors, machine)()
 
     seconds = {"training": [], "server": [], "whole": []}
     peer.begin(start)

@@ -79,7 +79,8 @@ static cgsv_status find_benchmark(const struct benchmark **what, const char *nam
 cgsv_status bench_options_parse(struct bench_options *o, int argc, char **argv)
 {
     struct option table[TABLE_SIZE];
-    *o = (struct bench_options){.device = "auto", .effort = {.repeat = 11, .flush = true}, .exact_agents = 25, .reward = CGSV_REWARD_LAYER};
+    *o = (struct bench_options){.device = "auto", .effort = {.repeat = 11, .flush = true}, .exact_agents = 25,
+                                .reward = CGSV_REWARD_LAYER};
     o->help = argc > 0 && (strcmp(argv[0], "-h") == 0 || strcmp(argv[0], "--help") == 0);
     if (o->help) return CGSV_OK;
     if (argc == 0)

@@ -228,7 +228,8 @@ static cgsv_status run_all(struct paper *p)
     TRY(open_folder(p));
     for (int i = 0; i < p->plan.sweeps; i++)
         if (!is_missing(p, &p->plan.sweep[i])) TRY(run_sweep(p, i));
-    if (signals_asked() && o->part[PAPER_STUDY]) /* in the last moments of a sweep; the study has nothing to be finished */
+    /* In the last moments of a sweep; the study has nothing to be finished. */
+    if (signals_asked() && o->part[PAPER_STUDY])
         return error_set(CGSV_ERROR_INTERRUPTED, "stopped before the study; the same command goes on with it");
     if (o->part[PAPER_STUDY]) TRY(paper_study_run(&p->study, o, o->quiet ? NULL : stderr));
     TRY(write_results(p));

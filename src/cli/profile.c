@@ -49,8 +49,9 @@ void profile_print(FILE *stream, const struct profile *profile)
     for (int i = 0; i < STAGES; i++)
         if (profile->stage[i].work.bytes > 0 || profile->stage[i].seconds > LEAST_SHARE * total)
             print_stage(stream, stage_names[i], profile, profile->stage[i], total);
-    fprintf(stream, "\ncopy %.3g GB/s, products %.3g GFLOP/s. The floor: bytes at the rate of copies, or operations at that of\n"
-            "products, the longer of the two. More than 100 %% of it: the bytes come from caches.\n",
+    fprintf(stream,
+            "\ncopy %.3g GB/s, products %.3g GFLOP/s. The floor: bytes at the rate of copies, or operations at that "
+            "of\nproducts, the longer of the two. More than 100 %% of it: the bytes come from caches.\n",
             1e-9 * profile->copy_bandwidth, 1e-9 * profile->product_rate);
     const double convolutions = profile_convolutions(profile);
     if (!isnan(convolutions))

@@ -7,8 +7,10 @@
 /* Sets the calling thread's message. */
 void error_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+static inline cgsv_status error_status(cgsv_status status) { return status; }
+
 /* The same, with `status` as its value: a macro, so that compilers and analysers see which. */
-#define error_set(status, ...) (error_say(__VA_ARGS__), (cgsv_status)(status))
+#define error_set(status, ...) (error_say(__VA_ARGS__), error_status(status))
 
 #define TRY(call)                                   \
     do {                                            \

@@ -160,7 +160,8 @@ static void mark(cgsv_device *device)
     struct cpu_state *state = device->state;
     const double time = clock_seconds(), seconds = time - state->since;
     device->seconds[state->phase] += seconds;
-    if (device->profile && state->phase != PHASE_IDLE) device->profile->stage[device->profile->current].seconds += seconds;
+    struct profile *profile = device->profile;
+    if (profile && state->phase != PHASE_IDLE) profile->stage[profile->current].seconds += seconds;
     state->since = time;
 }
 

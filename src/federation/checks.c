@@ -40,8 +40,8 @@ cgsv_status cgsv_checks_status(const cgsv_checks *checks)
     if (first->agent >= 0) snprintf(agent, sizeof agent, ", agent %d", first->agent);
     snprintf(expected, sizeof expected, first->least == first->most ? "%.17g" : "%.17g to %.17g", first->least,
              first->most);
-    return error_set(CGSV_ERROR_DEVICE, "%lld of %lld checks failed, the first in round %d%s: %s is %.17g; expected %s. "
-                     "The numbers are not to be trusted: run again with --device cpu, and report it",
+    return error_set(CGSV_ERROR_DEVICE, "%lld of %lld checks failed, the first in round %d%s: %s is %.17g; expected "
+                     "%s. The numbers are not to be trusted: run again with --device cpu, and report it",
                      (long long)checks->failed, (long long)checks->made, first->round, agent, first->what,
                      first->value, expected);
 }

@@ -19,10 +19,10 @@ size_t element_size(enum element type) { return types[type].size; }
 const char *element_name(enum element type) { return types[type].name; }
 
 #define SAME(x) (x)
-#define CONVERT(target, source, function)                                            \
-    do {                                                                             \
-        const source *values = from; /* NOLINT(bugprone-macro-parentheses) a type */ \
-        for (int64_t i = 0; i < count; i++) to[i] = (target)function(values[i]);     \
+#define CONVERT(target, source, function)                                        \
+    do {                                                                         \
+        const source *values = from;                                             \
+        for (int64_t i = 0; i < count; i++) to[i] = (target)function(values[i]); \
     } while (0)
 
 #define DEFINE_CONVERSION(name, target)                                                         \

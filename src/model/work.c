@@ -98,7 +98,8 @@ struct work work_optimizer(const struct model *model, struct work_size z, int ag
     const int64_t others = model->parameters - (int64_t)model->text.vocabulary * CGSV_WORD_VALUES;
     const int64_t touched = others + (int64_t)z.words * CGSV_WORD_VALUES;
     const int64_t arrays = 5 * agents + 3 * (z.rows - agents) + 2 * z.rows * moments;
-    return (struct work){FLOATS(touched * arrays), flops[moments] * (double)(touched * z.rows) + (double)(touched * agents)};
+    return (struct work){FLOATS(touched * arrays),
+                         flops[moments] * (double)(touched * z.rows) + (double)(touched * agents)};
 }
 
 /* ---- the server step ---- */
@@ -119,7 +120,8 @@ struct work work_aggregate(int federations, int agents, int64_t dimension)
 /* Sums of the partial products, in float64. */
 struct work work_contribution(int federations, int agents, int64_t dimension)
 {
-    const double partial = (double)federations * (agents + 1) * (double)((dimension + CHUNK_COLUMNS - 1) / CHUNK_COLUMNS);
+    const int64_t pieces = (dimension + CHUNK_COLUMNS - 1) / CHUNK_COLUMNS;
+    const double partial = (double)federations * (agents + 1) * (double)pieces;
     return (struct work){8 * partial, partial};
 }
 
