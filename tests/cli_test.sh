@@ -123,6 +123,8 @@ for a, r in zip(summary["agents"], rows[-agents:]):
 for key in ("rho_accuracy rho_loss rho_local rho_samples accuracy_mean accuracy_max gain_mean jain_index seconds "
             "server").split():
     assert key in summary, key
+checks = summary["checks"]
+assert checks["made"] >= 10 * len(rows) and checks["failed"] == 0 and checks["first_failure"] is None, checks
 model = open(folder + "/models/agent_000.safetensors", "rb").read()
 header = json.loads(model[8:8 + struct.unpack("<Q", model[:8])[0]])
 header.pop("__metadata__", None)
@@ -139,6 +141,7 @@ assert {r["round"] for r in csv.DictReader(open("nested/b/rounds.csv")) if r["te
 P
 check "no models" test ! -e nested/b/models
 expect 0 'not measured' run "${tiny[@]}" --no-standalone
+check "checks are counted in the table" grep -q '^checks  *[0-9][0-9,]* made, none failed$' out
 expect 0 'undefined (no variance)' run "${tiny[@]}" --partition uniform
 expect 0 '"rho_accuracy"' run "${tiny[@]}" --quiet --format json
 check "JSON alone on standard output" python3 -c 'import json; json.load(open("out"))'

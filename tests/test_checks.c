@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cgsv/cgsv.h"
+#include "io/json.h"
 
 enum { AGENTS = 3, ROUNDS = 3, MOST_TENSORS = 8 };
 
@@ -200,4 +201,35 @@ Test(checks, values_are_counted_and_the_first_failure_kept)
     cr_expect_eq(checks.first.round, 2);
     cr_expect_eq(checks.first.agent, 4);
     cr_expect(isnan(checks.first.value));
+}
+
+static void told(const cgsv_checks *checks, const char *message, const char *json)
+{
+    char *text;
+    cJSON *root = cJSON_CreateObject();
+    cr_expect_eq(cgsv_checks_status(checks), CGSV_ERROR_DEVICE);
+    cr_expect_not_null(strstr(cgsv_last_error(), message), "'%s' lacks '%s'", cgsv_last_error(), message);
+    check(json_print(&text, root, json_add_checks(root, checks)));
+    cJSON *parsed = cJSON_Parse(text);
+    char *printed = cJSON_PrintUnformatted(parsed);
+    cr_expect_str_eq(printed, json);
+    cJSON_Delete(parsed);
+    free(printed);
+    free(text);
+}
+
+Test(checks, a_failure_is_told)
+{
+    cgsv_checks checks = {0};
+    cgsv_check_value(&checks, 1, 0, "sound", 1, 1, 1);
+    check(cgsv_checks_status(&checks));
+    cgsv_check_value(&checks, 2, 4, "kept", 7, 8, 8);
+    told(&checks, "1 of 2 checks failed, the first in round 2, agent 4: kept is 7; expected 8.",
+         "{\"checks\":{\"made\":2,\"failed\":1,\"first_failure\":{\"round\":2,\"agent\":4,\"what\":\"kept\","
+         "\"value\":7,\"least\":8,\"most\":8}}}");
+    checks = (cgsv_checks){0};
+    cgsv_check_value(&checks, 3, -1, "sum", NAN, 0, 1);
+    told(&checks, "round 3: sum is nan; expected 0 to 1.",
+         "{\"checks\":{\"made\":1,\"failed\":1,\"first_failure\":{\"round\":3,\"agent\":null,\"what\":\"sum\","
+         "\"value\":null,\"least\":0,\"most\":1}}}");
 }

@@ -107,6 +107,7 @@ reject 1 "layer 0 is 0" a.npy --round --layers layers_zero.txt
 value 0 "exact, 32 coalitions evaluated" a.npy
 check "a row per agent" test "$(grep -c '^ *[0-4] ' out)" -eq 5
 check "efficiency" grep -q '^sum of values  *1.000000$' out
+check "each value, each cosine and the sum are checked" grep -q '^checks  *11 made, none failed$' out
 check "nothing on standard error" test ! -s err
 value 0 "^ *agent_10 " named.safetensors
 check "agents in natural order" test "$(sed -n '2,4s/^ *\([a-z_0-9]*\) .*/\1/p' out | tr '\n' ' ')" = \
@@ -119,12 +120,16 @@ value 0 "budget of 150 permutations, which is every order" a.npy --method permut
 value 0 "20 permutations, 100 coalitions" a.npy --method permutation --budget 20
 check "standard errors" grep -q 'std error' out
 value 0 "importance  *q  *kept" a.npy --round
+check "the mechanism's records are checked too" grep -q '^checks  *52 made, none failed$' out
 check "one agent has all" grep -q ' 1.0000  *300$' out
 value 0 "float64$" double.npy
 value 0 "float64$" tiny.npy
 
 # Files: none is overwritten, none is left half
 value 0 "sum of values" a.npy --json v.json --csv v.csv
+check "checks in the JSON" python3 -c '
+import json
+assert json.load(open("v.json"))["checks"] == {"made": 11, "failed": 0, "first_failure": None}'
 cp v.json before.json
 reject 1 "'v.json' is there already" b.npy --json v.json
 reject 1 "'v.csv' is there already" b.npy --csv v.csv

@@ -138,7 +138,7 @@ static void check_quota(const struct round *r, int i, double most)
 {
     const cgsv_round_record *record = &r->record[i];
     const double expected = quota_by_importance(r->run->config, record->importance, most);
-    const double error = 8 * DBL_EPSILON; /* tanh may differ by an ulp or two from one library to another */
+    const double error = 16 * DBL_EPSILON; /* a GPU's tanh may differ by an ulp or two from the host's */
     if (isnan(expected))
         expect(r, i, "keep_ratio", record->keep_ratio, 0, 1);
     else
