@@ -44,6 +44,7 @@ cgsv_status checkpoints_load(int *rounds, cgsv_federation *federation, const cgs
     int *round, count;
     bool usable = false;
     *rounds = 0;
+    TRY(checkpoint_folder_clean(folder));
     TRY(checkpoint_folder_list(&round, &count, folder));
     cgsv_status status = CGSV_OK;
     for (int i = 0; i < count && status == CGSV_OK && !usable; i++) {

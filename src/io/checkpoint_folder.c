@@ -111,11 +111,21 @@ static cgsv_status drop(void *context, const char *folder, const char *name)
     return status;
 }
 
+static cgsv_status drop_others(const char *run, struct kept kept)
+{
+    char *folder;
+    TRY(folder_of(&folder, run));
+    const cgsv_status status = file_visit_folder(folder, checkpoint_folder_owns, drop, &kept);
+    free(folder);
+    return status;
+}
+
+cgsv_status checkpoint_folder_clean(const char *run) { return drop_others(run, (struct kept){0, INT_MAX}); }
+
 cgsv_status checkpoint_folder_prune(const char *run, int round)
 {
     struct kept kept = {round, round};
     int *rounds, count;
-    char *folder;
     TRY(checkpoint_folder_list(&rounds, &count, run));
     for (int i = 0, left = CHECKPOINTS_KEPT; i < count && left > 0; i++) {
         if (rounds[i] > round) continue;
@@ -123,8 +133,5 @@ cgsv_status checkpoint_folder_prune(const char *run, int round)
         left--;
     }
     free(rounds);
-    TRY(folder_of(&folder, run));
-    const cgsv_status status = file_visit_folder(folder, checkpoint_folder_owns, drop, &kept);
-    free(folder);
-    return status;
+    return drop_others(run, kept);
 }

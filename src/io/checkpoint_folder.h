@@ -20,7 +20,9 @@ cgsv_status checkpoint_folder_make(const char *run);
 /* rounds[count] of the checkpoints that are there, latest first; the caller's to free. */
 cgsv_status checkpoint_folder_list(int **rounds, int *count, const char *run);
 
-/* Removes all but the latest two up to `round`, which has just been saved; and what kills have left. */
+/* Removes what kills have left of checkpoints in the making; and all but the latest two up to `round`, which
+ * has just been saved. */
+cgsv_status checkpoint_folder_clean(const char *run);
 cgsv_status checkpoint_folder_prune(const char *run, int round);
 
 #endif
