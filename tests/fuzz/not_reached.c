@@ -4,6 +4,7 @@
 #include "cli/bench.h"
 #include "cli/commands.h"
 #include "fuzz.h"
+#include "io/run_record.h"
 
 const struct benchmark bench_server = {
     .name = "server", .help = "this", .agents = "10,50", .dimensions = "1M", .most_agents = 1000, .selects = true};
@@ -16,6 +17,20 @@ cgsv_status cgsv_federation_save_model(cgsv_federation *federation, cgsv_who who
 {
     (void)federation, (void)who, (void)agent, (void)path;
     fuzz_failed("reading saves no models", __FILE__, __LINE__);
+    return CGSV_ERROR_ARGUMENT;
+}
+
+cgsv_status run_setup_json(char **text, const struct run_setup *setup)
+{
+    (void)text, (void)setup;
+    fuzz_failed("reading records no run", __FILE__, __LINE__);
+    return CGSV_ERROR_ARGUMENT;
+}
+
+cgsv_status run_results_json(char **text, const struct run_results *results)
+{
+    (void)text, (void)results;
+    fuzz_failed("reading has no results", __FILE__, __LINE__);
     return CGSV_ERROR_ARGUMENT;
 }
 
