@@ -66,6 +66,21 @@ check "the words are there, as words" grep -qxF ../../x results/models/words.txt
 models="models/agent_000.safetensors models/agent_001.safetensors models/server.safetensors models/words.txt"
 within "words that are paths" "config.json $models rounds.csv server.csv summary.json"
 
+# A run that goes on, whose record names other folders
+expect 0 accuracy run --device cpu --threads 1 --model mlp --agents 2 --samples-per-agent 20 --rounds 3 \
+    --local-epochs 1 --no-standalone --quiet --no-save-models --checkpoint-every 1 --out results
+rm results/summary.json results/checkpoints/round_000003.safetensors
+make 'import json, pathlib
+path = pathlib.Path("results/config.json")
+record = json.loads(path.read_text())
+record["command_line"] += ["--out=../../x", "--force", "--resume=../agent_000"]
+record["out"] = record["folder"] = "../../x"
+path.write_text(json.dumps(record))'
+before=$(outside)
+expect 0 accuracy run --resume results --quiet
+checkpoints="checkpoints/round_000002.safetensors checkpoints/round_000003.safetensors"
+within "a run that goes on" "$checkpoints config.json rounds.csv server.csv summary.json"
+
 # Runs, whose settings are paths, as pages and plots
 make 'import json, pathlib
 from report_files import run

@@ -85,6 +85,20 @@ def hostile(path):
     (path / "config.json").write_text(json.dumps(config).replace("Infinity", "1e999"))
 
 
+def hostile_sweep(path):
+    """The same of several runs, which differ in settings that are markup, and of their table."""
+    for number in range(3):
+        cell = path / "cells" / f"{number:03}"
+        hostile(cell)
+        config = json.loads((cell / "config.json").read_text().replace("1e999", "1"))
+        config["config"].update({"scheme": f"{HOSTILE}{number}", f"{HOSTILE}'\"&": number + 1})
+        config["data"]["set"] = f"{HOSTILE} {number}"
+        (cell / "config.json").write_text(json.dumps(config))
+    field = '"%s"' % HOSTILE.replace('"', '""')
+    (path / "sweep.csv").write_text(f"cell,{field},error\n0,{field},{field}\n")
+    (path / "config.json").write_text(json.dumps({HOSTILE: HOSTILE, "axes": [{"name": HOSTILE, "values": [HOSTILE]}]}))
+
+
 def edit(path, name, change):
     """A good run of which one file is changed."""
     run(path, 3, 4)
@@ -147,6 +161,7 @@ def main(to):
     (to / "sweep_damaged").mkdir()
     (to / "sweep_damaged" / "sweep.csv").write_text("cell,beta\n0,0.5\n1\n")
     hostile(to / "hostile")
+    hostile_sweep(to / "hostile_sweep")
     damaged(to / "damaged")
 
 

@@ -88,6 +88,14 @@ check "a command that the shell takes as it was" bash -c "set -- $command
     [ \$# -eq 6 ] && [ \"\$4\" = \"it's \\\$HOME; \\\`ls\\\`\" ] && [ -z \"\$6\" ]"
 says hostile ".*<script>alert(1)</script>.*"
 check "no tag of theirs" test "$(grep -c '<script\|<img' hostile/report.html)" -eq 0
+page hostile_sweep
+says hostile_sweep ".*<script>alert(1)</script>.*"
+check "no tag of theirs in a comparison" test "$(grep -c '<script\|<img' hostile_sweep/report.html)" -eq 0
+for folder in hostile hostile_sweep; do
+    expect 0 written report "$folder" --out hostile.html --plots hostile_plots --force
+done
+check "their plots as SVG" python3 "$tests/report_check.py" plot hostile_plots/*.svg
+check "with titles of theirs, as text" grep -q '&lt;/script&gt;' hostile_plots/*.svg
 
 # Comparisons
 page sweep

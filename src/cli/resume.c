@@ -92,7 +92,7 @@ cgsv_status resume_options(struct resume *r, struct run_options *options, int ar
 {
     const char *folder = options->resume;
     struct run_options began;
-    *r = (struct resume){NULL};
+    *r = (struct resume){0};
     TRY(read_record(r, folder));
     if (run_options_parse(&began, r->argc, r->argv) != CGSV_OK || began.help)
         return error_set(CGSV_ERROR_DATA, "'%s/config.json' has a command line that cannot be read: %s", folder,
@@ -152,5 +152,5 @@ void resume_free(struct resume *r)
     cJSON_Delete(r->record);
     free(r->argv);
     free(r->summary);
-    *r = (struct resume){NULL};
+    *r = (struct resume){0};
 }

@@ -102,7 +102,7 @@ static cgsv_status read_bench(int argc, char **argv, FILE *to)
 {
     struct bench_options options;
     const cgsv_status status = bench_options_parse(&options, argc, argv);
-    FUZZ_CHECK(status != CGSV_OK || options.help || (options.repeat >= 1 && options.agents.count >= 1));
+    FUZZ_CHECK(status != CGSV_OK || options.help || (options.effort.repeat >= 1 && options.agents.count >= 1));
     if (status == CGSV_OK) bench_options_print_help(to, &options);
     return status;
 }

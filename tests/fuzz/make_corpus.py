@@ -303,8 +303,54 @@ def make_gz():
     write("gz", "bomb", b"\0\xff" + gzip.compress(bytes(1 << 20), mtime=0))
 
 
+def make_checkpoint():
+    metadata = {"checkpoint_version": "1", "rounds_done": "3", "evaluated": "1", "agents": "2"}
+    tensors = {"models": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]},
+               "removed": {"dtype": "I32", "shape": [1, 2], "data_offsets": [24, 32]},
+               "checksum": {"dtype": "I64", "shape": [], "data_offsets": [32, 40]}}
+
+    def seed(name, tensors=tensors, **metadata_changes):
+        header = {"__metadata__": metadata | metadata_changes} | tensors
+        write("checkpoint", name, b"\1" + json.dumps(header, separators=(",", ":")).encode() + b"\0" + bytes(range(32)))
+
+    seed("sound")
+    seed("version", checkpoint_version="2")
+    seed("control", checkpoint_version="\x1b[31m")
+    seed("rounds", rounds_done="99999999999")
+    seed("rounds_text", rounds_done="3x")
+    seed("no_checksum", {"models": {"dtype": "F32", "shape": [2, 5], "data_offsets": [0, 40]}})
+    seed("checksum_first", {"checksum": tensors["checksum"] | {"data_offsets": [0, 8]},
+                            "models": {"dtype": "F32", "shape": [2, 4], "data_offsets": [8, 40]}})
+    write("checkpoint", "raw", b"\0" + struct.pack("<Q", 2) + b"{}" + bytes(8))
+    for name, table in (("table", "1,2.5,0.1\n2,2,0.2\n"), ("table_cut", "1,2.5,0.1\n2,2"), ("table_short", "")):
+        write("checkpoint", name, b"\2\2round,loss,accuracy\n" + table.encode())
+    write("checkpoint", "table_other", b"\2\1round\n1\n")
+
+
+def make_resume():
+    """The first byte says what stands on the command line beside --resume."""
+    line = ["cgsv", "run", "--model=mlp", "--agents", "3", "--rounds=5", "--beta=2", "--out", "../../x", "--force"]
+
+    def seed(name, first, **changes):
+        record = {"cgsv_version": "0.1.0", "command_line": line, "data": {"set": "synthetic", "directory": "/data"}}
+        write("resume", name, bytes([first]) + json.dumps(record | changes).encode())
+
+    for first in range(10):
+        seed(f"sound_{first}", first)
+    seed("help", 0, command_line=line + ["--help"])
+    seed("resumed", 0, command_line=line + ["--resume=../../y"])
+    seed("unknown", 0, command_line=line + ["--\x1b[31m=1"])
+    seed("number", 0, command_line=line + [7])
+    seed("short", 0, command_line=["cgsv", "run"])
+    seed("sweep", 0, command_line=["cgsv", "sweep"])
+    seed("object", 0, command_line={"a": "cgsv", "b": "run", "c": "--quiet"})
+    seed("version", 0, cgsv_version="\x1b[31m")
+    write("resume", "damaged", b"\0{")
+
+
 if __name__ == "__main__":
     shutil.rmtree(FOLDER, ignore_errors=True)
     for make in (make_npy, make_numbers, make_safetensors, make_idx, make_cifar, make_rt_polarity, make_trees,
-                 make_vectors, make_options, make_csv, make_report, make_comparison, make_sweep, make_paper, make_gz):
+                 make_vectors, make_options, make_csv, make_report, make_comparison, make_sweep, make_paper, make_gz,
+                 make_checkpoint, make_resume):
         make()

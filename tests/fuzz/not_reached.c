@@ -4,6 +4,7 @@
 #include "cli/bench.h"
 #include "cli/commands.h"
 #include "fuzz.h"
+#include "io/run_record.h"
 
 const struct benchmark bench_server = {
     .name = "server", .help = "this", .agents = "10,50", .dimensions = "1M", .most_agents = 1000, .selects = true};
@@ -15,13 +16,27 @@ const struct benchmark bench_shapley = {
 cgsv_status cgsv_federation_save_model(cgsv_federation *federation, cgsv_who who, int agent, const char *path)
 {
     (void)federation, (void)who, (void)agent, (void)path;
-    FUZZ_CHECK(!"reading saves no models");
+    fuzz_failed("reading saves no models", __FILE__, __LINE__);
+    return CGSV_ERROR_ARGUMENT;
+}
+
+cgsv_status run_setup_json(char **text, const struct run_setup *setup)
+{
+    (void)text, (void)setup;
+    fuzz_failed("reading records no run", __FILE__, __LINE__);
+    return CGSV_ERROR_ARGUMENT;
+}
+
+cgsv_status run_results_json(char **text, const struct run_results *results)
+{
+    (void)text, (void)results;
+    fuzz_failed("reading has no results", __FILE__, __LINE__);
     return CGSV_ERROR_ARGUMENT;
 }
 
 cgsv_status study_run(int argc, char **argv, FILE *table)
 {
     (void)argc, (void)argv, (void)table;
-    FUZZ_CHECK(!"reading runs no study");
+    fuzz_failed("reading runs no study", __FILE__, __LINE__);
     return CGSV_ERROR_ARGUMENT;
 }

@@ -12,13 +12,14 @@ cd "$(dirname "$0")/../.."
 
 # The files of each target whose lines are counted, in src/.
 declare -A readers=(
-    [cifar]="data/cifar" [comparison]="io/report_input io/report_compare" [csv]="io/csv_read" [gz]="data/dataset"
-    [idx]="data/idx" [npy]="io/npy" [numbers]="cli/value_inputs"
+    [checkpoint]="io/checkpoint_file" [cifar]="data/cifar" [comparison]="io/report_input io/report_compare"
+    [csv]="io/csv_read" [gz]="data/dataset" [idx]="data/idx" [npy]="io/npy" [numbers]="cli/value_inputs"
     [options]="cli/options cli/list cli/bench_options cli/paper_options cli/paper_plan cli/report_options
         cli/run_options cli/scheme_options cli/study_options cli/sweep_options cli/value_options"
-    [paper]="cli/paper_cells cli/paper_study" [report]="io/report_run" [rt_polarity]="data/rt_polarity data/corpus"
-    [safetensors]="io/safetensors io/updates_layout" [sweep]="io/sweep_folder io/sweep_row io/output_folder"
-    [trees]="data/trees data/text" [vectors]="data/word_vectors")
+    [paper]="cli/paper_cells cli/paper_study" [report]="io/report_run" [resume]="cli/resume"
+    [rt_polarity]="data/rt_polarity data/corpus" [safetensors]="io/safetensors io/updates_layout"
+    [sweep]="io/sweep_folder io/sweep_row io/output_folder" [trees]="data/trees data/text"
+    [vectors]="data/word_vectors")
 
 fail() {
     echo "run.sh: $*" >&2
