@@ -190,7 +190,8 @@ def add_training(session, section, setting, parts, columns, epochs=1, federation
     # Shards of the power law hold 600 and 2,000 on average.
     work = federations * agents * epochs * (samples or {"mnist_cnn": 600, "cifar_cnn": 2000}[model])
     peers = {column: session.peer(column, request, work, compiled, longest) for column in columns}
-    floors = {"training": line["training_flops"] / (1e9 * line["product_gflop_per_second"]), "server": line["server_floor"]}
+    products = 1e9 * line["product_gflop_per_second"]
+    floors = {"training": line["training_flops"] / products, "server": line["server_floor"]}
     floors["whole"] = floors["training"] + floors["server"]
     for what, part in parts:
         cells = {column: cell and (cell if "absent" in cell else cell[part]) for column, cell in peers.items()}
