@@ -17,7 +17,7 @@ from programs import Absent, Ours, Peer, available_memory
 # to take (of a whole round: longest_round), seconds after which no peer is asked any more, entries N D of the largest
 # server step, and the sizes.
 FULL = {
-    "budget": 0.5, "round_budget": 2.0, "longest": 2.5, "longest_round": 15, "seconds": 630, "entries": 10**9,
+    "budget": 0.5, "round_budget": 2.0, "longest": 2.5, "longest_round": 15, "seconds": 600, "entries": 10**9,
     "agents": (5, 10, 20, 50, 100, 500), "dimensions": (10**5, 10**6, 10**7, 10**8),
     "select": list(itertools.product((10, 100), (10**5, 10**6, 10**7))) + [(10, 10**8)],
     "gram": [(10, 10**6), (50, 10**6), (100, 10**6)], "exact": (5, 10, 15, 20, 25),
@@ -61,13 +61,16 @@ class Session:
         expected = self.cost.get(key, 0) * work
         if column == "compiled" and not compiled:
             return None
+        peer = self.peers["jax" if column == "jax" else "torch"]
+        if peer.absent:
+            return {"absent": peer.absent}
         if expected > (longest or self.plan["longest"]):
             return {"absent": "a single run would take longer than the table's time allows"}
         if time.monotonic() - self.begin > self.plan["seconds"]:
             return {"absent": "the time for the table was up"}
         kind = "vectorised" if column == "jax" else column
         try:
-            answer = self.peers["jax" if column == "jax" else "torch"].ask({**request, "kind": kind})
+            answer = peer.ask({**request, "kind": kind})
         except Absent as reason:
             return {"absent": str(reason)}
         self.cost[key] = answer.get("whole", answer)["seconds"] / work
@@ -187,7 +190,8 @@ def add_training(session, section, setting, parts, columns, epochs=1, federation
     # Shards of the power law hold 600 and 2,000 on average.
     work = federations * agents * epochs * (samples or {"mnist_cnn": 600, "cifar_cnn": 2000}[model])
     peers = {column: session.peer(column, request, work, compiled, longest) for column in columns}
-    floors = {"training": line["flops"] / (1e9 * line["product_gflop_per_second"]), "server": line["server_floor"]}
+    products = 1e9 * line["product_gflop_per_second"]
+    floors = {"training": line["training_flops"] / products, "server": line["server_floor"]}
     floors["whole"] = floors["training"] + floors["server"]
     for what, part in parts:
         cells = {column: cell and (cell if "absent" in cell else cell[part]) for column, cell in peers.items()}
@@ -254,8 +258,9 @@ def main():
     args = parser.parse_args()
     session = Session(args)
     checked = checks.run(session)
-    for section in (server, selection, valuation, training, rounds, fleet, scaling):
+    for section in (selection, valuation, training, rounds, fleet, scaling, server):  # the largest sizes come last
         section(session)
+    session.rows.sort(key=lambda row: row["section"])
     for peer in session.peers.values():
         peer.close()
     session.say("done")

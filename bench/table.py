@@ -115,7 +115,7 @@ def markdown(result, facts):
              *growth_table(result["growth"], columns)]
     if result["scaling"]:
         parts += ["## Threads", "", *scaling_table(result["scaling"], threads)]
-    parts += ["## Convolutions", "", "Forward and all gradients together, of one round under a profile.", "",
+    parts += ["## Convolutions", "", "Forward and all gradients together, of three rounds under a profile.", "",
               *convolutions(rows), "## Fleets", "", *fleets(rows),
               "## The peers compute the same", "", *checks_table(result["checks"])]
     missing = [f"- {note}" for note in result["notes"]] + absences(rows)

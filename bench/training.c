@@ -36,7 +36,7 @@ static const struct {
     {"threads", NULL, &o.threads},
     {"repeat", NULL, &o.repeat}, /* rounds at most */
 };
-enum { OPTIONS = sizeof options / sizeof *options, LEAST_ROUNDS = 3, UNTIMED_ROUNDS = 2 };
+enum { OPTIONS = sizeof options / sizeof *options, LEAST_ROUNDS = 3, PROFILED_ROUNDS = 3, UNTIMED_ROUNDS = 4 };
 
 static void stop(const char *message)
 {
@@ -201,13 +201,13 @@ static void dump_round(cgsv_fleet *f)
 
 /* ---- the measurement ---- */
 
-/* One round under a profile: what it has to do, and how near the convolutions come to products. */
-static void profile_round(struct profile *profile, cgsv_device *device, cgsv_fleet *f)
+/* Rounds under a profile: what they have to do, and how near the convolutions come to products. */
+static void profile_rounds(struct profile *profile, cgsv_device *device, cgsv_fleet *f)
 {
     check(bench_copy_bandwidth(&profile->copy_bandwidth, device));
     check(bench_product_rate(&profile->product_rate, device));
     device->profile = profile;
-    check(cgsv_fleet_run(f, 1));
+    check(cgsv_fleet_run(f, PROFILED_ROUNDS));
     cgsv_seconds unused;
     check(cgsv_fleet_seconds(f, &unused));
     device->profile = NULL;
@@ -242,11 +242,9 @@ static void print_times(const char *name, double *seconds, int count)
 
 static void print_result(struct rounds *r, const struct profile *p, cgsv_device *device, const cgsv_fleet *f)
 {
-    double training = 0, server = 0, flops = 0;
-    for (int i = 0; i < STAGES; i++) {
-        *(i < STAGE_NORMS ? &training : &server) += profile_floor(p, p->stage[i].work);
-        flops += p->stage[i].work.flops;
-    }
+    double flops = 0, server_floor = 0;
+    for (int i = 0; i < STAGE_NORMS; i++) flops += p->stage[i].work.flops / PROFILED_ROUNDS;
+    for (int i = STAGE_NORMS; i < STAGES; i++) server_floor += profile_floor(p, p->stage[i].work) / PROFILED_ROUNDS;
     printf("{\"what\": \"training\", \"model\": \"%s\", \"agents\": %d, \"batch\": %d, \"samples\": %d, "
            "\"epochs\": %d, \"federations\": %d, \"parameters\": %lld, \"description\": \"%s\"",
            o.model, o.agents, o.batch, o.samples, o.epochs, o.federations, (long long)f->model.parameters,
@@ -255,9 +253,9 @@ static void print_result(struct rounds *r, const struct profile *p, cgsv_device 
     print_times("server", r->server, r->count);
     print_times("whole", r->whole, r->count);
     const double share = profile_convolutions(p);
-    printf(", \"training_floor\": %.6g, \"server_floor\": %.6g, \"flops\": %.6g, \"product_gflop_per_second\": %.6g, "
+    printf(", \"training_flops\": %.6g, \"server_floor\": %.6g, \"product_gflop_per_second\": %.6g, "
            "\"copy_gb_per_second\": %.6g, \"convolution_share\": ",
-           training, server, flops, 1e-9 * p->product_rate, 1e-9 * p->copy_bandwidth);
+           flops, server_floor, 1e-9 * p->product_rate, 1e-9 * p->copy_bandwidth);
     printf(share == share ? "%.4g}\n" : "null}\n", share);
 }
 
@@ -277,7 +275,7 @@ int main(int argc, char **argv)
     if (o.dump) dump_samples(fleet, &data);
     check(cgsv_fleet_run(fleet, 1)); /* warm-up */
     if (o.dump) dump_round(fleet);
-    profile_round(&profile, device, fleet);
+    profile_rounds(&profile, device, fleet);
     measure(&rounds, fleet);
     print_result(&rounds, &profile, device, fleet);
     cgsv_fleet_free(fleet);

@@ -12,6 +12,7 @@ class Machine:
             os.environ["JAX_PLATFORMS"] = "cpu"
             os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])  # XLA takes all it may
         import jax  # only now, as it counts the cores
+        jax.config.update("jax_default_matmul_precision", "highest")  # float32, as ours
         self.jax, self.version = jax, jax.__version__
         if device == "cuda" and jax.default_backend() != "gpu":
             raise SystemExit("serve.py: this jax sees no GPU")

@@ -16,6 +16,7 @@ class Machine:
         self.version = torch.__version__
         if device == "cuda" and not torch.cuda.is_available():
             raise SystemExit("serve.py: this torch sees no GPU")
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # float32, as ours
         floats = FLUSH_BYTES[device] // 4 * (threads if device == "cpu" else 1)
         self.junk = torch.zeros(2, floats, device=self.device)
 
