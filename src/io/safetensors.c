@@ -74,9 +74,11 @@ static cgsv_status read_length(uint64_t *length, const struct file_reader *reade
 static cgsv_status parse_header(cJSON **header, const char *text, size_t length, const char *path)
 {
     const char *end = NULL;
+    errno = 0; /* the one sign by which cJSON tells a lack of memory from a fault of the text */
     *header = length > 0 && text[0] == '{' ? cJSON_ParseWithLengthOpts(text, length, &end, 0) : NULL;
     while (*header && end < text + length && *end == ' ') end++;
     if (*header && end == text + length) return CGSV_OK;
+    if (!*header && errno == ENOMEM) return error_set(CGSV_ERROR_MEMORY, "no memory for the header of '%s'", path);
     return error_set(CGSV_ERROR_DATA, "'%s' has a header that is not valid JSON", path);
 }
 
