@@ -11,19 +11,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define GENUINE(name) __interceptor_##name
-#define GENUINE_ALIGNED __interceptor_memalign
-#else
-#define GENUINE(name) __libc_##name
-#define GENUINE_ALIGNED __libc_memalign
-#endif
-#define REPLACEMENT __attribute__((visibility("default"), noinline))
+/* The genuine functions: AddressSanitizer's where it is linked, else the C library's. */
+#define GENUINE(type, name, parameters, arguments)                                     \
+    __attribute__((weak)) type __interceptor_##name parameters;                        \
+    type __libc_##name parameters;                                                     \
+    static type genuine_##name parameters                                              \
+    {                                                                                  \
+        return __interceptor_##name ? __interceptor_##name arguments : __libc_##name arguments; \
+    }
+GENUINE(void *, malloc, (size_t size), (size))
+GENUINE(void *, calloc, (size_t number, size_t size), (number, size))
+GENUINE(void *, realloc, (void *memory, size_t size), (memory, size))
+GENUINE(void *, memalign, (size_t alignment, size_t size), (alignment, size))
 
-void *GENUINE(malloc)(size_t size);
-void *GENUINE(calloc)(size_t count, size_t size);
-void *GENUINE(realloc)(void *memory, size_t size);
-void *GENUINE_ALIGNED(size_t alignment, size_t size);
+#define REPLACEMENT __attribute__((visibility("default"), noinline))
 
 enum { MOST_RANGES = 32 };
 
@@ -74,6 +75,10 @@ long allocations_end(void)
     return atomic_load(&count);
 }
 
+__attribute__((weak)) int __lsan_do_recoverable_leak_check(void);
+
+bool allocations_leaked(void) { return __lsan_do_recoverable_leak_check && __lsan_do_recoverable_leak_check() != 0; }
+
 static bool fails(const void *caller)
 {
     if (!atomic_load(&watching)) return false;
@@ -93,22 +98,22 @@ static void *no_memory(void)
 
 REPLACEMENT void *malloc(size_t size)
 {
-    return fails(__builtin_return_address(0)) ? no_memory() : GENUINE(malloc)(size);
+    return fails(__builtin_return_address(0)) ? no_memory() : genuine_malloc(size);
 }
 
 REPLACEMENT void *calloc(size_t number, size_t size)
 {
-    return fails(__builtin_return_address(0)) ? no_memory() : GENUINE(calloc)(number, size);
+    return fails(__builtin_return_address(0)) ? no_memory() : genuine_calloc(number, size);
 }
 
 REPLACEMENT void *realloc(void *memory, size_t size)
 {
-    return fails(__builtin_return_address(0)) ? no_memory() : GENUINE(realloc)(memory, size);
+    return fails(__builtin_return_address(0)) ? no_memory() : genuine_realloc(memory, size);
 }
 
 REPLACEMENT int posix_memalign(void **memory, size_t alignment, size_t size)
 {
     if (fails(__builtin_return_address(0))) return ENOMEM;
-    *memory = GENUINE_ALIGNED(alignment, size);
+    *memory = genuine_memalign(alignment, size);
     return *memory ? 0 : ENOMEM;
 }

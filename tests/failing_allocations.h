@@ -5,6 +5,8 @@
 #ifndef TESTS_FAILING_ALLOCATIONS_H
 #define TESTS_FAILING_ALLOCATIONS_H
 
+#include <stdbool.h>
+
 enum failing_mode {
     FAIL_ONE,    /* allocation number `number` alone */
     FAIL_ONWARDS /* that one and all after it */
@@ -15,5 +17,8 @@ void allocations_watch(long number, enum failing_mode mode);
 
 /* Ends that, and returns how many there were. */
 long allocations_end(void);
+
+/* Whether memory has been lost since the program began; AddressSanitizer's build alone can tell. */
+bool allocations_leaked(void);
 
 #endif

@@ -67,6 +67,7 @@ static void each_in_turn(const char *name, cgsv_status (*call)(void), enum faili
     }
     cr_assert_eq(watched(call, 0, mode, &made), CGSV_OK, "%s: %s", name, cgsv_last_error());
     cr_expect_eq(digest, expected, "%s: other numbers afterwards", name);
+    cr_expect_not(allocations_leaked(), "%s leaks", name);
 }
 
 static void turn_by_turn(const char *name, cgsv_status (*call)(void))

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "io/csv_read.h"
 #include "io/file.h"
+#include "io/json.h"
 
 enum { JSON_LIMIT = 1 << 30, SPARE_VALUES = 1 << 20 };
 
@@ -25,8 +26,8 @@ static const char *const columns[REPORT_METRICS] = {
 static cgsv_status parse(cJSON **object, const char *text, const char *path)
 {
     const char *end = text;
-    *object = cJSON_ParseWithOpts(text, &end, true);
-    if (cJSON_IsObject(*object)) return CGSV_OK;
+    TRY(json_parse(object, text, strlen(text), &end, path));
+    if (cJSON_IsObject(*object) && !end[strspn(end, " \t\r\n")]) return CGSV_OK;
     int line = 1;
     for (const char *at = text; at < end && *at; at++) line += *at == '\n';
     const bool other = *object != NULL;

@@ -15,6 +15,7 @@
 #include "core/error.h"
 #include "core/printable.h"
 #include "io/file.h"
+#include "io/json.h"
 
 /* cJSON takes about 64 bytes for a 2-byte value, so the bound is far below the
  * format's 100 MB; a header of 1,000 tensors has 0.1 MB. */
@@ -74,11 +75,10 @@ static cgsv_status read_length(uint64_t *length, const struct file_reader *reade
 static cgsv_status parse_header(cJSON **header, const char *text, size_t length, const char *path)
 {
     const char *end = NULL;
-    errno = 0; /* the one sign by which cJSON tells a lack of memory from a fault of the text */
-    *header = length > 0 && text[0] == '{' ? cJSON_ParseWithLengthOpts(text, length, &end, 0) : NULL;
+    *header = NULL;
+    if (length > 0 && text[0] == '{') TRY(json_parse(header, text, length, &end, path));
     while (*header && end < text + length && *end == ' ') end++;
     if (*header && end == text + length) return CGSV_OK;
-    if (!*header && errno == ENOMEM) return error_set(CGSV_ERROR_MEMORY, "no memory for the header of '%s'", path);
     return error_set(CGSV_ERROR_DATA, "'%s' has a header that is not valid JSON", path);
 }
 
