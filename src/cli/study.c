@@ -167,6 +167,7 @@ static cgsv_status settings_json(char **text, const struct study *s)
                cJSON_AddBoolToObject(to, "normalise", o->normalise) &&
                cJSON_AddBoolToObject(to, "precise", o->precise) && json_add_uint64(to, "seed", o->seed);
     cJSON *methods = cJSON_AddArrayToObject(to, "methods"), *files = cJSON_AddArrayToObject(to, "updates");
+    complete = complete && methods && files;
     for (int i = 0; i < o->methods.count; i++)
         complete =
             complete && json_add_item(methods, NULL, cJSON_CreateString(cgsv_method_name(o->methods.method[i])));

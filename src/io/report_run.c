@@ -27,14 +27,14 @@ static cgsv_status parse(cJSON **object, const char *text, const char *path)
 {
     const char *end = text;
     TRY(json_parse(object, text, strlen(text), &end, path));
-    if (cJSON_IsObject(*object) && !end[strspn(end, " \t\r\n")]) return CGSV_OK;
+    const bool whole = *object && !end[strspn(end, " \t\r\n")];
+    if (whole && cJSON_IsObject(*object)) return CGSV_OK;
     int line = 1;
     for (const char *at = text; at < end && *at; at++) line += *at == '\n';
-    const bool other = *object != NULL;
     cJSON_Delete(*object);
     *object = NULL;
-    return error_set(CGSV_ERROR_DATA, "'%s', line %d: %s", path, other ? 1 : line,
-                     other ? "not a JSON object" : "not valid JSON; was the file cut short?");
+    return error_set(CGSV_ERROR_DATA, "'%s', line %d: %s", path, whole ? 1 : line,
+                     whole ? "not a JSON object" : "not valid JSON; was the file cut short?");
 }
 
 cgsv_status report_read_json(cJSON **object, const char *path)

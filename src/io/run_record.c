@@ -22,6 +22,7 @@ size_t run_recorded_bytes(const struct run_setup *setup)
 static bool add_adversaries(cJSON *root, const cgsv_adversaries *adversaries)
 {
     cJSON *to = cJSON_AddArrayToObject(root, "adversaries");
+    if (!to) return false;
     for (int g = 0; g < adversaries->groups; g++) {
         cJSON *group = cJSON_CreateObject();
         if (!json_add_item(to, NULL, group) ||

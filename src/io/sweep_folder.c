@@ -45,6 +45,7 @@ static cgsv_status setup_json(char **text, const struct sweep_setup *setup)
                     json_add_device(root, setup->device, setup->threads) &&
                     cJSON_AddNumberToObject(root, "cells", setup->cells);
     cJSON *settings = cJSON_AddObjectToObject(root, "settings"), *axes = cJSON_AddArrayToObject(root, "axes");
+    complete = complete && settings && axes;
     for (int i = 0; complete && i < setup->settings; i++) {
         const struct sweep_setting *setting = &setup->setting[i];
         complete = json_add_text(settings, setting->name, setting->value);

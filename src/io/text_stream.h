@@ -4,29 +4,20 @@
 
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 struct text_stream {
     FILE *to; /* NULL without memory */
-    char *text;
-    size_t length; /* once it is closed */
+    char *text; /* what was flushed; ends in NUL */
+    size_t length, room;
 };
 
-/* The stream is opened in place, as it knows where its text belongs. */
-static inline bool text_stream_open(struct text_stream *stream)
-{
-    *stream = (struct text_stream){0};
-    return (stream->to = open_memstream(&stream->text, &stream->length)) != NULL;
-}
+/* The stream knows its place, so it must not move while it is open. */
+bool text_stream_open(struct text_stream *stream);
 
-/* The text, the caller's to free; NULL when memory ran out at any time. To close the stream is not
- * enough to know: that may succeed after a write has failed, and give NULL for a text. */
-static inline char *text_stream_close(struct text_stream *stream)
-{
-    const bool failed = ferror(stream->to);
-    if (fclose(stream->to) == 0 && !failed) return stream->text;
-    free(stream->text);
-    return NULL;
-}
+/* Completes `text`; false when memory ran out at any time. */
+bool text_stream_flush(struct text_stream *stream);
+
+/* The text, the caller's to free; NULL when memory ran out at any time. */
+char *text_stream_close(struct text_stream *stream);
 
 #endif
