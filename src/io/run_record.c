@@ -160,7 +160,7 @@ static bool add_stage(cJSON *stages, const char *name, const struct profile *pro
 {
     const double floor = profile_floor(profile, sums.work);
     cJSON *to = cJSON_CreateObject();
-    return cJSON_AddItemToArray(stages, to) && json_add_text(to, "stage", name) &&
+    return json_add_item(stages, NULL, to) && json_add_text(to, "stage", name) &&
            cJSON_AddNumberToObject(to, "seconds", sums.seconds) &&
            cJSON_AddNumberToObject(to, "bytes", sums.work.bytes) &&
            cJSON_AddNumberToObject(to, "flops", sums.work.flops) &&
