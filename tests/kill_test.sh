@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# kill -9 at random moments of sweeps; what goes on afterwards ends in the results of an unbroken one.
-# usage: kill_test.sh PATH/TO/cgsv [--kills N] [--seed S]
+# kill -9 at random moments of sweeps and runs; what goes on afterwards ends in the results of unbroken ones.
+# usage: kill_test.sh PATH/TO/cgsv [--kills N] [--seed S]      N of sweeps, and N of runs
 here=$(realpath "$(dirname "$0")")
 source "$here/cli_helpers.sh" "$1"
 shift
 export OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
-kills=20 seed=1
+kills=10 seed=1
 while [ $# -gt 0 ]; do
     case $1 in
     --kills) kills=$2 ;;
@@ -21,52 +21,71 @@ small=(--data-set mnist --data mnist --model mlp --agents 2 --local-epochs 1 --b
 # What must not depend on kills: sweep.csv but for times; models and records of rounds.
 numbers() { awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i ~ /^seconds/) time[i] = 1 }
                      { for (i in time) $i = ""; print }' "$1/sweep.csv"; }
-details() { (cd "$1" && find . -name '*.safetensors' -o -name 'rounds.csv' -o -name server.csv | sort | xargs md5sum); }
+details() { (cd "$1" && find . -path ./checkpoints -prune -o \
+    '(' -name '*.safetensors' -o -name rounds.csv -o -name server.csv ')' -print | sort | xargs md5sum); }
 
+# Commands are functions that put their words into `words`, so that it is cgsv itself that is killed.
 # milliseconds COMMAND...: how long it takes
 milliseconds() {
     local begin=${EPOCHREALTIME/./}
-    "$@" >out 2>err
+    "$@"
+    "${words[@]}" >out 2>err || fail "${words[*]}"
     echo $(((${EPOCHREALTIME/./} - begin) / 1000))
 }
 
-# kill_after MILLISECONDS COMMAND...: true when it was killed, false when it had ended before
+# kill_after MILLISECONDS COMMAND: true when it was killed, false when it had ended before
 kill_after() {
     local moment=$1 status
-    shift
-    "$@" >out 2>err &
+    $2
+    "${words[@]}" >out 2>err &
     local process=$!
     sleep "$(printf '%d.%03d' $((moment / 1000)) $((moment % 1000)))"
     kill -9 $process 2>/dev/null
     wait $process 2>/dev/null
     status=$?
     [ $status -eq 137 ] && return 0
-    [ $status -eq 0 ] || fail "ended with $status: $*"
+    [ $status -eq 0 ] || fail "ended with $status: ${words[*]}"
     return 1
 }
 
-# kill_until_done COMMAND...: starts it again and again, each time killed within the time an unbroken
-# one takes, until one comes to its end; counts kills in `killed`, starts in `started`
+# kill_until_done FIRST AGAIN: starts FIRST, then AGAIN as often as it takes, each killed within the time that an
+# unbroken one takes, until one comes to its end
 kill_until_done() {
     started=$((started + 1))
-    while kill_after $((RANDOM % longest)) "$@"; do
-        killed=$((killed + 1)) started=$((started + 1))
-        [ $((killed)) -lt "$kills" ] || longest=$((longest * 2))
-    done
+    kill_after $((RANDOM % longest)) "$1" || return
+    while killed=$((killed + 1)) started=$((started + 1)) && kill_after $((RANDOM % longest)) "$2"; do :; done
 }
 
-killed=0 started=0 sweeps=0
-sweep=("$cgsv" sweep "${small[@]}" --rounds 40 --seed 1..6 --details)
-unbroken=$(milliseconds "${sweep[@]}" --out unbroken)
+# until_killed WHAT FIRST AGAIN SAME: whole ones, until there were as many kills as are asked for
+until_killed() {
+    local what=$1 ended=0 before
+    killed=0 started=0
+    while [ $killed -lt "$kills" ]; do
+        before=$killed ended=$((ended + 1))
+        rm -rf killed
+        kill_until_done "$2" "$3"
+        check "$what $ended, killed $((killed - before)) times" "$4"
+    done
+    echo "$what: $killed kills of $started processes, $ended ended as unbroken ones do ($longest ms)"
+}
+
+# Sweeps: cells that are done stay
+sweep() { words=("$cgsv" sweep "${small[@]}" --rounds 40 --seed 1..6 --details --fleet $((1 + RANDOM % 3)) --out "$1"); }
+sweep_again() { sweep killed; }
+same_sweep() { [ "$(numbers killed)" = "$wanted" ] && [ "$(details killed)" = "$wanted_details" ]; }
+milliseconds sweep unbroken >took
+longest=$(milliseconds sweep warm)
 wanted=$(numbers unbroken) wanted_details=$(details unbroken)
 check "an unbroken sweep has its cells" test "$(wc -l <<<"$wanted")" -eq 7
-while [ $killed -lt "$kills" ]; do
-    longest=$((unbroken > 20 ? unbroken : 20)) before=$killed
-    sweeps=$((sweeps + 1))
-    rm -rf killed
-    kill_until_done "${sweep[@]}" --fleet $((1 + RANDOM % 3)) --out killed
-    check "sweep $sweeps, killed $((killed - before)) times: numbers" test "$(numbers killed)" = "$wanted"
-    check "sweep $sweeps, killed $((killed - before)) times: details" test "$(details killed)" = "$wanted_details"
-done
-echo "sweeps: $killed kills of $started processes, $sweeps sweeps ended as unbroken ones do ($unbroken ms)"
+until_killed sweep sweep_again sweep_again same_sweep
+
+# Runs: rounds that a checkpoint holds stay; killed before the record is written, a run has nothing to go on with
+run() { words=("$cgsv" run "${small[@]}" --rounds 100 --checkpoint-every 1 --force --out "$1"); }
+run_first() { run killed; }
+run_again() { if [ -e killed/config.json ]; then words=("$cgsv" run --resume killed --quiet); else run killed; fi; }
+same_run() { [ "$(details killed)" = "$wanted_details" ] && [ -e killed/summary.json ]; }
+milliseconds run whole >took
+longest=$(milliseconds run warm)
+wanted_details=$(details whole)
+until_killed run run_first run_again same_run
 finish

@@ -7,7 +7,6 @@
 #include "core/error.h"
 #include "io/file.h"
 #include "io/json.h"
-#include "io/json.h"
 
 enum { FILE_LIMIT = 64 << 20 };
 
