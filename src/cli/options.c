@@ -15,6 +15,7 @@
 #include "core/error.h"
 #include "core/names.h"
 #include "core/numbers.h"
+#include "io/text_stream.h"
 
 enum { HELP_COLUMN = 34, HELP_WIDTH = 100 };
 
@@ -309,17 +310,13 @@ static void print_option(FILE *stream, const struct option *option)
 
 char *options_help(const struct option *options, int count)
 {
-    char *text = NULL;
-    size_t length;
-    FILE *stream = open_memstream(&text, &length);
-    if (!stream) return NULL;
+    struct text_stream text;
+    if (!text_stream_open(&text)) return NULL;
     for (int i = 0; i < count; i++) {
         if (i == 0 || strcmp(options[i].group, options[i - 1].group) != 0)
-            fprintf(stream, "%s%s:\n", i ? "\n" : "", options[i].group);
-        print_option(stream, &options[i]);
+            fprintf(text.to, "%s%s:\n", i ? "\n" : "", options[i].group);
+        print_option(text.to, &options[i]);
     }
-    fprintf(stream, "  %-*s%s\n", HELP_COLUMN - 2, "-h, --help", "this help");
-    if (fclose(stream) == 0) return text;
-    free(text);
-    return NULL;
+    fprintf(text.to, "  %-*s%s\n", HELP_COLUMN - 2, "-h, --help", "this help");
+    return text_stream_close(&text);
 }

@@ -16,6 +16,7 @@
 #include "io/file.h"
 #include "io/json.h"
 #include "io/output_folder.h"
+#include "io/text_stream.h"
 
 static const char *const output_names[] = {"paper.md", "fairness.csv", "accuracy.csv", "runtime.csv", "beta.csv",
                                            "paper.json"};
@@ -31,9 +32,7 @@ struct paper {
     cgsv_dataset *dataset[PAPER_DATA_SETS]; /* of a dry run */
     bool missing[PAPER_DATA_SETS];
     int missing_sets;
-    FILE *missing_stream; /* writes to: */
-    char *missing_text;
-    size_t missing_size;
+    struct text_stream missing_text;
     int argc;
     char **argv;
 };
@@ -41,8 +40,7 @@ struct paper {
 static void release(struct paper *p)
 {
     for (int i = 0; i < p->options.data_sets; i++) cgsv_dataset_free(p->dataset[i]);
-    if (p->missing_stream) fclose(p->missing_stream);
-    free(p->missing_text);
+    if (p->missing_text.to) free(text_stream_close(&p->missing_text));
     cgsv_device_close(p->device);
     paper_cells_free(&p->cells);
     paper_plan_free(&p->plan);
@@ -53,20 +51,19 @@ static void release(struct paper *p)
 static cgsv_status find_data_sets(struct paper *p)
 {
     const struct paper_options *o = &p->options;
-    p->missing_stream = open_memstream(&p->missing_text, &p->missing_size);
-    if (!p->missing_stream) return error_set(CGSV_ERROR_MEMORY, "no memory for a list of data sets");
+    if (!text_stream_open(&p->missing_text)) return error_set(CGSV_ERROR_MEMORY, "no memory for a list of data sets");
     for (int i = 0; i < o->data_sets && p->plan.sweeps > 0; i++) {
         if (cgsv_dataset_load(&p->dataset[i], o->data_set[i], o->data) != CGSV_OK) {
             p->missing[i] = true;
             p->missing_sets++;
             fprintf(stderr, "cgsv: warning: data set %s is left out: %s\n", o->data_set[i], cgsv_last_error());
-            fprintf(p->missing_stream, "- %s was left out: %s\n", o->data_set[i], cgsv_last_error());
+            fprintf(p->missing_text.to, "- %s was left out: %s\n", o->data_set[i], cgsv_last_error());
         }
         if (o->dry_run) continue;
         cgsv_dataset_free(p->dataset[i]); /* the sweeps load their own */
         p->dataset[i] = NULL;
     }
-    return fflush(p->missing_stream) == 0 ? CGSV_OK : error_set(CGSV_ERROR_MEMORY, "no memory for a list of data sets");
+    return text_stream_flush(&p->missing_text) ? CGSV_OK : error_set(CGSV_ERROR_MEMORY, "no memory for a list of data sets");
 }
 
 static int data_set_of(const struct paper *p, const struct paper_sweep *sweep)
@@ -190,7 +187,7 @@ static cgsv_status write_results(struct paper *p)
                                     .cells = &p->cells,
                                     .study = o->part[PAPER_STUDY] ? &p->study : NULL,
                                     .device = cgsv_device_describe(p->device),
-                                    .missing = p->missing_text,
+                                    .missing = p->missing_text.text,
                                     .argc = p->argc,
                                     .argv = p->argv};
     TRY(paper_page_print(stdout, &page));

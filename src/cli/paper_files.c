@@ -8,6 +8,7 @@
 #include "io/chart.h"
 #include "io/csv.h"
 #include "io/output_folder.h"
+#include "io/text_stream.h"
 
 /* ---- tables ---- */
 
@@ -99,15 +100,13 @@ static void add_curve(struct chart_series *series, int lines, int line, const st
 
 static cgsv_status write_chart(const char *out, const char *name, const struct chart *chart)
 {
-    char *text;
-    size_t size;
-    FILE *stream = open_memstream(&text, &size);
-    if (!stream) return error_set(CGSV_ERROR_MEMORY, "no memory for the plot %s", name);
-    chart_write(stream, chart, true);
-    if (fclose(stream) != 0) {
-        free(text);
-        return error_set(CGSV_ERROR_MEMORY, "no memory for the plot %s", name);
+    struct text_stream stream;
+    char *text = NULL;
+    if (text_stream_open(&stream)) {
+        chart_write(stream.to, chart, true);
+        text = text_stream_close(&stream);
     }
+    if (!text) return error_set(CGSV_ERROR_MEMORY, "no memory for the plot %s", name);
     const cgsv_status status = output_write_text(out, name, text);
     free(text);
     return status;

@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "io/file.h"
 #include "io/output_folder.h"
+#include "io/text_stream.h"
 
 static const char own[] = "cgsv", variant[] = "cgsv-exact";
 
@@ -146,15 +147,15 @@ cgsv_status paper_page_print(FILE *stream, const struct paper_page *p)
 
 cgsv_status paper_page_write(const struct paper_page *p)
 {
-    char *text = NULL;
-    size_t size;
-    FILE *to = open_memstream(&text, &size);
-    if (!to) return error_set(CGSV_ERROR_MEMORY, "no memory for paper.md");
+    struct text_stream page;
+    if (!text_stream_open(&page)) return error_set(CGSV_ERROR_MEMORY, "no memory for paper.md");
+    FILE *to = page.to;
     put_origin(to, p);
     cgsv_status status = each_table(to, p, put_table);
     if (status == CGSV_OK) status = put_study(to, p);
     put_commands(to, p);
-    if (fclose(to) != 0 && status == CGSV_OK) status = error_set(CGSV_ERROR_MEMORY, "no memory for paper.md");
+    char *text = text_stream_close(&page);
+    if (!text && status == CGSV_OK) status = error_set(CGSV_ERROR_MEMORY, "no memory for paper.md");
     if (status == CGSV_OK) status = output_write_text(p->options->out, "paper.md", text);
     free(text);
     return status;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/commands.h"
 #include "cli/format.h"
@@ -18,7 +19,7 @@ struct report_command {
     struct report_options options;
     struct report_input input;
     struct report report;
-    bool no_pictures; /* rsvg-convert is missing or fails */
+    bool no_pictures; /* rsvg-convert is missing */
 };
 
 /* ---- what may be replaced ---- */
@@ -87,18 +88,23 @@ static cgsv_status write_svg(struct report_command *c, int plot, const char *svg
 
 static cgsv_status write_png(struct report_command *c, int plot, const char *svg, const char *png)
 {
-    const char *folder = c->options.plots;
     (void)plot;
     if (c->no_pictures) return CGSV_OK;
+    char *temporary; /* a full disk would leave half a picture */
+    if (asprintf(&temporary, "%s.tmp-%ld", png, (long)getpid()) < 0)
+        return error_set(CGSV_ERROR_MEMORY, "no memory for the path '%s'", png);
     const int code = program_run(
-        NULL, (const char *const[]){"rsvg-convert", "--zoom=2", "--output", png, "--", svg, NULL});
-    c->no_pictures = code != 0;
-    if (code == PROGRAM_NOT_FOUND)
+        NULL, (const char *const[]){"rsvg-convert", "--zoom=2", "--output", temporary, "--", svg, NULL});
+    const bool written = code == 0 && rename(temporary, png) == 0;
+    if (!written) unlink(temporary);
+    free(temporary);
+    c->no_pictures = code == PROGRAM_NOT_FOUND;
+    if (c->no_pictures)
         fprintf(stderr, "cgsv: warning: no .png in '%s': rsvg-convert is not installed (Debian: librsvg2-bin); "
-                        "the .svg are there\n", folder);
-    else if (code != 0)
-        fprintf(stderr, "cgsv: warning: no .png in '%s': rsvg-convert failed (%d) on '%s'\n", folder, code, svg);
-    return CGSV_OK;
+                        "the .svg are there\n", c->options.plots);
+    return written || c->no_pictures
+               ? CGSV_OK
+               : error_set(CGSV_ERROR_IO, "cannot write '%s': rsvg-convert failed (%d) on '%s'", png, code, svg);
 }
 
 /* ---- the command ---- */

@@ -6,6 +6,7 @@
 #include "cgsv/cgsv.h"
 #include "core/error.h"
 #include "io/file.h"
+#include "io/json.h"
 
 enum { FILE_LIMIT = 64 << 20 };
 
@@ -28,8 +29,9 @@ static cgsv_status read_record(struct resume *r, const char *folder)
     if (!text)
         return error_set(CGSV_ERROR_IO, "'%s' holds no config.json of a run, so there is nothing to go on with",
                          folder);
-    r->record = cJSON_Parse(text);
+    const cgsv_status status = json_parse(&r->record, text, strlen(text), NULL, folder);
     free(text);
+    TRY(status);
     const cJSON *line = cJSON_GetObjectItemCaseSensitive(r->record, "command_line");
     const char *version = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(r->record, "cgsv_version"));
     const char *command = cJSON_GetStringValue(cJSON_GetArrayItem(line, 1));
@@ -137,9 +139,9 @@ cgsv_status resume_check_setup(const struct resume *r, const struct run_setup *s
     static const char *const parts[] = {"data", "config"};
     char *text;
     TRY(run_setup_json(&text, setup));
-    cJSON *now = cJSON_Parse(text);
+    cJSON *now;
+    cgsv_status status = json_parse(&now, text, strlen(text), NULL, folder);
     free(text);
-    cgsv_status status = now ? CGSV_OK : error_set(CGSV_ERROR_MEMORY, "no memory for the settings of '%s'", folder);
     for (int i = 0; i < 2 && status == CGSV_OK; i++)
         status = compare(cJSON_GetObjectItemCaseSensitive(r->record, parts[i]),
                          cJSON_GetObjectItemCaseSensitive(now, parts[i]), folder);

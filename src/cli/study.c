@@ -167,11 +167,12 @@ static cgsv_status settings_json(char **text, const struct study *s)
                cJSON_AddBoolToObject(to, "normalise", o->normalise) &&
                cJSON_AddBoolToObject(to, "precise", o->precise) && json_add_uint64(to, "seed", o->seed);
     cJSON *methods = cJSON_AddArrayToObject(to, "methods"), *files = cJSON_AddArrayToObject(to, "updates");
+    complete = complete && methods && files;
     for (int i = 0; i < o->methods.count; i++)
         complete =
-            complete && cJSON_AddItemToArray(methods, cJSON_CreateString(cgsv_method_name(o->methods.method[i])));
+            complete && json_add_item(methods, NULL, cJSON_CreateString(cgsv_method_name(o->methods.method[i])));
     for (int i = 0; i < s->source.path_count; i++)
-        complete = complete && cJSON_AddItemToArray(files, cJSON_CreateString(s->source.paths[i]));
+        complete = complete && json_add_item(files, NULL, cJSON_CreateString(s->source.paths[i]));
     return json_print(text, root, complete && json_add_device(root, cgsv_device_describe(s->device), o->threads));
 }
 

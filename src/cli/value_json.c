@@ -17,7 +17,7 @@ static cJSON *new_number(double value)
 
 static bool add_number(cJSON *object, const char *key, double value)
 {
-    return cJSON_AddItemToObject(object, key, new_number(value));
+    return json_add_item(object, key, new_number(value));
 }
 
 static bool add_settings(cJSON *root, const struct value_results *results)
@@ -26,7 +26,7 @@ static bool add_settings(cJSON *root, const struct value_results *results)
     cJSON *files = cJSON_AddArrayToObject(root, "files");
     bool complete = true;
     for (int r = 0; r < o->rounds; r++)
-        complete = complete && cJSON_AddItemToArray(files, cJSON_CreateString(o->files[r]));
+        complete = complete && json_add_item(files, NULL, cJSON_CreateString(o->files[r]));
     complete = complete && add_number(root, "agents", results->agents) &&
                add_number(root, "dimension", (double)results->dimension) &&
                json_add_text(root, "weights", o->weights) && cJSON_AddBoolToObject(root, "normalise", o->normalise) &&
@@ -46,7 +46,7 @@ static bool add_agent(cJSON *agents, const struct value_results *results, const 
 {
     const struct value_agent *a = &round->agent[i];
     cJSON *to = cJSON_CreateObject();
-    if (!cJSON_AddItemToArray(agents, to)) return false;
+    if (!json_add_item(agents, NULL, to)) return false;
     bool complete = add_number(to, "agent", i) &&
                     json_add_text(to, "name", results->name ? results->name[i] : NULL) &&
                     add_number(to, "weight", a->weight) &&
@@ -65,7 +65,7 @@ static bool add_round(cJSON *rounds, const struct value_results *results, int r)
 {
     const struct value_round *round = &results->round[r];
     cJSON *to = cJSON_CreateObject();
-    if (!cJSON_AddItemToArray(rounds, to)) return false;
+    if (!json_add_item(rounds, NULL, to)) return false;
     bool complete = add_number(to, "round", r + 1) &&
                     cJSON_AddBoolToObject(to, "precise", round->precise) &&
                     cJSON_AddBoolToObject(to, "aggregate_is_zero", round->no_aggregate) &&
@@ -81,8 +81,8 @@ static bool add_totals(cJSON *root, const struct value_results *results)
     bool complete = true;
     for (int i = 0; complete && i < results->agents; i++) {
         const double value = value_mean(results, i);
-        complete = cJSON_AddItemToArray(mean, new_number(value)) &&
-                   cJSON_AddItemToArray(cumulative, new_number(value * results->options->rounds));
+        complete = json_add_item(mean, NULL, new_number(value)) &&
+                   json_add_item(cumulative, NULL, new_number(value * results->options->rounds));
     }
     return complete;
 }

@@ -7,6 +7,7 @@
 #include "cli/format.h"
 #include "cli/value_results.h"
 #include "core/error.h"
+#include "io/text_stream.h"
 
 double value_share(const struct value_round *round, int agent)
 {
@@ -149,17 +150,13 @@ static void print_row(FILE *stream, const struct value_results *results, int r, 
 
 cgsv_status value_results_csv(char **text, const struct value_results *results)
 {
-    size_t length;
+    struct text_stream stream;
     *text = NULL;
-    FILE *stream = open_memstream(text, &length);
-    if (!stream) return error_set(CGSV_ERROR_MEMORY, "no memory for a table of values");
-    fprintf(stream, "round,agent,name,weight,coefficient,norm,value,standard_error,share,psi,"
+    if (!text_stream_open(&stream)) return error_set(CGSV_ERROR_MEMORY, "no memory for a table of values");
+    fprintf(stream.to, "round,agent,name,weight,coefficient,norm,value,standard_error,share,psi,"
                     "importance,keep_ratio,kept,fault,not_finite\n");
     for (int r = 0; r < results->options->rounds; r++)
-        for (int i = 0; i < results->agents; i++) print_row(stream, results, r, i);
-    const bool complete = !ferror(stream);
-    if (fclose(stream) == 0 && complete) return CGSV_OK;
-    free(*text);
-    *text = NULL;
-    return error_set(CGSV_ERROR_MEMORY, "no memory for a table of values");
+        for (int i = 0; i < results->agents; i++) print_row(stream.to, results, r, i);
+    *text = text_stream_close(&stream);
+    return *text ? CGSV_OK : error_set(CGSV_ERROR_MEMORY, "no memory for a table of values");
 }

@@ -24,8 +24,7 @@ static cgsv_status cannot_write(const struct csv *csv, int number)
 static cgsv_status begin(struct csv *csv, const char *path, const char *header, int flags)
 {
     *csv = (struct csv){.descriptor = -1, .path = strdup(path), .columns = 1};
-    csv->pending = open_memstream(&csv->rows, &csv->rows_length);
-    if (!csv->path || !csv->pending) {
+    if (!csv->path || !text_stream_open(&csv->pending)) {
         csv_free(csv);
         return error_set(CGSV_ERROR_MEMORY, "no memory for the table '%s'", path);
     }
@@ -40,7 +39,7 @@ static cgsv_status begin(struct csv *csv, const char *path, const char *header, 
 cgsv_status csv_create(struct csv *csv, const char *path, const char *header)
 {
     TRY(begin(csv, path, header, O_CREAT | O_TRUNC));
-    fprintf(csv->pending, "%s\n", header);
+    fprintf(csv->pending.to, "%s\n", header);
     cgsv_status status = csv_flush(csv);
     if (status != CGSV_OK) csv_free(csv);
     return status;
@@ -88,45 +87,45 @@ cgsv_status csv_continue(struct csv *csv, const char *path, const char *header, 
 static void begin_field(struct csv *csv)
 {
     assert(csv->column < csv->columns);
-    if (csv->column++ > 0) fputc(',', csv->pending);
+    if (csv->column++ > 0) fputc(',', csv->pending.to);
 }
 
 void csv_number(struct csv *csv, double value)
 {
     begin_field(csv);
-    if (!isnan(value)) fprintf(csv->pending, "%.9g", value);
+    if (!isnan(value)) fprintf(csv->pending.to, "%.9g", value);
 }
 
 void csv_integer(struct csv *csv, int64_t value)
 {
     begin_field(csv);
-    fprintf(csv->pending, "%" PRId64, value);
+    fprintf(csv->pending.to, "%" PRId64, value);
 }
 
 void csv_text(struct csv *csv, const char *text)
 {
     assert(!strpbrk(text, ",\"\r\n"));
     begin_field(csv);
-    fputs(text, csv->pending);
+    fputs(text, csv->pending.to);
 }
 
 void csv_quoted(struct csv *csv, const char *text)
 {
     begin_field(csv);
     if (!*text) return;
-    fputc('"', csv->pending);
+    fputc('"', csv->pending.to);
     for (; *text; text++) {
-        if (*text == '"') fputc('"', csv->pending);
-        fputc(*text == '\n' || *text == '\r' ? ' ' : *text, csv->pending);
+        if (*text == '"') fputc('"', csv->pending.to);
+        fputc(*text == '\n' || *text == '\r' ? ' ' : *text, csv->pending.to);
     }
-    fputc('"', csv->pending);
+    fputc('"', csv->pending.to);
 }
 
 void csv_end_row(struct csv *csv)
 {
     assert(csv->column == csv->columns);
     csv->column = 0;
-    fputc('\n', csv->pending);
+    fputc('\n', csv->pending.to);
 }
 
 static int write_all(int descriptor, const char *bytes, size_t count)
@@ -143,17 +142,17 @@ static int write_all(int descriptor, const char *bytes, size_t count)
 
 cgsv_status csv_flush(struct csv *csv)
 {
-    if (fflush(csv->pending) != 0 || ferror(csv->pending))
+    if (!text_stream_flush(&csv->pending))
         return error_set(CGSV_ERROR_MEMORY, "no memory for the rows of '%s'", csv->path);
-    int number = write_all(csv->descriptor, csv->rows, csv->rows_length);
+    int number = write_all(csv->descriptor, csv->pending.text, csv->pending.length);
     if (number != 0) {
         cgsv_status status = cannot_write(csv, number);
         if (ftruncate(csv->descriptor, csv->length) != 0)
             status = error_set(CGSV_ERROR_IO, "%s; its last row may be incomplete", cgsv_last_error());
         return status;
     }
-    csv->length += (int64_t)csv->rows_length;
-    fseeko(csv->pending, 0, SEEK_SET); /* a memory stream's length is that of its position: this empties it */
+    csv->length += (int64_t)csv->pending.length;
+    csv->pending.length = 0;
     return CGSV_OK;
 }
 
@@ -176,9 +175,8 @@ cgsv_status csv_close(struct csv *csv)
 
 void csv_free(struct csv *csv)
 {
-    if (csv->pending) fclose(csv->pending);
+    if (csv->pending.to) free(text_stream_close(&csv->pending));
     if (csv->path && csv->descriptor >= 0) close(csv->descriptor);
-    free(csv->rows);
     free(csv->path);
     *csv = (struct csv){.descriptor = -1};
 }

@@ -3,18 +3,16 @@
 #define IO_CSV_H
 
 #include <stdint.h>
-#include <stdio.h>
 
 #include "cgsv/status.h"
+#include "io/text_stream.h"
 
 /* Rows are gathered in memory and reach the file by csv_flush, all or none. */
 struct csv {
     int descriptor;
     char *path;
     int64_t length; /* bytes of complete rows in the file */
-    FILE *pending;  /* rows since the last flush, written to `rows` */
-    char *rows;
-    size_t rows_length;
+    struct text_stream pending; /* rows since the last flush */
     int columns; /* of the header */
     int column;  /* of the row in the making */
 };

@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define MINUS "−"
@@ -29,26 +28,31 @@ static int is_control(const unsigned char *at)
     return (at[0] < 0x20 && at[0] != '\n' && at[0] != '\t') || at[0] == 0x7f || (at[0] == 0xc2 && at[1] < 0xa0);
 }
 
+/* One character, and how many bytes it has. */
+static int put_character(FILE *to, const char *text)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    const int length = sequence(at);
+    if (length == 0 || is_control(at))
+        fputs(REPLACEMENT, to);
+    else if (*at == '&')
+        fputs("&amp;", to);
+    else if (*at == '<')
+        fputs("&lt;", to);
+    else if (*at == '>')
+        fputs("&gt;", to);
+    else if (*at == '"')
+        fputs("&quot;", to);
+    else if (*at == '\'')
+        fputs("&#39;", to);
+    else
+        fwrite(at, 1, (size_t)length, to);
+    return length ? length : 1;
+}
+
 void html_text(FILE *to, const char *text)
 {
-    for (const unsigned char *at = (const unsigned char *)text; *at;) {
-        const int length = sequence(at);
-        if (length == 0 || is_control(at))
-            fputs(REPLACEMENT, to);
-        else if (*at == '&')
-            fputs("&amp;", to);
-        else if (*at == '<')
-            fputs("&lt;", to);
-        else if (*at == '>')
-            fputs("&gt;", to);
-        else if (*at == '"')
-            fputs("&quot;", to);
-        else if (*at == '\'')
-            fputs("&#39;", to);
-        else
-            fwrite(at, 1, (size_t)length, to);
-        at += length ? length : 1;
-    }
+    while (*text) text += put_character(to, text);
 }
 
 /* A number's text with a typographic minus, which is as wide as a plus. */
@@ -126,14 +130,10 @@ static void put_word(FILE *to, const char *word)
         return;
     }
     fputs("&#39;", to);
-    char *copy = strdup(word); /* without memory the stream fails as well */
-    for (char *at = copy, *quote; at; at = quote ? quote + 1 : NULL) {
-        quote = strchr(at, '\'');
-        if (quote) *quote = '\0';
-        html_text(to, at);
-        if (quote) fputs("&#39;\\&#39;&#39;", to);
+    while (*word) {
+        if (*word == '\'') fputs("&#39;\\&#39;", to);
+        word += put_character(to, word);
     }
-    free(copy);
     fputs("&#39;", to);
 }
 

@@ -16,7 +16,7 @@ bool json_add_integers(cJSON *object, const char *key, const int64_t *values, in
     cJSON *array = cJSON_AddArrayToObject(object, key);
     bool complete = array != NULL;
     for (int i = 0; complete && i < count; i++)
-        complete = cJSON_AddItemToArray(array, cJSON_CreateNumber((double)values[i]));
+        complete = json_add_item(array, NULL, cJSON_CreateNumber((double)values[i]));
     return complete;
 }
 
@@ -31,9 +31,9 @@ bool json_add_origin(cJSON *object, const char *command, int argc, char **argv)
 {
     bool complete = json_add_text(object, "cgsv_version", cgsv_version());
     cJSON *line = cJSON_AddArrayToObject(object, "command_line");
-    complete = complete && cJSON_AddItemToArray(line, cJSON_CreateString("cgsv")) &&
-               cJSON_AddItemToArray(line, cJSON_CreateString(command));
-    for (int i = 0; i < argc; i++) complete = complete && cJSON_AddItemToArray(line, cJSON_CreateString(argv[i]));
+    complete = complete && json_add_item(line, NULL, cJSON_CreateString("cgsv")) &&
+               json_add_item(line, NULL, cJSON_CreateString(command));
+    for (int i = 0; i < argc; i++) complete = complete && json_add_item(line, NULL, cJSON_CreateString(argv[i]));
     return complete;
 }
 

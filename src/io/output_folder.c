@@ -13,6 +13,7 @@
 
 #include "core/error.h"
 #include "io/file.h"
+#include "io/json.h"
 
 enum { CONFIG_LIMIT = 64 << 20 };
 
@@ -79,16 +80,17 @@ static cgsv_status is_ours(bool *ours, const struct output_files *files, const c
     char *path, *text = NULL;
     TRY(file_join(&path, folder, record_of(files)));
     cgsv_status status = file_read_text(&text, path, CONFIG_LIMIT);
-    free(path);
     *ours = false;
-    if (status == CGSV_ERROR_MEMORY) return status;
-    cJSON *config = text ? cJSON_Parse(text) : NULL;
+    cJSON *config = NULL;
+    const char *end;
+    if (status == CGSV_OK) status = json_parse(&config, text, strlen(text), &end, path);
+    free(path);
     const cJSON *line = cJSON_GetObjectItemCaseSensitive(config, "command_line");
     const char *command = cJSON_GetStringValue(cJSON_GetArrayItem(line, 1));
     *ours = cJSON_GetObjectItemCaseSensitive(config, "cgsv_version") && command && strcmp(command, files->command) == 0;
     cJSON_Delete(config);
     free(text);
-    return CGSV_OK;
+    return status == CGSV_ERROR_MEMORY ? status : CGSV_OK;
 }
 
 cgsv_status output_check(const struct output_files *files, const char *path, bool force)

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "io/html.h"
 #include "io/report_page.h"
+#include "io/text_stream.h"
 #include "report_css.h" /* report_css[]: the text of report.css */
 
 void report_no_memory(struct report_page *page)
@@ -18,15 +19,11 @@ void report_no_memory(struct report_page *page)
 
 static char *plot_alone(const struct chart *chart)
 {
-    char *text = NULL;
-    size_t length;
-    FILE *stream = open_memstream(&text, &length);
-    if (!stream) return NULL;
-    fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n" REPORT_PLOT_MARK "\n", stream);
-    chart_write(stream, chart, true);
-    if (fclose(stream) == 0) return text;
-    free(text);
-    return NULL;
+    struct text_stream text;
+    if (!text_stream_open(&text)) return NULL;
+    fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n" REPORT_PLOT_MARK "\n", text.to);
+    chart_write(text.to, chart, true);
+    return text_stream_close(&text);
 }
 
 static void keep_plot(struct report_page *page, const char *name, const struct chart *chart)
@@ -122,13 +119,15 @@ static void put_foot(FILE *to)
 cgsv_status report_make(struct report *report, const struct report_input *input)
 {
     *report = (struct report){0};
-    struct report_page page = {.report = report, .html = open_memstream(&report->html, &report->length)};
-    if (!page.html) return error_set(CGSV_ERROR_MEMORY, "no memory for the report");
+    struct text_stream html;
+    if (!text_stream_open(&html)) return error_set(CGSV_ERROR_MEMORY, "no memory for the report");
+    struct report_page page = {.report = report, .html = html.to};
     put_head(page.html, input);
     put_body(&page, input);
     put_foot(page.html);
-    const bool failed = ferror(page.html);
-    if (fclose(page.html) != 0 || failed) report_no_memory(&page);
+    report->html = text_stream_close(&html);
+    report->length = html.length;
+    if (!report->html) report_no_memory(&page);
     if (page.status != CGSV_OK) report_free(report);
     return page.status;
 }

@@ -6,6 +6,7 @@
 
 #include "io/html.h"
 #include "io/report_page.h"
+#include "io/text_stream.h"
 
 enum { MOST_AXES = 3, MOST_ROUNDS = 100000 };
 
@@ -85,10 +86,9 @@ char *report_run_label(const struct report_input *input, int run)
 {
     const char *keys[REPORT_MOST_KEYS];
     const int count = report_differing(keys, input);
-    char *text = NULL;
-    size_t length;
-    FILE *to = open_memstream(&text, &length);
-    if (!to) return NULL;
+    struct text_stream text;
+    if (!text_stream_open(&text)) return NULL;
+    FILE *to = text.to;
     fprintf(to, "#%d ", run + 1);
     for (int k = 0; k < count && k < 3; k++) {
         if (k > 0) fputs(", ", to);
@@ -96,9 +96,7 @@ char *report_run_label(const struct report_input *input, int run)
     }
     if (count == 0) fprintf(to, "%.60s", input->runs[run].path);
     if (count > 3) fputs(", …", to);
-    if (fclose(to) == 0) return text;
-    free(text);
-    return NULL;
+    return text_stream_close(&text);
 }
 
 /* ---- the table ---- */

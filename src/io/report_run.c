@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "io/csv_read.h"
 #include "io/file.h"
+#include "io/json.h"
 
 enum { JSON_LIMIT = 1 << 30, SPARE_VALUES = 1 << 20 };
 
@@ -25,15 +26,15 @@ static const char *const columns[REPORT_METRICS] = {
 static cgsv_status parse(cJSON **object, const char *text, const char *path)
 {
     const char *end = text;
-    *object = cJSON_ParseWithOpts(text, &end, true);
-    if (cJSON_IsObject(*object)) return CGSV_OK;
+    TRY(json_parse(object, text, strlen(text), &end, path));
+    const bool whole = *object && !end[strspn(end, " \t\r\n")];
+    if (whole && cJSON_IsObject(*object)) return CGSV_OK;
     int line = 1;
     for (const char *at = text; at < end && *at; at++) line += *at == '\n';
-    const bool other = *object != NULL;
     cJSON_Delete(*object);
     *object = NULL;
-    return error_set(CGSV_ERROR_DATA, "'%s', line %d: %s", path, other ? 1 : line,
-                     other ? "not a JSON object" : "not valid JSON; was the file cut short?");
+    return error_set(CGSV_ERROR_DATA, "'%s', line %d: %s", path, whole ? 1 : line,
+                     whole ? "not a JSON object" : "not valid JSON; was the file cut short?");
 }
 
 cgsv_status report_read_json(cJSON **object, const char *path)

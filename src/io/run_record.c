@@ -22,9 +22,10 @@ size_t run_recorded_bytes(const struct run_setup *setup)
 static bool add_adversaries(cJSON *root, const cgsv_adversaries *adversaries)
 {
     cJSON *to = cJSON_AddArrayToObject(root, "adversaries");
+    if (!to) return false;
     for (int g = 0; g < adversaries->groups; g++) {
         cJSON *group = cJSON_CreateObject();
-        if (!cJSON_AddItemToArray(to, group) ||
+        if (!json_add_item(to, NULL, group) ||
             !json_add_text(group, "kind", cgsv_adversary_name(adversaries->group[g].kind)) ||
             !cJSON_AddNumberToObject(group, "count", adversaries->group[g].count))
             return false;
@@ -134,7 +135,7 @@ cgsv_status run_setup_json(char **text, const struct run_setup *setup)
 static bool add_agent(cJSON *agents, int index, const struct agent_result *agent, int classes)
 {
     cJSON *to = cJSON_CreateObject();
-    if (!cJSON_AddItemToArray(agents, to)) return false;
+    if (!json_add_item(agents, NULL, to)) return false;
     bool complete = cJSON_AddNumberToObject(to, "agent", index) &&
                     json_add_text(to, "adversary", agent->adversary ? cgsv_adversary_name(agent->adversary) : NULL) &&
                     cJSON_AddNumberToObject(to, "samples", (double)agent->samples) &&
@@ -159,7 +160,7 @@ static bool add_stage(cJSON *stages, const char *name, const struct profile *pro
 {
     const double floor = profile_floor(profile, sums.work);
     cJSON *to = cJSON_CreateObject();
-    return cJSON_AddItemToArray(stages, to) && json_add_text(to, "stage", name) &&
+    return json_add_item(stages, NULL, to) && json_add_text(to, "stage", name) &&
            cJSON_AddNumberToObject(to, "seconds", sums.seconds) &&
            cJSON_AddNumberToObject(to, "bytes", sums.work.bytes) &&
            cJSON_AddNumberToObject(to, "flops", sums.work.flops) &&

@@ -4,17 +4,15 @@
 #include "io/safetensors.h"
 
 #include <cjson/cJSON.h>
-#include <errno.h>
 #include <math.h>
-#include <stdalign.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "core/error.h"
 #include "core/printable.h"
 #include "io/file.h"
+#include "io/json.h"
 
 /* cJSON takes about 64 bytes for a 2-byte value, so the bound is far below the
  * format's 100 MB; a header of 1,000 tensors has 0.1 MB. */
@@ -24,14 +22,14 @@ enum { PREFIX = 8 }; /* bytes of the header's length */
 
 static const struct {
     const char *name;
-    size_t bytes, alignment;
+    size_t bytes;
 } types[] = {
-    [SAFETENSORS_F32] = {"F32", 4, 4},
-    [SAFETENSORS_F64] = {"F64", sizeof(double), alignof(double)},
-    [SAFETENSORS_I32] = {"I32", sizeof(int32_t), alignof(int32_t)},
-    [SAFETENSORS_I64] = {"I64", sizeof(int64_t), alignof(int64_t)},
-    [SAFETENSORS_F16] = {"F16", sizeof(uint16_t), alignof(uint16_t)},
-    [SAFETENSORS_BF16] = {"BF16", sizeof(uint16_t), alignof(uint16_t)},
+    [SAFETENSORS_F32] = {"F32", sizeof(float)},
+    [SAFETENSORS_F64] = {"F64", sizeof(double)},
+    [SAFETENSORS_I32] = {"I32", sizeof(int32_t)},
+    [SAFETENSORS_I64] = {"I64", sizeof(int64_t)},
+    [SAFETENSORS_F16] = {"F16", sizeof(uint16_t)},
+    [SAFETENSORS_BF16] = {"BF16", sizeof(uint16_t)},
 };
 enum { TYPE_COUNT = sizeof types / sizeof *types };
 
@@ -40,12 +38,10 @@ size_t safetensors_type_size(enum safetensors_type type) { return types[type].by
 
 struct entry {
     uint64_t begin, end; /* within the data */
-    void *copy;          /* of data that lies unaligned in the file, else NULL */
+    void *data;          /* NULL after safetensors_open_header */
 };
 
 struct safetensors {
-    void *map;
-    size_t map_size;
     cJSON *header; /* owns the names */
     const cJSON *metadata;
     int count;
@@ -74,7 +70,8 @@ static cgsv_status read_length(uint64_t *length, const struct file_reader *reade
 static cgsv_status parse_header(cJSON **header, const char *text, size_t length, const char *path)
 {
     const char *end = NULL;
-    *header = length > 0 && text[0] == '{' ? cJSON_ParseWithLengthOpts(text, length, &end, 0) : NULL;
+    *header = NULL;
+    if (length > 0 && text[0] == '{') TRY(json_parse(header, text, length, &end, path));
     while (*header && end < text + length && *end == ' ') end++;
     if (*header && end == text + length) return CGSV_OK;
     return error_set(CGSV_ERROR_DATA, "'%s' has a header that is not valid JSON", path);
@@ -231,23 +228,6 @@ static cgsv_status check_cover(const struct entry *entries, int count, uint64_t 
     return status;
 }
 
-/* The format lets an F64 follow an odd number of F32: such data is copied, so that
- * its users may read it through an ordinary pointer. */
-static cgsv_status point_at_data(struct safetensors_tensor *tensor, struct entry *entry, const char *map,
-                                 const char *path)
-{
-    const char *at = map + tensor->offset;
-    tensor->data = at;
-    if ((uintptr_t)at % types[tensor->type].alignment == 0 || tensor->elements == 0) return CGSV_OK;
-    size_t bytes = (size_t)(entry->end - entry->begin);
-    entry->copy = malloc(bytes);
-    if (!entry->copy)
-        return error_set(CGSV_ERROR_MEMORY, "no memory for the %zu bytes of '%.80s' in '%s'", bytes, tensor->name,
-                         path);
-    tensor->data = memcpy(entry->copy, at, bytes);
-    return CGSV_OK;
-}
-
 static cgsv_status read_tensors(struct safetensors *file, const struct file_reader *reader)
 {
     const char *path = reader->path;
@@ -284,16 +264,20 @@ cgsv_status safetensors_open_header(struct safetensors **file, const struct file
     return status;
 }
 
-static cgsv_status map_data(struct safetensors *file, const struct file_reader *reader)
+/* Into memory of its own, aligned for any type: the format lets an F64 follow an odd number of F32. */
+static cgsv_status read_data(struct safetensors_tensor *tensor, struct entry *entry, const struct file_reader *reader)
 {
-    file->map_size = (size_t)reader->size;
-    file->map = mmap(NULL, file->map_size, PROT_READ, MAP_PRIVATE, reader->descriptor, 0);
-    if (file->map == MAP_FAILED) {
-        file->map = NULL;
-        return error_set(CGSV_ERROR_IO, "cannot map '%s': %s", reader->path, strerror(errno));
-    }
-    for (int i = 0; i < file->count; i++)
-        TRY(point_at_data(&file->tensors[i], &file->entries[i], file->map, reader->path));
+    const size_t bytes = (size_t)(entry->end - entry->begin);
+    tensor->data = entry->data = malloc(bytes + 1);
+    if (!entry->data)
+        return error_set(CGSV_ERROR_MEMORY, "no memory for the %zu bytes of '%.80s' in '%s'", bytes, tensor->name,
+                         reader->path);
+    return bytes > 0 ? file_read_at(reader, tensor->offset, entry->data, bytes) : CGSV_OK;
+}
+
+static cgsv_status read_all_data(struct safetensors *file, const struct file_reader *reader)
+{
+    for (int i = 0; i < file->count; i++) TRY(read_data(&file->tensors[i], &file->entries[i], reader));
     return CGSV_OK;
 }
 
@@ -303,7 +287,7 @@ cgsv_status safetensors_open(struct safetensors **file, const char *path)
     *file = NULL;
     TRY(file_reader_open(&reader, path));
     cgsv_status status = safetensors_open_header(file, &reader);
-    if (status == CGSV_OK) status = map_data(*file, &reader);
+    if (status == CGSV_OK) status = read_all_data(*file, &reader);
     file_reader_close(&reader);
     if (status == CGSV_OK) return CGSV_OK;
     safetensors_close(*file);
@@ -314,11 +298,10 @@ cgsv_status safetensors_open(struct safetensors **file, const char *path)
 void safetensors_close(struct safetensors *file)
 {
     if (!file) return;
-    for (int i = 0; file->entries && i < file->count; i++) free(file->entries[i].copy);
+    for (int i = 0; file->entries && i < file->count; i++) free(file->entries[i].data);
     free(file->entries);
     free(file->tensors);
     cJSON_Delete(file->header);
-    if (file->map) munmap(file->map, file->map_size);
     free(file);
 }
 

@@ -43,8 +43,8 @@ struct safetensors_metadata {
 struct safetensors;
 
 /* Opens a file read-only. Everything in it is checked before anything is believed:
- * whatever is wrong is CGSV_ERROR_DATA. The data are mapped, so that they take memory
- * only where they are read (or lie unaligned); the file must not be changed meanwhile. */
+ * whatever is wrong is CGSV_ERROR_DATA. The data are read, not mapped into memory: see
+ * file_reader for what a file cut short would do to a map. */
 cgsv_status safetensors_open(struct safetensors **file, const char *path);
 
 /* Checks and reads the header alone: for files larger than memory, whose data are

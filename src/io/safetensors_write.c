@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "io/file.h"
+#include "io/json.h"
 #include "io/safetensors.h"
 
 enum { PREFIX = 8 }; /* bytes of the header's length */
@@ -29,8 +30,8 @@ static bool add_tensor(cJSON *header, const struct safetensors_tensor *tensor, u
 
     cJSON *item = cJSON_AddObjectToObject(header, tensor->name);
     return item && cJSON_AddStringToObject(item, "dtype", safetensors_type_name(tensor->type)) &&
-           cJSON_AddItemToObject(item, "shape", cJSON_CreateDoubleArray(shape, tensor->dimensions)) &&
-           cJSON_AddItemToObject(item, "data_offsets", cJSON_CreateDoubleArray(offsets, 2));
+           json_add_item(item, "shape", cJSON_CreateDoubleArray(shape, tensor->dimensions)) &&
+           json_add_item(item, "data_offsets", cJSON_CreateDoubleArray(offsets, 2));
 }
 
 /* The header's text; NULL when memory runs out. */

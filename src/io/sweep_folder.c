@@ -10,6 +10,7 @@
 #include "io/json.h"
 #include "io/output_folder.h"
 #include "io/run_folder.h"
+#include "io/text_stream.h"
 
 enum { FILE_LIMIT = 256 << 20 };
 
@@ -23,12 +24,12 @@ static cgsv_status no_memory(const char *path) { return error_set(CGSV_ERROR_MEM
 static bool add_axis(cJSON *axes, const struct sweep_setting *setting)
 {
     cJSON *axis = cJSON_CreateObject(), *values;
-    bool complete = cJSON_AddItemToArray(axes, axis) && json_add_text(axis, "name", setting->name);
+    bool complete = json_add_item(axes, NULL, axis) && json_add_text(axis, "name", setting->name);
     complete = complete && (values = cJSON_AddArrayToObject(axis, "values"));
     for (const char *at = setting->value; complete; at++) {
         const size_t length = strcspn(at, ",");
         char *value = strndup(at, length);
-        complete = value && cJSON_AddItemToArray(values, cJSON_CreateString(value));
+        complete = value && json_add_item(values, NULL, cJSON_CreateString(value));
         free(value);
         at += length;
         if (!*at) break;
@@ -44,6 +45,7 @@ static cgsv_status setup_json(char **text, const struct sweep_setup *setup)
                     json_add_device(root, setup->device, setup->threads) &&
                     cJSON_AddNumberToObject(root, "cells", setup->cells);
     cJSON *settings = cJSON_AddObjectToObject(root, "settings"), *axes = cJSON_AddArrayToObject(root, "axes");
+    complete = complete && settings && axes;
     for (int i = 0; complete && i < setup->settings; i++) {
         const struct sweep_setting *setting = &setup->setting[i];
         complete = json_add_text(settings, setting->name, setting->value);
@@ -76,7 +78,9 @@ static cgsv_status find_sweep(bool *found, const char *path, const struct sweep_
     TRY(file_join(&file, path, "sweep.json"));
     *found = file_exists(file);
     cgsv_status status = *found ? file_read_text(&text, file, FILE_LIMIT) : CGSV_OK;
-    cJSON *record = text ? cJSON_Parse(text) : NULL;
+    cJSON *record = NULL;
+    const char *end;
+    if (text) status = json_parse(&record, text, strlen(text), &end, file);
     if (status == CGSV_OK && *found)
         status = record ? compare(path, record, setup)
                         : error_set(CGSV_ERROR_DATA, "'%s' is damaged; choose another folder", file);
@@ -162,17 +166,16 @@ static void drop_failed(struct sweep_folder *f)
 
 static cgsv_status make_header(struct sweep_folder *f, const struct sweep_setup *setup)
 {
-    char *axes;
-    size_t size;
-    FILE *stream = open_memstream(&axes, &size);
-    if (!stream) return no_memory(f->path);
+    struct text_stream text;
+    if (!text_stream_open(&text)) return no_memory(f->path);
     for (int i = 0; i < setup->settings; i++) {
         if (!setup->setting[i].axis) continue;
-        for (const char *at = setup->setting[i].name; *at; at++) fputc(*at == '-' ? '_' : *at, stream);
-        fputc(',', stream);
+        for (const char *at = setup->setting[i].name; *at; at++) fputc(*at == '-' ? '_' : *at, text.to);
+        fputc(',', text.to);
         f->axes++;
     }
-    cgsv_status status = fclose(stream) == 0 ? sweep_row_header(&f->header, axes) : no_memory(f->path);
+    char *axes = text_stream_close(&text);
+    cgsv_status status = axes ? sweep_row_header(&f->header, axes) : no_memory(f->path);
     free(axes);
     return status;
 }

@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/printable.h"
+#include "io/text_stream.h"
 
 static const char *const number_names[SWEEP_NUMBERS] = {
     "rho_accuracy", "rho_loss",         "rho_samples",    "rho_local",          "server_accuracy",
@@ -52,13 +53,14 @@ void sweep_row_fill(struct sweep_row *row, int cell, const struct run_results *r
 
 cgsv_status sweep_row_header(char **header, const char *axes)
 {
-    size_t size;
-    FILE *stream = open_memstream(header, &size);
-    if (!stream) return error_set(CGSV_ERROR_MEMORY, "no memory for the header of a sweep");
-    fprintf(stream, "cell,%sstatus", axes);
-    for (int i = 0; i < SWEEP_NUMBERS; i++) fprintf(stream, ",%s", number_names[i]);
-    fprintf(stream, ",error");
-    return fclose(stream) == 0 ? CGSV_OK : error_set(CGSV_ERROR_MEMORY, "no memory for the header of a sweep");
+    struct text_stream text;
+    *header = NULL;
+    if (!text_stream_open(&text)) return error_set(CGSV_ERROR_MEMORY, "no memory for the header of a sweep");
+    fprintf(text.to, "cell,%sstatus", axes);
+    for (int i = 0; i < SWEEP_NUMBERS; i++) fprintf(text.to, ",%s", number_names[i]);
+    fprintf(text.to, ",error");
+    *header = text_stream_close(&text);
+    return *header ? CGSV_OK : error_set(CGSV_ERROR_MEMORY, "no memory for the header of a sweep");
 }
 
 void sweep_row_write(struct csv *csv, const struct sweep_row *row, const char *const *axis_values, int axes)
