@@ -133,7 +133,7 @@ static cgsv_status take_in_results(cgsv_federation *f)
     if (status == CGSV_OK) take_in(w, count * sizeof *w);
     free(w);
     TRY(status);
-    return cgsv_federation_save_model(f, CGSV_SERVER, 0, text_path("server.safetensors"));
+    return cgsv_federation_save_model(f, CGSV_SERVER, 0, temporary_path("server.safetensors"));
 }
 
 static cgsv_status train(cgsv_device *device, const cgsv_dataset *set)
@@ -162,7 +162,7 @@ static cgsv_status federation(void)
     return status;
 }
 
-TestSuite(allocations, .init = text_folder_make, .fini = text_folder_remove, .timeout = 300);
+TestSuite(allocations, .init = temporary_make, .fini = temporary_remove, .timeout = 300);
 
 Test(allocations, of_a_federation_of_every_scheme)
 {
@@ -216,7 +216,7 @@ Test(allocations, of_sentences_and_of_a_residual_network)
     mallopt(M_MMAP_MAX, 0); /* keep pages once they are there: most of the time went into asking for them */
     mallopt(M_TRIM_THRESHOLD, INT_MAX);
     text_put_reviews(20);
-    cr_assert_eq(cgsv_dataset_load(&data, "mr", text_folder()), CGSV_OK, "%s", cgsv_last_error());
+    cr_assert_eq(cgsv_dataset_load(&data, "mr", temporary_folder()), CGSV_OK, "%s", cgsv_last_error());
     create("sentences", CGSV_MODEL_TEXT_CNN);
     cr_assert_eq(cgsv_dataset_create(&data, "large", 3, 32, 32, CLASSES, FEW, large, labels, FEW, large, labels), CGSV_OK);
     create("residual network", CGSV_MODEL_CIFAR_RESNET);
@@ -346,9 +346,9 @@ static const char *set_name;
 static cgsv_status load(void)
 {
     cgsv_dataset *set = NULL;
-    cgsv_status status = cgsv_dataset_load(&set, set_name, text_folder());
+    cgsv_status status = cgsv_dataset_load(&set, set_name, temporary_folder());
     if (status == CGSV_OK && set->vocabulary > 0)
-        status = cgsv_dataset_read_vectors(set, text_path("vectors.txt.gz"), NULL);
+        status = cgsv_dataset_read_vectors(set, temporary_path("vectors.txt.gz"), NULL);
     if (status == CGSV_OK) {
         const size_t samples = (size_t)set->train.samples, width = (size_t)set->width;
         take_in(set->train.y, samples * sizeof *set->train.y);
@@ -366,7 +366,7 @@ static void put_idx(const char *name, int dimensions)
     unsigned char bytes[16 + 12 * 28 * 28] = {0, 0, 8, (unsigned char)dimensions, 0, 0, 0, 12, 0, 0, 0, 28, 0, 0, 0, 28};
     const size_t head = 4 + 4 * (size_t)dimensions, body = dimensions == 1 ? 12 : 12 * 28 * 28;
     for (size_t i = 0; i < body; i++) bytes[head + i] = (unsigned char)(i * 7 % 10);
-    text_put(name, (const char *)bytes, head + body);
+    temporary_put(name, (const char *)bytes, head + body);
 }
 
 enum { RECORDS = 3 }; /* of a file of CIFAR-10's, in the test */
@@ -375,7 +375,7 @@ static cgsv_status load_cifar(void)
 {
     cgsv_dataset *set = calloc(1, sizeof *set);
     if (!set) return error_set(CGSV_ERROR_MEMORY, "no memory");
-    cgsv_status status = cifar_load(set, text_folder(), RECORDS);
+    cgsv_status status = cifar_load(set, temporary_folder(), RECORDS);
     if (status == CGSV_OK) take_in(set->train.x, 5 * RECORDS * 3 * 32 * 32 * sizeof *set->train.x);
     cgsv_dataset_free(set);
     return status;
@@ -385,7 +385,7 @@ static void put_cifar(const char *name)
 {
     char bytes[RECORDS][1 + 3 * 32 * 32];
     for (int i = 0; i < RECORDS; i++) memset(bytes[i], i, sizeof bytes[i]);
-    text_put(name, bytes[0], sizeof bytes);
+    temporary_put(name, bytes[0], sizeof bytes);
 }
 
 static void put_vectors(void)
@@ -394,7 +394,7 @@ static void put_vectors(void)
     at += sprintf(at, "good");
     for (int i = 0; i < CGSV_WORD_VALUES; i++) at += sprintf(at, " %d", i % 3);
     at += sprintf(at, "\n");
-    text_put("vectors.txt.gz", line, (size_t)(at - line));
+    temporary_put("vectors.txt.gz", line, (size_t)(at - line));
 }
 
 Test(allocations, of_data_sets)
@@ -407,7 +407,7 @@ Test(allocations, of_data_sets)
     put_idx("t10k-labels-idx1-ubyte", 1);
     put_vectors();
     text_put_reviews(20);
-    for (int i = 0; i < 3; i++) text_put(parts[i], trees, sizeof trees - 1);
+    for (int i = 0; i < 3; i++) temporary_put(parts[i], trees, sizeof trees - 1);
     static const char *const sets[] = {"mnist", "mr", "sst"};
     for (int i = 0; i < 3; i++) {
         set_name = sets[i];
@@ -434,7 +434,7 @@ static cgsv_status read_updates(void)
     return status;
 }
 
-Test(allocations, of_updates, .init = make_folder, .fini = remove_folder)
+Test(allocations, of_updates)
 {
     static const char *const names[] = {"agent_0", "agent_10", "agent_2"};
     static const char header[] = "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }";
