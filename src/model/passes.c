@@ -180,6 +180,12 @@ static int words_of(const cgsv_device *device, const struct workspace *ws, int b
     return most;
 }
 
+/* A row's products must not depend on the rows beside it, and BLAS may sum up in another way for another size. */
+static const int32_t *words_of_each(const cgsv_device *device, const struct workspace *ws)
+{
+    return device->backend->shares_memory && !ws->text.one_batch ? ws->text.words : NULL;
+}
+
 /* See kernels/text.cu. */
 static cgsv_status forward_text(const struct pass *pass)
 {
@@ -198,7 +204,7 @@ static cgsv_status forward_text(const struct pass *pass)
                                       .n = layer->units, .k = E, .lda = E, .ldb = (int64_t)layer->kernel * E,
                                       .ldc = layer->units, .stride_a = (int64_t)ws->text.most_words * E,
                                       .stride_b = pass->w_stride, .stride_c = layer->kernel * tap,
-                                      .batch = pass->rows}));
+                                      .batch = pass->rows, .each_m = words_of_each(device, ws)}));
     LAUNCHED(device, k->max_over_time(device->stream, ws->out[0], ws->scratch.winner, ws->scratch.part,
                                       pass->w + layer->bias, pass->w_stride, ws->text, layer->units, pass->rows));
     if (!ws->dropout.row) return CGSV_OK;
