@@ -100,7 +100,8 @@ def main():
             if count == 0:
                 print(f"  {name}:{line}: {function}")
     for name in args.lines:
-        print(f"\nLines of {name} that never ran:", *(n for n, count in sorted(sources[name].lines.items()) if count == 0))
+        missed = (str(number) for number, count in sorted(sources[name].lines.items()) if count == 0)
+        print(f"\nLines of {name} that never ran:", " ".join(missed))
     total = share(whole(sources, "lines"))
     if total < args.least:
         sys.exit(f"tests/coverage.py: {total:.1f}% of the lines ran, expected at least {args.least:g}%")
