@@ -82,7 +82,7 @@ def main():
     arguments.add_argument("--lines", action="append", default=[], help="name the lines of this file that never ran")
     args = arguments.parse_args()
     root = pathlib.Path(__file__).resolve().parent.parent
-    sources = add_up(args.build, root)
+    sources = add_up(args.build.resolve(), root)
     if not sources:
         sys.exit(f"tests/coverage.py: nothing counted in {args.build}; build it with -DCGSV_COVERAGE=ON and run tests")
     print("| part | lines | ran | branches | taken |")
