@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds all builds of the kernels, and runs every test: once
-# as released, and the library's tests again under AddressSanitizer and UBSan.
+# Installs what is missing, reads the sources for mistakes, builds all builds of the kernels, and
+# runs every test: once as released, and the library's tests again under AddressSanitizer and
+# UBSan. Slower, by hand: tests/lint.sh --all, tests/coverage.sh, tests/valgrind.sh.
 set -euo pipefail
 cd "$(dirname "$0")"
-./install.sh librsvg2-bin # for PNGs of plots
+./install.sh librsvg2-bin cppcheck # the first for PNGs of plots
+tests/lint.sh
 
 build() { # DIR CMAKE_OPTION...
     local dir=$1

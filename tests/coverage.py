@@ -82,7 +82,7 @@ def main():
     arguments.add_argument("--lines", action="append", default=[], help="name the lines of this file that never ran")
     args = arguments.parse_args()
     root = pathlib.Path(__file__).resolve().parent.parent
-    sources = add_up(args.build, root)
+    sources = add_up(args.build.resolve(), root)
     if not sources:
         sys.exit(f"tests/coverage.py: nothing counted in {args.build}; build it with -DCGSV_COVERAGE=ON and run tests")
     print("| part | lines | ran | branches | taken |")
@@ -100,7 +100,8 @@ def main():
             if count == 0:
                 print(f"  {name}:{line}: {function}")
     for name in args.lines:
-        print(f"\nLines of {name} that never ran:", *(n for n, count in sorted(sources[name].lines.items()) if count == 0))
+        missed = (str(number) for number, count in sorted(sources[name].lines.items()) if count == 0)
+        print(f"\nLines of {name} that never ran:", " ".join(missed))
     total = share(whole(sources, "lines"))
     if total < args.least:
         sys.exit(f"tests/coverage.py: {total:.1f}% of the lines ran, expected at least {args.least:g}%")

@@ -14,6 +14,7 @@ cmake -S . -B $build -DCGSV_COVERAGE=ON -DCGSV_CUDA=OFF -DCGSV_TESTS=ON >/dev/nu
 cmake --build $build --parallel "$(nproc)"
 find $build -name '*.gcda' -delete
 status=0
-OMP_WAIT_POLICY=passive ctest --test-dir $build --output-on-failure --no-tests=error --parallel "$(nproc)" "$@" || status=1
+export OMP_WAIT_POLICY=passive
+ctest --test-dir $build --output-on-failure --no-tests=error --parallel "$(nproc)" "$@" || status=1
 python3 tests/coverage.py $build --least 90 || status=1
 exit $status

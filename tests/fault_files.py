@@ -24,4 +24,5 @@ columns = 400000
 with open(f"{folder}/large.npy", "wb") as file:
     file.write(npy_header([4, columns]))
     for agent in range(4):
-        file.write((array.array("f", [(k * (agent + 3) % 101) / 50 - 1 for k in range(1000)]) * (columns // 1000)).tobytes())
+        piece = array.array("f", [(k * (agent + 3) % 101) / 50 - 1 for k in range(1000)])
+        file.write((piece * (columns // 1000)).tobytes())

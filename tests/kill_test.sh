@@ -70,7 +70,9 @@ until_killed() {
 }
 
 # Sweeps: cells that are done stay
-sweep() { words=("$cgsv" sweep "${small[@]}" --rounds 40 --seed 1..6 --details --fleet $((1 + RANDOM % 3)) --out "$1"); }
+sweep() {
+    words=("$cgsv" sweep "${small[@]}" --rounds 40 --seed 1..6 --details --fleet $((1 + RANDOM % 3)) --out "$1")
+}
 sweep_again() { sweep killed; }
 same_sweep() { [ "$(numbers killed)" = "$wanted" ] && [ "$(details killed)" = "$wanted_details" ]; }
 milliseconds sweep unbroken >took

@@ -218,7 +218,8 @@ Test(allocations, of_sentences_and_of_a_residual_network)
     text_put_reviews(20);
     cr_assert_eq(cgsv_dataset_load(&data, "mr", temporary_folder()), CGSV_OK, "%s", cgsv_last_error());
     create("sentences", CGSV_MODEL_TEXT_CNN);
-    cr_assert_eq(cgsv_dataset_create(&data, "large", 3, 32, 32, CLASSES, FEW, large, labels, FEW, large, labels), CGSV_OK);
+    cr_assert_eq(cgsv_dataset_create(&data, "large", 3, 32, 32, CLASSES, FEW, large, labels, FEW, large, labels),
+                 CGSV_OK);
     create("residual network", CGSV_MODEL_CIFAR_RESNET);
     report("sentences, residual network");
 }
@@ -363,7 +364,8 @@ static cgsv_status load(void)
 
 static void put_idx(const char *name, int dimensions)
 {
-    unsigned char bytes[16 + 12 * 28 * 28] = {0, 0, 8, (unsigned char)dimensions, 0, 0, 0, 12, 0, 0, 0, 28, 0, 0, 0, 28};
+    unsigned char bytes[16 + 12 * 28 * 28] = {0, 0, 8, (unsigned char)dimensions, 0, 0, 0, 12, 0, 0, 0, 28,
+                                              0, 0, 0, 28};
     const size_t head = 4 + 4 * (size_t)dimensions, body = dimensions == 1 ? 12 : 12 * 28 * 28;
     for (size_t i = 0; i < body; i++) bytes[head + i] = (unsigned char)(i * 7 % 10);
     temporary_put(name, (const char *)bytes, head + body);

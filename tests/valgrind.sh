@@ -9,9 +9,13 @@
 set -euo pipefail
 root=$(realpath "$(dirname "$0")/..")
 build=$(realpath "${1:-$root/build}")
-command -v valgrind >/dev/null || { echo "tests/valgrind.sh: no valgrind here; './install.sh valgrind' installs it" >&2; exit 1; }
+stop() { # MESSAGE
+    echo "tests/valgrind.sh: $1" >&2
+    exit 1
+}
+command -v valgrind >/dev/null || stop "no valgrind here; './install.sh valgrind' installs it"
 for program in cgsv tests/fuzz/fuzz_npy; do
-    [ -x "$build/$program" ] || { echo "tests/valgrind.sh: no $build/$program; build first" >&2; exit 1; }
+    [ -x "$build/$program" ] || stop "no $build/$program; build first"
 done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -63,7 +63,8 @@ static cgsv_status find_data_sets(struct paper *p)
         cgsv_dataset_free(p->dataset[i]); /* the sweeps load their own */
         p->dataset[i] = NULL;
     }
-    return text_stream_flush(&p->missing_text) ? CGSV_OK : error_set(CGSV_ERROR_MEMORY, "no memory for a list of data sets");
+    if (text_stream_flush(&p->missing_text)) return CGSV_OK;
+    return error_set(CGSV_ERROR_MEMORY, "no memory for a list of data sets");
 }
 
 static int data_set_of(const struct paper *p, const struct paper_sweep *sweep)

@@ -1,5 +1,6 @@
 #include "cli/paper_table.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,14 +37,17 @@ static bool belongs(const struct paper_table *t, const struct paper_cell *cell)
 
 static bool in_row(const struct paper_cell *cell, const struct paper_row *row)
 {
+    assert(row->data_set && row->partition); /* as note_keys has left it */
     return cell->agents == row->agents && strcmp(cell->data_set, row->data_set) == 0 &&
            strcmp(cell->partition, row->partition) == 0;
 }
 
 int paper_table_column(const struct paper_table *t, const char *name)
 {
-    for (int k = 0; k < t->columns; k++)
+    for (int k = 0; k < t->columns; k++) {
+        assert(t->column[k]);
         if (strcmp(t->column[k], name) == 0) return k;
+    }
     return -1;
 }
 

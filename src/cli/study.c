@@ -139,7 +139,7 @@ static cgsv_status warn_of_time(const struct study *s)
         coalitions += exp2(agents);
     }
     if (most < SLOW_AGENTS) return CGSV_OK;
-    for (int i = 0; i < PROBE_AGENTS; i++) gram[i * (PROBE_AGENTS + 1)] = weight[i] = 1;
+    for (ptrdiff_t i = 0; i < PROBE_AGENTS; i++) gram[i * (PROBE_AGENTS + 1)] = weight[i] = 1;
     cgsv_valuation_options exact;
     cgsv_valuation_defaults(&exact);
     for (int i = 0; i < 2; i++) /* the first time warms up */

@@ -19,7 +19,6 @@ static cgsv_status no_memory(void) { return error_set(CGSV_ERROR_MEMORY, "no mem
 /* Room for one more entry of `size` bytes. */
 static bool grow(void *array, int64_t count, int64_t *capacity, size_t size)
 {
-    assert(count == *capacity || *(void **)array);
     if (count < *capacity) return true;
     const int64_t larger = *capacity ? 2 * *capacity : 1024;
     void *grown = realloc(*(void **)array, (size_t)larger * size);
@@ -124,6 +123,7 @@ cgsv_status corpus_end_sentence(struct corpus *c, int label)
         return error_set(CGSV_ERROR_DATA, "a sentence of %lld words, more than the %d that are handled",
                          (long long)length, LONGEST);
     if (!grow(&c->sentence, c->sentences, &c->sentence_capacity, sizeof *c->sentence)) return no_memory();
+    assert(c->sentence);
     c->sentence[c->sentences++] = (struct sentence){first, (int32_t)length, label};
     return CGSV_OK;
 }

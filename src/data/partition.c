@@ -73,7 +73,7 @@ static cgsv_status pool_create(struct pool *pool, const cgsv_config *config, con
                                int classes)
 {
     pool->samples = partition_pool_size(config, samples);
-    assert(pool->samples <= samples);
+    assert(samples > 0 && pool->samples <= samples);
     pool->order = malloc((size_t)samples * sizeof *pool->order);
     pool->by_class = malloc((size_t)samples * sizeof *pool->by_class);
     pool->class_first = calloc((size_t)classes + 2, sizeof *pool->class_first);

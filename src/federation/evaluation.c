@@ -13,8 +13,8 @@ struct moved_models trained_models(const cgsv_federation *m)
 {
     const cgsv_fleet *f = m->fleet;
     const int64_t ld = f->model.row_stride;
-    const float *update = f->updates + m->number * f->agents * ld;
-    return (struct moved_models){.from = f->models + m->number * (f->agents + 1) * ld, .from_stride = ld,
+    const float *update = f->updates + (ptrdiff_t)m->number * f->agents * ld;
+    return (struct moved_models){.from = f->models + (ptrdiff_t)m->number * (f->agents + 1) * ld, .from_stride = ld,
                                  .update = scheme_trains_alone(&m->config.scheme) ? NULL : update,
                                  .update_stride = ld, .rows = f->agents};
 }
@@ -26,7 +26,7 @@ cgsv_status evaluate_trained(cgsv_fleet *f)
     TRY(profile_hold(f->device, STAGE_EVALUATION));
     for (int m = 0; m < f->federations; m++)
         if (scheme_may_end_alike(&f->federation[m].config.scheme))
-            TRY(evaluate_moved(f, sums + m * f->agents, trained_models(&f->federation[m]), test_set(f)));
+            TRY(evaluate_moved(f, sums + (ptrdiff_t)m * f->agents, trained_models(&f->federation[m]), test_set(f)));
     f->trained_round = f->rounds_done + 1;
     return profile_release(f->device);
 }
