@@ -44,8 +44,8 @@ IMPORTANCE_FLOOR = 1e-3
 EXACT, EXACT_OF = 1e-10, {"reward_error": 1e-6}
 FACTOR, FLOOR, FLOOR_OF = 20, 1e-5, {"test accuracy": 0.03, "rho": math.inf} # a test sample moves both at once
 
-QUICK = {"mlp": ["samples=200", "test=500", "every=5"],
-         "mnist_cnn": ["samples=30", "batch=16", "epochs=1", "test=200", "every=20"]}
+QUICK = {"mlp": ["samples=100", "test=500", "every=5"],
+         "mnist_cnn": ["samples=12", "batch=8", "epochs=1", "test=200", "every=20"]}
 FULL = {"mlp": ["every=5"], "mnist_cnn": ["every=10"]}
 
 
