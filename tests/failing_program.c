@@ -2,6 +2,8 @@
  *
  * usage: failing_program OUTPUT ARGUMENTS...
  *
+ * Where there is a folder OUTPUT.before, OUTPUT is a copy of it before each run.
+ *
  * Runs `cgsv ARGUMENTS`, which writes to the file or folder OUTPUT, as it is; then for k = 1, 2, …
  * with its k-th allocation failing, until none fails. Each time it must end with code 0 and the
  * same results, or with code 1, a message that says memory, and nothing torn: a file is absent or
@@ -120,6 +122,7 @@ static struct {
     const char *output;
     int argc;
     char **argv;
+    bool has_before;
     long *made;      /* allocations of the latest run, shared with it */
     struct files expected;
     long number, faults, harmless, wrong;
@@ -199,9 +202,17 @@ static void expect_told(void)
     free(out);
 }
 
+static void start_anew(void)
+{
+    char command[1024];
+    nftw(test.output, remove_one, 8, FTW_PHYS | FTW_DEPTH);
+    snprintf(command, sizeof command, "cp -r '%s.before' '%s'", test.output, test.output);
+    if (test.has_before && system(command) != 0) wrong("no copy of ", test.output);
+}
+
 static void expect_run(long number)
 {
-    nftw(test.output, remove_one, 8, FTW_PHYS | FTW_DEPTH);
+    start_anew();
     const int code = run(test.number = number);
     const long made = *test.made;
     test.faults += made >= number || code != DONE;
@@ -227,6 +238,10 @@ int __wrap_main(int argc, char **argv)
     test.argc = argc - 1;
     test.argv = argv + 1; /* the first is the name of the program */
     test.made = mmap(NULL, sizeof *test.made, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    char before[512];
+    snprintf(before, sizeof before, "%s.before", test.output);
+    test.has_before = access(before, F_OK) == 0;
+    start_anew();
     if (test.made == MAP_FAILED || run(0) != DONE) {
         wrong("fails as it is", "");
         return 1;

@@ -162,6 +162,15 @@ static cgsv_status federation(void)
     return status;
 }
 
+static cgsv_status on_a_device(cgsv_status (*work)(cgsv_device *device))
+{
+    cgsv_device *device;
+    TRY(cgsv_device_open(&device, "cpu", 1));
+    const cgsv_status status = work(device);
+    cgsv_device_close(device);
+    return status;
+}
+
 TestSuite(allocations, .init = temporary_make, .fini = temporary_remove, .timeout = 300);
 
 Test(allocations, of_a_federation_of_every_scheme)
@@ -236,14 +245,7 @@ static cgsv_status train_fleet(cgsv_device *device)
     return status;
 }
 
-static cgsv_status fleet(void)
-{
-    cgsv_device *device = NULL;
-    cgsv_status status = cgsv_device_open(&device, "cpu", 1);
-    if (status == CGSV_OK) status = train_fleet(device);
-    cgsv_device_close(device);
-    return status;
-}
+static cgsv_status fleet(void) { return on_a_device(train_fleet); }
 
 Test(allocations, of_a_fleet)
 {
@@ -255,6 +257,45 @@ Test(allocations, of_a_fleet)
     turn_by_turn("fleet", fleet);
     cgsv_dataset_free(data);
     report("fleet");
+}
+
+/* ---- checkpoints ---- */
+
+static cgsv_status save(cgsv_device *device)
+{
+    cgsv_federation *f = NULL;
+    cgsv_status status = cgsv_federation_create(&f, device, &configs[0], data);
+    if (status == CGSV_OK) status = cgsv_federation_run(f, 1);
+    if (status == CGSV_OK) status = cgsv_federation_save_checkpoint(f, temporary_path("checkpoint.safetensors"));
+    cgsv_federation_free(f);
+    return status;
+}
+
+static cgsv_status go_on(cgsv_device *device)
+{
+    cgsv_federation *f = NULL;
+    cgsv_status status = cgsv_federation_create(&f, device, &configs[0], data);
+    if (status == CGSV_OK) status = cgsv_federation_load_checkpoint(f, temporary_path("checkpoint.safetensors"), 0);
+    if (status == CGSV_OK) status = cgsv_federation_run(f, 1);
+    if (status == CGSV_OK) status = cgsv_federation_evaluate(f);
+    if (status == CGSV_OK) status = take_in_results(f);
+    cgsv_federation_free(f);
+    return status;
+}
+
+static cgsv_status checkpoint_saved(void) { return on_a_device(save); }
+static cgsv_status checkpoint_loaded(void) { return on_a_device(go_on); }
+
+Test(allocations, of_checkpoints)
+{
+    fill_pictures();
+    cr_assert_eq(cgsv_dataset_create(&data, "pictures", 1, SIDE, SIDE, CLASSES, SAMPLES, pictures, labels, SAMPLES,
+                                     pictures, labels), CGSV_OK);
+    set_config(0, "cgsv", true);
+    turn_by_turn("saving a checkpoint", checkpoint_saved);
+    turn_by_turn("loading a checkpoint", checkpoint_loaded);
+    cgsv_dataset_free(data);
+    report("checkpoints");
 }
 
 /* ---- the server's half ---- */
@@ -317,15 +358,6 @@ static cgsv_status valuation(cgsv_device *device)
     if (status == CGSV_OK) status = cgsv_study(rows, device, matrix, 1, AGENTS, &study);
     if (status == CGSV_OK) take_in(&rows[2].l1, sizeof rows[2].l1);
     cgsv_gram_free(gram);
-    return status;
-}
-
-static cgsv_status on_a_device(cgsv_status (*work)(cgsv_device *device))
-{
-    cgsv_device *device;
-    TRY(cgsv_device_open(&device, "cpu", 1));
-    const cgsv_status status = work(device);
-    cgsv_device_close(device);
     return status;
 }
 

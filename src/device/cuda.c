@@ -118,7 +118,7 @@ static cgsv_status cuda_allocate(cgsv_device *device, void **memory, size_t byte
         cudaGetLastError(); /* not to be found by the next launch */
         return error_set(CGSV_ERROR_MEMORY, "%s: %zu bytes of memory are not to be had", device->info.name, bytes);
     }
-    CUDA_TRY(error);
+    TRY(cuda_check(error, "cudaMalloc"));
     CUDA_TRY(cudaMemsetAsync(*memory, 0, bytes, s->stream));
     return CGSV_OK;
 }
@@ -263,7 +263,7 @@ static cgsv_status cuda_graph_end(cgsv_device *device, device_graph **graph)
     CUDA_TRY(cudaStreamEndCapture(s->stream, &recorded));
     cudaError_t error = cudaGraphInstantiate(&executable, recorded, 0);
     cudaGraphDestroy(recorded);
-    CUDA_TRY(error);
+    TRY(cuda_check(error, "cudaGraphInstantiate"));
     *graph = (device_graph *)executable;
     return CGSV_OK;
 }

@@ -55,23 +55,33 @@ cgsv_status csv_append(struct csv *csv, const char *path, const char *header)
     return status;
 }
 
+/* A lack of memory says nothing about the table. */
+static cgsv_status cannot_read(const char *path, int number)
+{
+    return error_set(number == ENOMEM ? CGSV_ERROR_MEMORY : CGSV_ERROR_IO, "cannot read '%s': %s", path,
+                     strerror(number));
+}
+
 cgsv_status csv_find_end(int64_t *end, const char *path, const char *header, int64_t rows)
 {
     FILE *stream = fopen(path, "rbe");
-    if (!stream) return error_set(CGSV_ERROR_IO, "cannot read '%s': %s", path, strerror(errno));
+    if (!stream) return cannot_read(path, errno);
     char *line = NULL;
     size_t room = 0;
     int64_t lines = 0;
     const size_t columns = strlen(header);
     bool sound = true;
     *end = 0;
+    errno = 0; /* stays so at the end of the file */
     for (ssize_t length; sound && lines <= rows && (length = getline(&line, &room, stream)) > 0 &&
                          line[length - 1] == '\n'; lines++) {
         *end += length;
         sound = lines > 0 || ((size_t)length == columns + 1 && memcmp(line, header, columns) == 0);
     }
+    const int number = errno;
     free(line);
     fclose(stream);
+    if (number != 0) return cannot_read(path, number);
     if (!sound) return error_set(CGSV_ERROR_DATA, "'%s' has other columns than a table of this version", path);
     if (lines > rows) return CGSV_OK;
     return error_set(CGSV_ERROR_DATA, "'%s' has %lld complete rows of %lld", path,

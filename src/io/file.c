@@ -239,6 +239,7 @@ cgsv_status file_visit_folder(const char *folder, bool (*wanted)(const char *nam
     struct dirent **entries = NULL;
     cgsv_status status = CGSV_OK;
     const int count = scandir(folder, &entries, NULL, versionsort);
+    if (count < 0 && errno != ENOENT && errno != ENOTDIR) return failure("read the folder", folder, errno);
     for (int i = 0; i < count; i++) {
         const char *name = entries[i]->d_name;
         if (status == CGSV_OK && wanted(name)) status = visit(context, folder, name);

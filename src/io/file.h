@@ -67,7 +67,7 @@ cgsv_status file_join(char **path, const char *folder, const char *name);
 bool file_exists(const char *path);
 
 /* Calls `visit` for every name in a folder that is `wanted`, in the order of versionsort(3), until one
- * fails. A folder that cannot be read has none. */
+ * fails. A folder that is not there has none; one that cannot be read is CGSV_ERROR_IO. */
 typedef cgsv_status file_visit(void *context, const char *folder, const char *name);
 cgsv_status file_visit_folder(const char *folder, bool (*wanted)(const char *name), file_visit *visit, void *context);
 
