@@ -60,13 +60,21 @@ DEVICE struct agent_team next_team(struct server_step s, int64_t federation, int
     return team;
 }
 
-/* sum += Σ coefficient u over `width` columns from `begin` on; a later tile is sent for. */
+/* Sends for half of a later tile. The sums send for its first half, the dot products for its second:
+ * the memory then has something to do all the time, and not more at once than it can take. */
+DEVICE void send_for_half(const struct agent_team *team, int64_t begin, int half)
+{
+    const int64_t at = begin + 2 * TILE_COLUMNS + half * (TILE_COLUMNS / 2);
+    for (int k = 0; k < team->count; k++) prefetch(team->u[k] + at, TILE_COLUMNS / 2);
+}
+
+/* sum += Σ coefficient u over `width` columns from `begin` on. */
 DEVICE void add_team(BLOCK_PARAM double *sum, const struct agent_team *team, int64_t begin, int64_t width)
 {
     const float *u0 = team->u[0] + begin, *u1 = team->u[1] + begin, *u2 = team->u[2] + begin, *u3 = team->u[3] + begin;
     const double c0 = team->coefficient[0], c1 = team->coefficient[1], c2 = team->coefficient[2],
                  c3 = team->coefficient[3];
-    for (int k = 0; k < team->count; k++) prefetch(team->u[k] + begin + 2 * TILE_COLUMNS, TILE_COLUMNS);
+    send_for_half(team, begin, 0);
     SIMD BLOCK_FOR(i, width) { sum[i] += (c0 * u0[i] + c1 * u1[i]) + (c2 * u2[i] + c3 * u3[i]); }
 }
 
@@ -76,6 +84,7 @@ DEVICE void dot_team(BLOCK_PARAM double *partial, const struct agent_team *team,
 {
     const float *u0 = team->u[0] + begin, *u1 = team->u[1] + begin, *u2 = team->u[2] + begin, *u3 = team->u[3] + begin;
     double d0 = 0, d1 = 0, d2 = 0, d3 = 0;
+    send_for_half(team, begin, 1);
     SIMD_SUM(d0, d1, d2, d3)
     BLOCK_FOR(i, width)
     {
