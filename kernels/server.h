@@ -24,9 +24,19 @@ DEVICE int uploads_raw(const struct mechanism *m)
     return m->scheme.normalise != CGSV_NORMALISE_ENTRIES && (m->scheme.upload == 0 || m->scheme.upload == 1);
 }
 
-DEVICE const float *update_row(struct server_step s, int64_t federation, int64_t agent)
+/* Kernels that read updates are templates by what these are `stored` as: float, or uint16_t for bfloat16. */
+DEVICE float widened(float x) { return x; }
+DEVICE float widened(uint16_t x) { return float_of((uint32_t)x << 16); }
+
+/* LAUNCH of such a kernel. */
+#define LAUNCH_BY_STORAGE(stream, blocks, storage, name, ...)                                \
+    ((storage) == CGSV_STORAGE_BF16 ? LAUNCH(stream, blocks, name<uint16_t>, __VA_ARGS__) \
+                                    : LAUNCH(stream, blocks, name<float>, __VA_ARGS__))
+
+template <typename stored>
+DEVICE const stored *update_row(struct server_step s, int64_t federation, int64_t agent)
 {
-    return s.update + (federation * s.agents + agent) * s.update_stride;
+    return (const stored *)s.update + (federation * s.agents + agent) * s.update_stride;
 }
 
 /* The federation's records of this round, one per agent. */

@@ -237,6 +237,17 @@ struct moved_models {
     int rows;
 };
 
+/* Float rows to be stored as bfloat16, with the sums that the server takes norms from. */
+struct update_rounding {
+    uint16_t *to;          /* of agent a at + a · to_stride */
+    float *from;           /* of row r at + r · from_stride; left as it is stored */
+    int64_t to_stride, from_stride, dimension, ld;
+    const struct row *row; /* [rows] of which those without an agent are left out; NULL: row r is agent r's */
+    const float *model;    /* W, rows ld apart */
+    double *norm_partial;  /* [F N][⌈D / CHUNK_COLUMNS⌉][NORM_SUMS]; NULL: no norms, and no row or model is needed */
+    int rows;
+};
+
 /* Per-model sums over samples that the loss kernel adds to. */
 struct loss_sums {
     double loss;
