@@ -57,17 +57,20 @@ static const char *launch_server_upload_mask(void *stream, float *upload, struct
 }
 
 /* Block: a piece, a row. */
+template <typename stored>
 KERNEL(move_models, struct moved_models m)
 {
     const int64_t begin = BLOCK_X * CHUNK_COLUMNS, width = piece_width(m.dimension, BLOCK_X);
-    const float *from = m.from + BLOCK_Y * m.from_stride + begin, *u = m.update + BLOCK_Y * m.update_stride + begin;
+    const float *from = m.from + BLOCK_Y * m.from_stride + begin;
+    const stored *u = (const stored *)m.update + BLOCK_Y * m.update_stride + begin;
     float *to = m.to + BLOCK_Y * m.ld + begin;
-    SIMD BLOCK_FOR(i, width) { to[i] = from[i] + u[i]; }
+    SIMD BLOCK_FOR(i, width) { to[i] = from[i] + widened(u[i]); }
 }
 
 static const char *launch_move_models(void *stream, struct moved_models models)
 {
-    return LAUNCH(stream, grid_of(column_pieces(models.dimension), models.rows, 1), move_models, models);
+    const struct grid grid = grid_of(column_pieces(models.dimension), models.rows, 1);
+    return LAUNCH_BY_STORAGE(stream, grid, models.storage, move_models, models);
 }
 
 /* Block: a federation. The Gram matrix is added to, so it begins at 0; the game's weights. */

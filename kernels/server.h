@@ -28,6 +28,14 @@ DEVICE int uploads_raw(const struct mechanism *m)
 DEVICE float widened(float x) { return x; }
 DEVICE float widened(uint16_t x) { return float_of((uint32_t)x << 16); }
 
+/* x as its place stores it. To the nearest, ties to even; beyond the largest by half a unit to infinity. What is not a number stays so. */
+DEVICE uint16_t narrowed(float x, const uint16_t *)
+{
+    const uint32_t bits = bits_of(x), half = bits >> 16;
+    return (uint16_t)(x == x ? (bits + 0x7fffu + (half & 1)) >> 16 : half | 0x40u);
+}
+DEVICE float narrowed(float x, const float *) { return x; }
+
 /* LAUNCH of such a kernel. */
 #define LAUNCH_BY_STORAGE(stream, blocks, storage, name, ...)                                \
     ((storage) == CGSV_STORAGE_BF16 ? LAUNCH(stream, blocks, name<uint16_t>, __VA_ARGS__) \

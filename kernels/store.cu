@@ -3,13 +3,6 @@
 #include "kernels/norms.h"
 #include "kernels/server.h"
 
-/* To the nearest, ties to even; beyond the largest by half a unit to infinity. What is not a number stays so. */
-DEVICE uint16_t rounded_bf16(float x)
-{
-    const uint32_t bits = bits_of(x), half = bits >> 16;
-    return (uint16_t)(x == x ? (bits + 0x7fffu + (half & 1)) >> 16 : half | 0x40u);
-}
-
 /* Block: a piece of CHUNK_COLUMNS columns, a row. Each thread changes the entries that it will read. */
 KERNEL(round_updates, struct update_rounding r)
 {
@@ -21,7 +14,7 @@ KERNEL(round_updates, struct update_rounding r)
     uint16_t *to = r.to + agent * r.to_stride + begin;
     SIMD BLOCK_FOR(i, width)
     {
-        to[i] = rounded_bf16(u[i]);
+        to[i] = narrowed(u[i], to);
         u[i] = widened(to[i]);
     }
     if (!r.norm_partial) return;
