@@ -35,12 +35,14 @@ DEVICE void random_columns(BLOCK_PARAM float *u, struct adversary who, int round
 
 /* Block: a piece of CHUNK_COLUMNS columns, an adversary. Its update, and the sums that its
  * training has left of it, anew. The model in training stays as it is. */
+template <typename stored>
 KERNEL(rewrite_updates, struct adversary_step s)
 {
+    SHARED(float, u, CHUNK_COLUMNS);
     SHARED(float, w, CHUNK_COLUMNS);
     const struct adversary who = s.adversary[BLOCK_Y];
     const int64_t begin = BLOCK_X * CHUNK_COLUMNS, width = piece_width(s.dimension, BLOCK_X);
-    float *u = s.update + who.agent * s.ld + begin;
+    stored *to = (stored *)s.update + who.agent * s.ld + begin;
     const float *m = s.model + who.model * s.ld + begin;
     const float factor = who.kind == CGSV_SIGN_FLIP ? -1.0f : who.factor;
     if (who.kind == CGSV_RANDOM_UPDATE)
@@ -48,14 +50,19 @@ KERNEL(rewrite_updates, struct adversary_step s)
     else if (who.kind == CGSV_ZERO_UPDATE)
         SIMD BLOCK_FOR(i, width) { u[i] = 0.0f; }
     else
-        SIMD BLOCK_FOR(i, width) { u[i] *= factor; }
+        SIMD BLOCK_FOR(i, width) { u[i] = factor * widened(to[i]); }
     block_sync();
-    SIMD BLOCK_FOR(i, width) { w[i] = m[i] + u[i]; }
+    SIMD BLOCK_FOR(i, width)
+    {
+        to[i] = narrowed(u[i], to);
+        u[i] = widened(to[i]);
+        w[i] = m[i] + u[i];
+    }
     write_norm_sums(BLOCK_PASS s.norm_partial + (who.agent * GRID_X + BLOCK_X) * NORM_SUMS, u, w, m, width);
 }
 
 static const char *launch_rewrite_updates(void *stream, struct adversary_step step)
 {
     const struct grid grid = grid_of(column_pieces(step.dimension), step.adversaries, 1);
-    return LAUNCH(stream, grid, rewrite_updates, step);
+    return LAUNCH_BY_STORAGE(stream, grid, step.storage, rewrite_updates, step);
 }

@@ -6,18 +6,23 @@
 
 /* Block: a piece of CHUNK_COLUMNS columns, an agent, a federation. ‖Δw‖² alone: what
  * float32 leaves of an update is known to the optimizer, and taken to be all of it here. */
+template <typename stored>
 KERNEL(server_norms, struct server_step s)
 {
-    const float *u = update_row(s, BLOCK_Z, BLOCK_Y) + BLOCK_X * CHUNK_COLUMNS;
+    const stored *u = update_row<stored>(s, BLOCK_Z, BLOCK_Y) + BLOCK_X * CHUNK_COLUMNS;
     const int64_t width = piece_width(s.dimension, BLOCK_X);
     if (s.norms_given && uploads_raw(s.mechanism + BLOCK_Z)) return; /* all threads alike */
     double square = 0;
     for (int64_t begin = 0; begin < width; begin += TILE_COLUMNS) {
-        const float *tile = u + begin;
+        const stored *tile = u + begin;
         const int64_t n = smaller(width - begin, TILE_COLUMNS);
         prefetch(tile + 4 * TILE_COLUMNS, TILE_COLUMNS);
         SIMD_SUM(square)
-        BLOCK_FOR(i, n) { square += (double)tile[i] * tile[i]; }
+        BLOCK_FOR(i, n)
+        {
+            const double entry = widened(tile[i]);
+            square += entry * entry;
+        }
     }
     square = block_sum(square);
     double *partial = s.norm_partial + ((BLOCK_Z * s.agents + BLOCK_Y) * s.pieces + BLOCK_X) * NORM_SUMS;
@@ -26,31 +31,34 @@ KERNEL(server_norms, struct server_step s)
 
 static const char *launch_server_norms(void *stream, struct server_step step)
 {
-    return LAUNCH(stream, grid_of(step.pieces, step.agents, step.federations), server_norms, step);
+    const struct grid grid = grid_of(step.pieces, step.agents, step.federations);
+    return LAUNCH_BY_STORAGE(stream, grid, step.storage, server_norms, step);
 }
 
 /* Agents that a pass over a tile takes at once: it then reads and writes the float64 sums,
  * or converts g, a quarter as often. */
 enum { AGENTS_AT_ONCE = 4 };
 
+template <typename stored>
 struct agent_team {
     int count;
     int32_t agent[AGENTS_AT_ONCE];
     double coefficient[AGENTS_AT_ONCE];
-    const float *u[AGENTS_AT_ONCE];
+    const stored *u[AGENTS_AT_ONCE];
 };
 
 /* The next agents from *from on whose update is not faulty (a faulty one is never read);
  * where fewer are left, places repeat the first with coefficient 0. */
-DEVICE struct agent_team next_team(struct server_step s, int64_t federation, int *from)
+template <typename stored>
+DEVICE struct agent_team<stored> next_team(struct server_step s, int64_t federation, int *from)
 {
-    struct agent_team team = {0, {0}, {0}, {0}};
+    struct agent_team<stored> team = {0, {0}, {0}, {0}};
     const double *coefficient = s.coefficient + federation * s.agents;
     for (; *from < s.agents && team.count < AGENTS_AT_ONCE; ++*from) {
         if (is_faulty(coefficient[*from])) continue;
         team.agent[team.count] = *from;
         team.coefficient[team.count] = coefficient[*from];
-        team.u[team.count++] = update_row(s, federation, *from);
+        team.u[team.count++] = update_row<stored>(s, federation, *from);
     }
     for (int k = team.count; k < AGENTS_AT_ONCE; k++) {
         team.agent[k] = team.agent[0];
@@ -60,30 +68,45 @@ DEVICE struct agent_team next_team(struct server_step s, int64_t federation, int
     return team;
 }
 
-/* sum += Σ coefficient u over `width` columns from `begin` on; a later tile is sent for. */
-DEVICE void add_team(BLOCK_PARAM double *sum, const struct agent_team *team, int64_t begin, int64_t width)
+/* Sends for half of a later tile. The sums send for its first half, the dot products for its second:
+ * the memory then has something to do all the time, and not more at once than it can take. */
+template <typename stored>
+DEVICE void send_for_half(const struct agent_team<stored> *team, int64_t begin, int half)
 {
-    const float *u0 = team->u[0] + begin, *u1 = team->u[1] + begin, *u2 = team->u[2] + begin, *u3 = team->u[3] + begin;
+    const int64_t at = begin + 2 * TILE_COLUMNS + half * (TILE_COLUMNS / 2);
+    for (int k = 0; k < team->count; k++) prefetch(team->u[k] + at, TILE_COLUMNS / 2);
+}
+
+/* sum += Σ coefficient u over `width` columns from `begin` on. */
+template <typename stored>
+DEVICE void add_team(BLOCK_PARAM double *sum, const struct agent_team<stored> *team, int64_t begin, int64_t width)
+{
+    const stored *u0 = team->u[0] + begin, *u1 = team->u[1] + begin, *u2 = team->u[2] + begin, *u3 = team->u[3] + begin;
     const double c0 = team->coefficient[0], c1 = team->coefficient[1], c2 = team->coefficient[2],
                  c3 = team->coefficient[3];
-    for (int k = 0; k < team->count; k++) prefetch(team->u[k] + begin + 2 * TILE_COLUMNS, TILE_COLUMNS);
-    SIMD BLOCK_FOR(i, width) { sum[i] += (c0 * u0[i] + c1 * u1[i]) + (c2 * u2[i] + c3 * u3[i]); }
+    send_for_half(team, begin, 0);
+    SIMD BLOCK_FOR(i, width)
+    {
+        sum[i] += (c0 * widened(u0[i]) + c1 * widened(u1[i])) + (c2 * widened(u2[i]) + c3 * widened(u3[i]));
+    }
 }
 
 /* partial[agent] += <Δw, g> over `width` columns from `begin` on; g points at the first. */
-DEVICE void dot_team(BLOCK_PARAM double *partial, const struct agent_team *team, const float *g, int64_t begin,
+template <typename stored>
+DEVICE void dot_team(BLOCK_PARAM double *partial, const struct agent_team<stored> *team, const float *g, int64_t begin,
                      int64_t width)
 {
-    const float *u0 = team->u[0] + begin, *u1 = team->u[1] + begin, *u2 = team->u[2] + begin, *u3 = team->u[3] + begin;
+    const stored *u0 = team->u[0] + begin, *u1 = team->u[1] + begin, *u2 = team->u[2] + begin, *u3 = team->u[3] + begin;
     double d0 = 0, d1 = 0, d2 = 0, d3 = 0;
+    send_for_half(team, begin, 1);
     SIMD_SUM(d0, d1, d2, d3)
     BLOCK_FOR(i, width)
     {
         const double v = g[i];
-        d0 += v * u0[i];
-        d1 += v * u1[i];
-        d2 += v * u2[i];
-        d3 += v * u3[i];
+        d0 += v * widened(u0[i]);
+        d1 += v * widened(u1[i]);
+        d2 += v * widened(u2[i]);
+        d3 += v * widened(u3[i]);
     }
     const double dot[AGENTS_AT_ONCE] = {block_sum(d0), block_sum(d1), block_sum(d2), block_sum(d3)};
     if (THREAD_INDEX == 0)
@@ -92,6 +115,7 @@ DEVICE void dot_team(BLOCK_PARAM double *partial, const struct agent_team *team,
 
 /* Block: a chunk, a federation. g = Σ_i coefficient_i Δw_i tile by tile, then from the
  * same columns, still in cache, <Δw_i, g> and ‖g‖². */
+template <typename stored>
 KERNEL(server_aggregate_and_dot, struct server_step s)
 {
     SHARED(double, sum, TILE_COLUMNS);
@@ -104,7 +128,7 @@ KERNEL(server_aggregate_and_dot, struct server_step s)
         float *g = s.aggregate + BLOCK_Y * s.ld + begin;
         BLOCK_FOR(i, width) { sum[i] = 0.0; }
         for (int agent = 0; agent < s.agents;) {
-            const struct agent_team team = next_team(s, BLOCK_Y, &agent);
+            const struct agent_team<stored> team = next_team<stored>(s, BLOCK_Y, &agent);
             if (team.count) add_team(BLOCK_PASS sum, &team, begin, width);
         }
         double square = 0;
@@ -117,7 +141,7 @@ KERNEL(server_aggregate_and_dot, struct server_step s)
         square = block_sum(square);
         if (THREAD_INDEX == 0) partial[s.agents] += square;
         for (int agent = 0; agent < s.agents;) {
-            const struct agent_team team = next_team(s, BLOCK_Y, &agent);
+            const struct agent_team<stored> team = next_team<stored>(s, BLOCK_Y, &agent);
             if (team.count) dot_team(BLOCK_PASS partial, &team, g, begin, width);
         }
     }
@@ -125,5 +149,6 @@ KERNEL(server_aggregate_and_dot, struct server_step s)
 
 static const char *launch_server_aggregate_and_dot(void *stream, struct server_step step)
 {
-    return LAUNCH(stream, grid_of(step.chunks, step.federations, 1), server_aggregate_and_dot, step);
+    const struct grid grid = grid_of(step.chunks, step.federations, 1);
+    return LAUNCH_BY_STORAGE(stream, grid, step.storage, server_aggregate_and_dot, step);
 }

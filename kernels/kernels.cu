@@ -13,6 +13,7 @@
 #include "kernels/optimizer.cu"
 #include "kernels/text.cu"
 #include "kernels/adversary.cu"
+#include "kernels/store.cu"
 
 #include "kernels/aggregate.cu"
 #include "kernels/contribution.cu"
@@ -52,6 +53,7 @@ extern "C" const struct kernels KERNELS_TABLE = {
     launch_loss_means,
     launch_keep_alone,
     launch_flip_labels,
+    launch_round_updates,
     launch_rewrite_updates,
     launch_text_gather,
     launch_word_gather,

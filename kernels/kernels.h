@@ -86,6 +86,7 @@ struct kernels {
      * y → classes − 1 − y. */
     const char *(*flip_labels)(void *stream, int32_t *label, const int32_t *count, const int32_t *row, int rows,
                                int first, int classes, int slots);
+    const char *(*round_updates)(void *stream, struct update_rounding rounding);
     const char *(*rewrite_updates)(void *stream, struct adversary_step step);
 
     /* Sentences. Labels y: [R][B][S]. */

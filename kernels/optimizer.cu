@@ -5,7 +5,7 @@
 
 static const double adam_beta1 = 0.9, adam_beta2 = 0.999, adam_epsilon = 1e-8;
 
-/* Block: CHUNK_COLUMNS entries, a row. A round starts at the row's model in W. */
+/* Block: CHUNK_COLUMNS entries, a row. A round starts at the row's model in W. update may be NULL. */
 KERNEL(round_begin, float *work, float *update, const float *model, struct loss_sums *sums, const struct row *rows,
        int64_t dimension, int64_t ld)
 {
@@ -14,7 +14,7 @@ KERNEL(round_begin, float *work, float *update, const float *model, struct loss_
     float *w = work + BLOCK_Z * ld + begin;
     const float *m = model + row.model * ld + begin;
     SIMD BLOCK_FOR(i, width) { w[i] = m[i]; }
-    if (row.agent >= 0) {
+    if (row.agent >= 0 && update) {
         float *u = update + row.agent * ld + begin;
         SIMD BLOCK_FOR(i, width) { u[i] = 0.0f; }
     }
@@ -88,7 +88,7 @@ DEVICE struct span span_of(struct optimizer_step o, int64_t r, struct row row, i
 {
     const int64_t at = r * o.ld + column;
     const float *before = o.model + row.model * o.ld + column;
-    float *u = row.agent >= 0 ? o.update + row.agent * o.ld + column : NULL;
+    float *u = row.agent >= 0 ? o.update + (o.update_by_row ? r : row.agent) * o.ld + column : NULL;
     const struct span x = {o.work + at, u, before, row.alone ? NULL : before, o.moment1 ? o.moment1 + at : NULL,
                            o.moment2 ? o.moment2 + at : NULL};
     return x;

@@ -87,7 +87,8 @@ static const char *launch_check(cudaError_t error)
 #define SIMD
 #define SIMD_SUM(...)
 
-DEVICE void prefetch(const float *, int64_t) {}
+template <typename stored>
+DEVICE void prefetch(const stored *, int64_t) {}
 DEVICE void block_sync(void) { __syncthreads(); }
 DEVICE void shared_add(int *p, int v) { atomicAdd(p, v); }
 DEVICE void grid_add(int *p, int v) { atomicAdd(p, v); }
@@ -163,9 +164,10 @@ DEVICE int block_scan(int x)
 
 /* Asks for p[0..n-1], soon to be read, to be fetched into the second-level cache. It may
  * point past the end of an array. */
-DEVICE void prefetch(const float *p, int64_t n)
+template <typename stored>
+DEVICE void prefetch(const stored *p, int64_t n)
 {
-    for (int64_t i = 0; i < n; i += 16) __builtin_prefetch(p + i, 0, 2);
+    for (int64_t i = 0; i < n; i += 64 / (int64_t)sizeof(stored)) __builtin_prefetch(p + i, 0, 2);
 }
 
 DEVICE void grid_mark(uint8_t *p) { __atomic_store_n(p, 1, __ATOMIC_RELAXED); } /* by many threads at once */

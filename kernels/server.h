@@ -24,9 +24,27 @@ DEVICE int uploads_raw(const struct mechanism *m)
     return m->scheme.normalise != CGSV_NORMALISE_ENTRIES && (m->scheme.upload == 0 || m->scheme.upload == 1);
 }
 
-DEVICE const float *update_row(struct server_step s, int64_t federation, int64_t agent)
+/* Kernels that read updates are templates by what these are `stored` as: float, or uint16_t for bfloat16. */
+DEVICE float widened(float x) { return x; }
+DEVICE float widened(uint16_t x) { return float_of((uint32_t)x << 16); }
+
+/* x as its place stores it. To the nearest, ties to even; beyond the largest by half a unit to infinity. What is not a number stays so. */
+DEVICE uint16_t narrowed(float x, const uint16_t *)
 {
-    return s.update + (federation * s.agents + agent) * s.update_stride;
+    const uint32_t bits = bits_of(x), half = bits >> 16;
+    return (uint16_t)(x == x ? (bits + 0x7fffu + (half & 1)) >> 16 : half | 0x40u);
+}
+DEVICE float narrowed(float x, const float *) { return x; }
+
+/* LAUNCH of such a kernel. */
+#define LAUNCH_BY_STORAGE(stream, blocks, storage, name, ...)                                \
+    ((storage) == CGSV_STORAGE_BF16 ? LAUNCH(stream, blocks, name<uint16_t>, __VA_ARGS__) \
+                                    : LAUNCH(stream, blocks, name<float>, __VA_ARGS__))
+
+template <typename stored>
+DEVICE const stored *update_row(struct server_step s, int64_t federation, int64_t agent)
+{
+    return (const stored *)s.update + (federation * s.agents + agent) * s.update_stride;
 }
 
 /* The federation's records of this round, one per agent. */

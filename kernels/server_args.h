@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "cgsv/federation.h"
+#include "cgsv/storage.h"
 
 /* Which entries of a parameter vector a block of a server kernel works on. */
 struct chunk {
@@ -64,8 +65,9 @@ struct server_step {
     const int64_t *segment_begin;      /* [G + 1] */
     const struct mechanism *mechanism; /* [F] */
     const double *data_share;          /* [F][N] n_i / Σ n_j */
-    const float *update;               /* U: agent i of federation f in row f N + i */
-    int64_t update_stride;             /* floats from one row of U to the next */
+    const void *update;                /* U: agent i of federation f in row f N + i; float or uint16_t, by storage */
+    int64_t update_stride;             /* entries from one row of U to the next */
+    enum cgsv_storage storage;
     float *model;                      /* w_i of federation f at model + f model_block + i model_stride; NULL: none */
     int64_t model_stride, model_block;
     float *server_model;               /* w_server of federation f at server_model + f model_block; NULL: none */
@@ -81,8 +83,9 @@ struct server_step {
     const double *score;               /* [F][N] contributions measured on samples kept aside; or NULL */
     const double *local_loss;          /* [F][N] agents' losses before training; or NULL */
     const double *exact;               /* [F][N] Shapley values; or NULL */
-    const float *raw;                  /* raw updates, where `update` holds what is uploaded of them; else `update` */
+    const void *raw;                   /* raw updates, where `update` holds what is uploaded of them; else `update` */
     int64_t raw_stride;
+    enum cgsv_storage raw_storage;
     const float *key;                  /* [F][ld] entries are selected by its magnitudes: the aggregate, or random */
     double *keep_ratio;                /* [F][N] q */
     int32_t *order;                    /* [F][N] agents by q, most first; ties by number */

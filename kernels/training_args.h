@@ -184,6 +184,7 @@ struct optimizer_step {
     double *norm_partial;   /* [F N][⌈D / CHUNK_COLUMNS⌉][NORM_SUMS] or NULL: left by a row's last step of a round */
     double weight_decay;    /* λ of an L2 penalty λ/2 ‖w‖², whose gradient λ w is added, as PyTorch's does; 0: none */
     struct word_steps words;
+    int update_by_row;      /* `update` is [R][ld] instead, to be rounded to U afterwards */
 };
 
 /* Gradients of the convolutions and of the words' vectors, E values each. */
@@ -219,21 +220,34 @@ struct adversary {
 
 /* Rewrites the updates of adversaries after local training. */
 struct adversary_step {
-    float *update;         /* [F N][ld] U */
+    void *update;          /* [F N][ld] U, by `storage` */
     double *norm_partial;  /* [F N][⌈D / CHUNK_COLUMNS⌉][NORM_SUMS] */
     const float *model;    /* W, [ld] each */
     const struct adversary *adversary; /* [adversaries] */
     const int *round;      /* rounds done */
     int adversaries;
     int64_t dimension, ld;
+    enum cgsv_storage storage;
 };
 
 /* Models that updates move: to[r] = from[r] + update[r]. */
 struct moved_models {
     float *to;           /* [rows][ld] */
     const float *from;   /* of row r at + r · from_stride; 0: one for all */
-    const float *update; /* likewise; on the host, NULL where `from` is what is wanted */
+    const void *update;  /* likewise, by `storage`; on the host, NULL where `from` is what is wanted */
     int64_t from_stride, update_stride, dimension, ld;
+    int rows;
+    enum cgsv_storage storage;
+};
+
+/* Float rows to be stored as bfloat16, with the sums that the server takes norms from. */
+struct update_rounding {
+    uint16_t *to;          /* of agent a at + a · to_stride */
+    float *from;           /* of row r at + r · from_stride; left as it is stored */
+    int64_t to_stride, from_stride, dimension, ld;
+    const struct row *row; /* [rows] of which those without an agent are left out; NULL: row r is agent r's */
+    const float *model;    /* W, rows ld apart */
+    double *norm_partial;  /* [F N][⌈D / CHUNK_COLUMNS⌉][NORM_SUMS]; NULL: no norms, and no row or model is needed */
     int rows;
 };
 

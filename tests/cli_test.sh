@@ -37,6 +37,7 @@ refuse 2 "at most 20 agents" run --quiet --scheme cgsv-exact --agents 21
 refuse 2 "validation-fraction" run --quiet --scheme cffl --validation-fraction 0
 refuse 2 "did you mean 'adam'?" run --optimizer adm
 refuse 2 "did you mean 'crop-flip'?" run --augment crop-flop
+refuse 2 "did you mean 'bf16'?" run --updates bf61
 refuse 2 "weight-decay.*at least 0" run --weight-decay -1
 refuse 2 "did you mean 'round'?" run --decay-per rounds
 refuse 2 "did you mean 'json'?" run --format jsn

@@ -15,6 +15,7 @@ int op_cases_run(const struct kernels *kernels, void *on, void (*to)(const char 
     batch_cases();
     text_cases();
     adversary_cases();
+    store_cases();
     server_cases();
     residual_cases();
     valuation_cases();

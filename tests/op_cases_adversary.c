@@ -52,7 +52,7 @@ static struct attack attack_make(int64_t dimension, enum cgsv_adversary kind)
                                   .adversaries = 3, .dimension = dimension, .ld = ld};
     for (int64_t i = 0; i < agents; i++)
         for (int64_t d = 0; d < dimension; d++)
-            a.before[i * ld + d] = a.s.update[i * ld + d] = (float)(1e-3 * (2 * uniform() - 1));
+            a.before[i * ld + d] = ((float *)a.s.update)[i * ld + d] = (float)(1e-3 * (2 * uniform() - 1));
     return a;
 }
 
@@ -65,7 +65,7 @@ static int is_uniform_value(float u)
 
 static void check_random(const struct attack *a, int64_t agent)
 {
-    const float *u = a->s.update + agent * a->ld;
+    const float *u = (const float *)a->s.update + agent * a->ld;
     double sum = 0, square = 0, neighbours = 0;
     for (int64_t d = 0; d < a->dimension; d++) {
         if (!is_uniform_value(u[d])) fail("agent %d: %.9g is not of the uniform ones", (int)agent, u[d]);
@@ -83,7 +83,7 @@ static void check_random(const struct attack *a, int64_t agent)
 static void check_agent(const struct attack *a, int64_t agent, int rewritten)
 {
     const struct adversary *who = a->s.adversary;
-    const float *u = a->s.update + agent * a->ld, *before = a->before + agent * a->ld;
+    const float *u = (const float *)a->s.update + agent * a->ld, *before = a->before + agent * a->ld;
     const float *model = a->s.model + (agent / AGENTS * (AGENTS + 1) + agent % AGENTS) * a->ld;
     double *partial = a->s.norm_partial + agent * a->pieces * NORM_SUMS;
     const double factor = !rewritten                       ? 1

@@ -81,7 +81,7 @@ static void optimizer_case(enum optimizer_kind kind, int all, int active, int64_
         memcpy(g_old, gradient, (size_t)(all * ld) * sizeof *work);
         struct optimizer_step o = {work, update, model, gradient, kind == PLAIN ? NULL : moment1,
                                    kind == ADAM ? moment2 : NULL, row, lr, round, dimension, ld, active, momentum,
-                                   batch, epochs, epoch, number, norm_partial, decay, {0}};
+                                   batch, epochs, epoch, number, norm_partial, decay, {0}, 0};
         error_free(k->optimize(stream, o));
         for (int r = 0; r < all; r++) {
             const int agent = row[r].agent;

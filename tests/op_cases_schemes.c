@@ -192,7 +192,8 @@ static void move_case(int rows, int64_t dimension, int one_start)
     const int64_t ld = dimension + 5, update_ld = dimension + 3, from_ld = one_start ? 0 : dimension + 7;
     float *from = take_random((rows - 1) * from_ld + dimension, 1), *update = take_random(rows * update_ld, 1);
     float *to = TAKE(float, rows * ld);
-    const struct moved_models moved = {to, from, update, from_ld, update_ld, dimension, ld, rows};
+    const struct moved_models moved = {to, from, update, from_ld, update_ld, dimension, ld, rows,
+                                       CGSV_STORAGE_FLOAT32};
     error_free(k->move_models(stream, moved));
     for (int r = 0; r < rows; r++) {
         for (int64_t d = 0; d < dimension; d++)

@@ -83,7 +83,7 @@ static void give_norms(const struct server_step *s)
                 const int64_t left = s->dimension - begin, n = left < CHUNK_COLUMNS ? left : CHUNK_COLUMNS;
                 double size[NORM_SUMS];
                 reference_norm_sums(s->norm_partial + (at * s->pieces + piece) * NORM_SUMS, size,
-                                    s->update + at * s->update_stride + begin, model_of(s, f, i) + begin, n);
+                                    (const float *)s->update + at * s->update_stride + begin, model_of(s, f, i) + begin, n);
             }
 }
 
@@ -117,7 +117,7 @@ static void server_case(int federations, int agents, const int64_t *tensor, int 
             r.gamma = s.mechanism[f].gamma, r.alpha = s.mechanism[f].alpha, r.beta = s.mechanism[f].beta;
             r.round = round;
             r.data_share = s.data_share + f * N, r.importance_before = old + f * N;
-            r.update = s.update + f * N * s.update_stride;
+            r.update = (const float *)s.update + f * N * s.update_stride;
             r.model = s.norms_given ? before + f * s.model_block : NULL;
             r.aggregate = s.aggregate + f * s.ld;
             reference_server_round(&r);

@@ -52,6 +52,7 @@ void optimizer_cases(void);
 void residual_cases(void);
 void scheme_cases(void);
 void server_cases(void);
+void store_cases(void);
 void text_cases(void);
 void valuation_cases(void);
 uint64_t conv_digest(uint64_t hash);

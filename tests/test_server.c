@@ -121,6 +121,7 @@ struct matrices {
     int64_t tensor_begin[TENSORS + 1], update_stride, model_stride;
     double share[128];
     float *update, *model, *before, *server_model, *server_before;
+    uint16_t *stored; /* as bfloat16, in place of `update`, which holds the same numbers; or NULL */
 };
 
 static void matrices_make(struct matrices *b, int agents, int64_t dimension, cgsv_reward reward)
@@ -150,6 +151,7 @@ static void matrices_free(struct matrices *b)
 {
     float *all[] = {b->update, b->model, b->before, b->server_model, b->server_before};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+    free(b->stored);
 }
 
 /* Updates with a common part; `faulty`: one agent's is zero, another's holds NaN or infinity. */
@@ -244,19 +246,37 @@ static void check_round(const struct matrices *b, cgsv_server *server, int round
     free(record), free(out), free(weight), free(g), free(r.fault);
 }
 
-static void check_oracle(int agents, int64_t dimension, cgsv_reward reward, bool faulty)
+/* Updates become numbers of eight bits, which both matrices can hold; the last column is none of the caller's rows. */
+static void store_updates(struct matrices *b)
+{
+    const int64_t entries = b->config.agents * b->update_stride;
+    for (int64_t i = 0; i < entries; i++) {
+        uint32_t bits;
+        memcpy(&bits, &b->update[i], sizeof bits);
+        bits &= 0xffff0000u;
+        if (isnan(b->update[i])) bits |= 0x400000u;
+        memcpy(&b->update[i], &bits, sizeof bits);
+        b->stored[i] = (uint16_t)(bits >> 16);
+    }
+}
+
+static void check_oracle(int agents, int64_t dimension, cgsv_reward reward, bool faulty, cgsv_storage storage)
 {
     cgsv_device *device = open_cpu(0);
     cgsv_server *server;
     double importance[128];
     struct matrices b = {0};
     matrices_make(&b, agents, dimension, reward);
+    b.config.update_storage = storage;
+    if (storage == CGSV_STORAGE_BF16) b.stored = take((size_t)(agents * b.update_stride), sizeof *b.stored);
     check(cgsv_server_create(&server, device, &b.config));
     for (int round = 0; round < ROUNDS; round++) {
         fill_updates(&b, round, faulty);
+        if (b.stored) store_updates(&b);
         memcpy(b.before, b.model, (size_t)(agents * b.model_stride) * sizeof *b.model);
         memcpy(b.server_before, b.server_model, (size_t)dimension * sizeof *b.server_model);
-        check(cgsv_server_step(server, b.update, b.update_stride, b.model, b.model_stride, b.server_model, NULL));
+        check(cgsv_server_step(server, b.stored ? (const void *)b.stored : b.update, b.update_stride, b.model,
+                               b.model_stride, b.server_model, NULL));
         cr_assert_eq(cgsv_server_steps(server), round + 1);
         check_round(&b, server, round, importance);
         check_spare(b.model, agents, b.model_stride, dimension);
@@ -266,19 +286,20 @@ static void check_oracle(int agents, int64_t dimension, cgsv_reward reward, bool
     matrices_free(&b);
 }
 
-static void check_oracles(cgsv_reward reward)
+static void check_oracles(cgsv_reward reward, cgsv_storage storage)
 {
     static const int agents[] = {1, 2, 5, 33, 100};
     static const int64_t dimensions[] = {1, 31, 4097, 20011};
     for (size_t i = 0; i < sizeof agents / sizeof *agents; i++)
         for (size_t d = 0; d < sizeof dimensions / sizeof *dimensions; d++)
-            if (agents[i] * dimensions[d] < 500000) check_oracle(agents[i], dimensions[d], reward, false);
-    check_oracle(5, 4097, reward, true);
-    check_oracle(2, 31, reward, true); /* nobody is left */
+            if (agents[i] * dimensions[d] < 500000) check_oracle(agents[i], dimensions[d], reward, false, storage);
+    check_oracle(5, 4097, reward, true, storage);
+    check_oracle(2, 31, reward, true, storage); /* nobody is left */
 }
 
-Test(server, oracle_layer) { check_oracles(CGSV_REWARD_LAYER); }
-Test(server, oracle_global) { check_oracles(CGSV_REWARD_GLOBAL); }
+Test(server, oracle_layer) { check_oracles(CGSV_REWARD_LAYER, CGSV_STORAGE_FLOAT32); }
+Test(server, oracle_global) { check_oracles(CGSV_REWARD_GLOBAL, CGSV_STORAGE_FLOAT32); }
+Test(server, oracle_stored_as_bf16) { check_oracles(CGSV_REWARD_LAYER, CGSV_STORAGE_BF16); }
 
 /* Without models the same results and rewards, and without one kind no distances. */
 Test(server, models_are_optional)

@@ -12,6 +12,7 @@
 #include "cgsv/scheme.h"
 #include "cgsv/server.h"
 #include "cgsv/status.h"
+#include "cgsv/storage.h"
 #include "cgsv/study.h"
 #include "cgsv/valuation.h"
 

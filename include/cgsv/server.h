@@ -54,6 +54,7 @@
 #include "cgsv/device.h"
 #include "cgsv/federation.h"
 #include "cgsv/status.h"
+#include "cgsv/storage.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -75,6 +76,7 @@ typedef struct cgsv_server_config {
     const double *shares;        /* [N] weights of the first aggregate, >= 0, scaled to sum 1; NULL: equal ones */
     uint64_t seed;               /* of what is random in a scheme */
     int rounds;                  /* T, which scheme.sinh_growth counts by; 0: no growth */
+    cgsv_storage update_storage; /* of the updates that steps are given; all arithmetic is float32's and float64's */
 } cgsv_server_config;
 
 /* One tensor, rewards by layer, Γ = 0.5, α = 0.95, β = 1, equal shares. */
@@ -97,7 +99,8 @@ CGSV_API cgsv_status cgsv_server_set_scores(cgsv_server *server, const double *s
 
 /* One server step. All matrices lie in the device's memory (on the CPU: anywhere), are
  * read and written in place and not copied; rows may be longer than D.
- *   updates       [N][update_stride] raw updates Δw_i, read only
+ *   updates       [N][update_stride] raw updates Δw_i, read only: float, or with CGSV_STORAGE_BF16 uint16_t. What is
+ *                 stored counts, norms included: rounding to bfloat16 is the caller's
  *   models        [N][model_stride] w_i, to which the rewards v_i are added; NULL: only the
  *                 results below are computed, and model_stride is ignored
  *   server_model  [D] the server's own model, to which the whole aggregate is added; or NULL
@@ -105,12 +108,12 @@ CGSV_API cgsv_status cgsv_server_set_scores(cgsv_server *server, const double *s
  *                 enqueued; NULL: the device's own stream. The legacy default stream is
  *                 named cudaStreamLegacy. On the CPU NULL, and the step is done on return.
  * An update that is zero or not finite is valued 0 and weighs nothing; the others go on.
- * Strides are counted in floats. Steps on different streams are the caller's to order.
+ * Strides are counted in entries. Steps on different streams are the caller's to order.
  * Matrices must stay until the step is done, the stream until its results were read or the
  * server was freed; a GPU of several must be the calling thread's current one.
  * Errors: CGSV_ERROR_ARGUMENT (NULL, a stride below D, a stream on the CPU,
  * scores that the scheme lacks), CGSV_ERROR_DEVICE. */
-CGSV_API cgsv_status cgsv_server_step(cgsv_server *server, const float *updates, int64_t update_stride, float *models,
+CGSV_API cgsv_status cgsv_server_step(cgsv_server *server, const void *updates, int64_t update_stride, float *models,
                                       int64_t model_stride, float *server_model, void *stream);
 
 /* Steps enqueued so far. */

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "cgsv/federation.h"
+#include "cgsv/storage.h"
 #include "cli/bench_measure.h"
 #include "cli/list.h"
 
@@ -18,6 +19,7 @@ struct benchmark {
     const char *agents, *dimensions; /* the usual lists */
     int64_t most_agents;
     bool selects, values; /* whether --reward, or --precise and --exact-agents, mean something to it */
+    bool stores;          /* likewise --updates */
     size_t (*bytes)(const struct bench *bench, int agents, int64_t dimension); /* of memory */
     cgsv_status (*run)(struct bench *bench, int agents, int64_t dimension);
 };
@@ -31,6 +33,7 @@ struct bench_options {
     struct bench_effort effort;
     int threads, exact_agents;
     cgsv_reward reward;
+    cgsv_storage storage;
     bool precise, json, help;
 };
 

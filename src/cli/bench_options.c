@@ -23,11 +23,14 @@ static const char *show_numbers(const void *v) { return ((const struct number_li
 static cgsv_status parse_reward(void *v, const char *text) { return cgsv_reward_parse(v, text); }
 static const char *show_reward(const void *v) { return cgsv_reward_name(*(const cgsv_reward *)v); }
 
+static cgsv_status parse_storage(void *v, const char *text) { return cgsv_storage_parse(v, text); }
+static const char *show_storage(const void *v) { return cgsv_storage_name(*(const cgsv_storage *)v); }
+
 /* Fills table[TABLE_SIZE] with entries that point into `o`; returns their number. */
 static int build_table(struct option *table, struct bench_options *o)
 {
     const char *sizes = "Sizes", *work = "Work", *machine = "Machine", *output = "Output";
-    const bool selects = o->what->selects, values = o->what->values;
+    const bool selects = o->what->selects, values = o->what->values, stores = o->what->stores;
     const struct {
         bool meant;
         struct option option;
@@ -41,6 +44,8 @@ static int build_table(struct option *table, struct bench_options *o)
         {selects, {"reward", NULL, OPTION_CHOICE, &o->reward, "RULE", work,
                    .help = "entries are selected within each of eight tensors (layer) or the whole vector (global)",
                    .parse = parse_reward, .show = show_reward}},
+        {stores, {"updates", NULL, OPTION_CHOICE, &o->storage, "STORAGE", work,
+                  .help = "of the matrix of updates: float32 or bf16", .parse = parse_storage, .show = show_storage}},
         {values, {"precise", NULL, OPTION_FLAG, &o->precise, NULL, work, .help = "Gram matrices in float64"}},
         {values, {"exact-agents", NULL, OPTION_INT, &o->exact_agents, "N", work,
                   .help = "most agents whose exact values are measured: one more doubles the time",

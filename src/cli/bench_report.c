@@ -59,6 +59,8 @@ static cgsv_status print_json(const struct bench *bench, const char *what, int a
                           cJSON_AddStringToObject(object, "description", info->description) &&
                           (!bench->options.what->selects ||
                            cJSON_AddStringToObject(object, "reward", cgsv_reward_name(bench->options.reward))) &&
+                          (!bench->options.what->stores ||
+                           cJSON_AddStringToObject(object, "updates", cgsv_storage_name(bench->options.storage))) &&
                           add_numbers(object, common, sizeof common / sizeof *common) &&
                           add_numbers(object, fields, count);
     char *text = complete ? cJSON_PrintUnformatted(object) : NULL;

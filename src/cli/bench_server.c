@@ -10,10 +10,17 @@
 
 struct stepping {
     cgsv_server *server;
-    float *updates, *models; /* [N], [N + 1] rows: the last is the server's own */
+    void *updates;           /* [N] rows */
+    float *models;           /* [N + 1] rows: the last is the server's own */
     int64_t stride;
     int agents;
 };
+
+static size_t update_bytes(const struct bench *bench, int agents, int64_t stride)
+{
+    return bench->options.storage == CGSV_STORAGE_BF16 ? BYTES_OF(uint16_t, agents, stride)
+                                                       : BYTES_OF(float, agents, stride);
+}
 
 static size_t bytes_of(const struct bench *bench, int agents, int64_t dimension)
 {
@@ -21,7 +28,8 @@ static size_t bytes_of(const struct bench *bench, int agents, int64_t dimension)
     const struct server_sizes sizes = {.federations = 1, .agents = agents, .rounds = 1, .dimension = dimension,
                                        .ld = dimension, .tensors = bench_tensors(begin, dimension),
                                        .tensor_begin = begin, .reward = bench->options.reward};
-    return BYTES_OF(float, 2 * (int64_t)agents + 1, bench_stride(dimension)) +
+    return update_bytes(bench, agents, bench_stride(dimension)) +
+           BYTES_OF(float, agents + 1, bench_stride(dimension)) +
            server_step_bytes(bench->device->kernels, &sizes);
 }
 
@@ -38,9 +46,23 @@ static cgsv_status create(struct stepping *s, const struct bench *bench, int age
     config.tensor_begin = begin;
     config.scheme.reward = bench->options.reward;
     config.shares = shares;
+    config.update_storage = bench->options.storage;
     cgsv_status status = cgsv_server_create(&s->server, bench->device, &config);
     free(shares);
     return status;
+}
+
+/* Those to be rounded are drawn where the models will be, which begin at 0. */
+static cgsv_status draw_updates(struct stepping *s, const struct bench *bench, int64_t dimension)
+{
+    cgsv_device *device = bench->device;
+    const bool rounded = bench->options.storage == CGSV_STORAGE_BF16;
+    const struct update_rounding rounding = {.to = s->updates, .from = s->models, .to_stride = s->stride,
+                                             .from_stride = s->stride, .dimension = dimension, .rows = s->agents};
+    TRY(bench_random_rows(device, rounded ? s->models : s->updates, s->agents, dimension, s->stride));
+    if (!rounded) return CGSV_OK;
+    LAUNCHED(device, device->kernels->round_updates(device->stream, rounding));
+    return device->backend->clear(device, s->models, BYTES_OF(float, s->agents, s->stride));
 }
 
 static cgsv_status step(void *context)
@@ -55,17 +77,18 @@ static cgsv_status measure(struct stepping *s, struct bench *bench, int agents, 
     cgsv_device *device = bench->device;
     struct bench_times times;
     TRY(create(s, bench, agents, dimension));
-    TRY(device->backend->allocate(device, (void **)&s->updates, BYTES_OF(float, agents, s->stride)));
+    TRY(device->backend->allocate(device, &s->updates, update_bytes(bench, agents, s->stride)));
     TRY(device->backend->allocate(device, (void **)&s->models, BYTES_OF(float, agents + 1, s->stride)));
-    TRY(bench_random_rows(device, s->updates, agents, dimension, s->stride));
+    TRY(draw_updates(s, bench, dimension));
     TRY(bench_measure(&times, device, bench->options.effort, step, s));
 
-    /* Rows of D floats. The floor: U is read once, W read and written once. What the kernels move:
+    /* Rows of D entries. The floor: U is read once, W read and written once. What the kernels move:
      * U is read for the norms and again for the aggregate (dot products find it in the cache); g is
      * written, read by SELECT_PASSES passes of the selection and once by the download; W is read
      * and written. Left out: g read for ranks that end among equal entries, histograms, sums. */
     const double row = 4.0 * (double)dimension, models = 2.0 * (agents + 1);
-    const double floor = row * (agents + models), moved = row * (2.0 * agents + 2 + SELECT_PASSES + models);
+    const double updates = bench->options.storage == CGSV_STORAGE_BF16 ? agents / 2.0 : agents; /* rows of floats */
+    const double floor = row * (updates + models), moved = row * (2.0 * updates + 2 + SELECT_PASSES + models);
     const double bandwidth = bench->copy_bandwidth, rate = moved / times.median;
     const struct bench_field fields[] = {
         {"floor_bytes", "floor bytes", floor},
@@ -95,6 +118,7 @@ const struct benchmark bench_server = {
     .dimensions = "62006,1M",
     .most_agents = MOST_AGENTS,
     .selects = true,
+    .stores = true,
     .bytes = bytes_of,
     .run = run,
 };

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "core/clock.h"
@@ -12,6 +13,10 @@
 /* Columns of a product that one thread takes at a time; fixed, so that results do not
  * depend on the number of threads. */
 enum { PRODUCT_COLUMNS = 128 };
+
+/* Matrices lie in pages of this size where the system has them: a kernel walks along as many rows at
+ * once as there are agents, and with small pages waits for their addresses. */
+enum { HUGE_PAGE = 2 << 20 };
 
 struct cpu_state {
     struct cpu_stream stream;
@@ -87,9 +92,12 @@ static cgsv_status cpu_allocate(cgsv_device *device, void **memory, size_t bytes
 {
     (void)device;
     *memory = NULL;
-    size_t rounded = (bytes + 63) / 64 * 64;
-    if (rounded < bytes || posix_memalign(memory, 64, rounded ? rounded : 64))
+    const size_t rounded = (bytes + 63) / 64 * 64, alignment = rounded >= HUGE_PAGE ? HUGE_PAGE : 64;
+    if (rounded < bytes || posix_memalign(memory, alignment, rounded ? rounded : 64))
         return error_set(CGSV_ERROR_MEMORY, "cpu: %zu bytes of memory are not to be had", bytes);
+#if defined(MADV_HUGEPAGE)
+    if (rounded >= HUGE_PAGE) madvise(*memory, rounded / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE); /* a wish */
+#endif
     memset(*memory, 0, rounded);
     return CGSV_OK;
 }

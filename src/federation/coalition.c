@@ -307,7 +307,7 @@ struct coalition_inputs coalition_inputs_of(const struct cgsv_federation *m, con
 {
     const int64_t first = (int64_t)m->number * step->agents;
     return (struct coalition_inputs){.model = step->server_model + m->number * step->model_block,
-                                     .update = step->update + first * step->update_stride,
+                                     .update = (const float *)step->update + first * step->update_stride,
                                      .update_stride = step->update_stride, .size = step->data_share + first,
                                      .norm = step->norm + first, .round = step->round,
                                      .validation = validation_set(m)};

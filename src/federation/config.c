@@ -123,6 +123,7 @@ cgsv_status config_check(const cgsv_config *c)
     TRY(check_integer("partition", c->partition, 0, NAMES(partitions) - 1));
     TRY(check_integer("optimizer", c->optimizer, 0, NAMES(optimizers) - 1));
     TRY(check_integer("augment", c->augment, 0, NAMES(augments) - 1));
+    TRY(check_integer("updates", (int64_t)c->update_storage, 0, CGSV_STORAGE_BF16));
     TRY(check_integer("decay-per", c->decay_per, 0, NAMES(decays) - 1));
     TRY(check_integer("agents", c->agents, 1, MOST_AGENTS));
     TRY(adversaries_check(&c->adversaries, c->agents));

@@ -7,16 +7,18 @@ static struct sample_set test_set(const cgsv_fleet *f)
     return (struct sample_set){{f->test_x, f->test_token, f->test_length, f->test_y}, NULL, f->test_samples};
 }
 
-/* An update is exact, so that the model that has been trained is the sum, bit for bit; but who trains alone has taken
+/* An update is exact, so that the model that has been trained is the sum, bit for bit (of a rounded one: the model
+ * that it leads to); but who trains alone has taken
  * its place in W by then. */
 struct moved_models trained_models(const cgsv_federation *m)
 {
     const cgsv_fleet *f = m->fleet;
     const int64_t ld = f->model.row_stride;
-    const float *update = f->updates + (ptrdiff_t)m->number * f->agents * ld;
+    const size_t first = (size_t)m->number * (size_t)f->agents * (size_t)ld;
+    const void *update = (const char *)f->updates + first * update_size(m->config.update_storage);
     return (struct moved_models){.from = f->models + (ptrdiff_t)m->number * (f->agents + 1) * ld, .from_stride = ld,
                                  .update = scheme_trains_alone(&m->config.scheme) ? NULL : update,
-                                 .update_stride = ld, .rows = f->agents};
+                                 .update_stride = ld, .rows = f->agents, .storage = m->config.update_storage};
 }
 
 cgsv_status evaluate_trained(cgsv_fleet *f)

@@ -171,15 +171,29 @@ cgsv_status cgsv_federation_model(cgsv_federation *m, cgsv_who who, int agent, f
     return f->device->backend->download(f->device, w, from, (size_t)f->model.parameters * sizeof *w);
 }
 
+/* bfloat16 numbers in the first half of update[n], last ones first: none is written over before it is read. */
+static void widen_in_place(float *update, size_t n)
+{
+    const unsigned char *stored = (const unsigned char *)update;
+    for (size_t i = n; i-- > 0;) {
+        uint16_t half;
+        memcpy(&half, stored + i * sizeof half, sizeof half);
+        const uint32_t bits = (uint32_t)half << 16;
+        memcpy(&update[i], &bits, sizeof bits);
+    }
+}
+
 cgsv_status cgsv_federation_update(cgsv_federation *m, int agent, float *update)
 {
     const cgsv_fleet *f = m->fleet;
     TRY(check_agent(m, agent));
     if (f->rounds_loaded > 0 && f->rounds_done == f->rounds_loaded)
         return error_set(CGSV_ERROR_ARGUMENT, "a checkpoint does not hold updates; run a round first");
-    return f->device->backend->download(f->device, update,
-                                        f->updates + (m->number * f->agents + agent) * f->model.row_stride,
-                                        (size_t)f->model.parameters * sizeof *update);
+    const size_t entries = (size_t)f->model.parameters, size = update_size(m->config.update_storage);
+    const size_t first = (size_t)((m->number * f->agents + agent) * f->model.row_stride);
+    TRY(f->device->backend->download(f->device, update, (const char *)f->updates + first * size, entries * size));
+    if (m->config.update_storage == CGSV_STORAGE_BF16) widen_in_place(update, entries);
+    return CGSV_OK;
 }
 
 cgsv_status cgsv_federation_seconds(cgsv_federation *m, cgsv_seconds *seconds)

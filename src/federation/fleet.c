@@ -15,7 +15,7 @@ static struct server_sizes server_sizes_of(const cgsv_fleet *f, int64_t *tensor_
     return (struct server_sizes){.federations = f->federations, .agents = f->agents, .rounds = f->config.rounds,
                                  .dimension = model->parameters, .ld = model->row_stride, .tensors = model->tensors,
                                  .tensor_begin = tensor_begin, .reward = f->config.scheme.reward,
-                                 .needs = f->needs};
+                                 .needs = needs_with_storage(f->needs, f->config.update_storage)};
 }
 
 static int moments_of(const cgsv_config *c) { return c->optimizer == CGSV_OPTIMIZER_ADAM ? 2 : c->momentum > 0; }
@@ -51,6 +51,8 @@ static cgsv_status walk(cgsv_fleet *f, cgsv_memory_plan *plan, const cgsv_datase
     const size_t V = (size_t)f->model.text.vocabulary, steps = V > 0 ? round_steps(f, data->train.samples) : 0;
     const size_t words = V > 0 ? sizeof(int32_t) : 0, kept = (size_t)f->validation.own_samples;
     const int moments = moments_of(&f->config);
+    const cgsv_storage storage = f->config.update_storage;
+    const size_t trained = storage == CGSV_STORAGE_BF16 ? 3 : 2; /* rows of scratch to one in training */
     cgsv_memory_plan unused = {0}, *p = plan ? plan : &unused;
     const struct {
         void **memory;
@@ -58,8 +60,8 @@ static cgsv_status walk(cgsv_fleet *f, cgsv_memory_plan *plan, const cgsv_datase
         size_t bytes, *planned;
     } arrays[] = {
         {(void **)&f->models, NULL, models * row, &p->models},
-        {(void **)&f->updates, NULL, FN * row, &p->updates},
-        {(void **)&f->scratch, NULL, 2 * (size_t)groups_rows(f) * row, &p->training},
+        {&f->updates, NULL, FN * (size_t)f->model.row_stride * update_size(storage), &p->updates},
+        {(void **)&f->scratch, NULL, trained * (size_t)groups_rows(f) * row, &p->training},
         {(void **)&f->moment1, NULL, moments > 0 ? R * row : 0, &p->optimizer},
         {(void **)&f->moment2, NULL, moments > 1 ? R * row : 0, &p->optimizer},
         {(void **)&f->words.done, NULL, R * V * sizeof *f->words.done, &p->optimizer},
@@ -218,6 +220,7 @@ static cgsv_status make_server(cgsv_fleet *f)
     free(share);
     f->server.norms_given = 1;
     f->server.update = f->updates;
+    f->server.storage = f->config.update_storage;
     f->server.update_stride = f->server.model_stride = f->model.row_stride;
     f->server.model = f->models;
     f->server.model_block = (f->agents + 1) * f->model.row_stride;

@@ -66,8 +66,10 @@ struct job {
 static struct group group_of(const cgsv_fleet *f, cgsv_device *device, struct workspace *workspace, int place,
                              int first, int rows)
 {
+    const int64_t apart = groups_rows(f) * f->model.row_stride;
     float *work = f->scratch + place * f->model.row_stride;
-    return (struct group){device, workspace, work, work + groups_rows(f) * f->model.row_stride, first, rows};
+    float *update = f->config.update_storage == CGSV_STORAGE_BF16 ? work + 2 * apart : NULL;
+    return (struct group){device, workspace, work, work + apart, update, first, rows};
 }
 
 static cgsv_status run_row(void *context, cgsv_device *device, int number, int core)

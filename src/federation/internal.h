@@ -61,9 +61,10 @@ struct cgsv_fleet {
     struct row *device_row;
 
     float *models;         /* W [F (N + 1) + T N][ld]: each federation's agents and server, then the twins */
-    float *updates;        /* U [F N][ld] */
+    void *updates;         /* U [F N][ld], as config.update_storage says */
     float *moment1, *moment2; /* [R][ld] */
-    float *scratch;        /* [2 S][ld] models and gradients of S = groups_rows() rows, as many as train at a time;
+    float *scratch;        /* [2 S][ld] models and gradients (with bf16 [3 S], updates) of S = groups_rows() rows, as
+                              many as train at a time;
                               after training, models that are evaluated once */
     struct word_steps words; /* of sentences; its batch is the training's */
     double *lr;            /* [R] */
@@ -99,6 +100,11 @@ struct cgsv_fleet {
 /* Samples of the test split, and models, that are evaluated at a time. */
 enum { EVALUATION_BATCH = 128, EVALUATION_ROWS = 64 };
 
+static inline size_t update_size(cgsv_storage storage)
+{
+    return storage == CGSV_STORAGE_BF16 ? sizeof(uint16_t) : sizeof(float);
+}
+
 static inline int fleet_models(const cgsv_fleet *f) { return f->federations * (f->agents + 1); }
 static inline int fleet_twins(const cgsv_fleet *f) { return f->twin_sets * f->agents; }
 static inline int fleet_agents(const cgsv_fleet *f) { return f->federations * f->agents; }
@@ -125,6 +131,7 @@ struct group {
     cgsv_device *device;
     struct workspace *workspace;
     float *work, *gradient; /* [rows][ld] the models in training and their gradients, for as long as the group's work */
+    float *update;          /* likewise the updates, where they are rounded afterwards; else NULL */
     int first, rows;
 };
 

@@ -41,7 +41,8 @@ static cgsv_status training_step(cgsv_fleet *f, const struct group *g, int epoch
     const struct row *row = f->device_row + g->first;
     const int rows = group_active(f, g, step);
     const int64_t ld = model->row_stride, input_stride = model->features * ws->blocks * ws->slots;
-    const struct optimizer_step optimizer = {.work = g->work, .update = f->updates, .model = f->models,
+    const struct optimizer_step optimizer = {.work = g->work, .update = g->update ? g->update : f->updates,
+                                             .update_by_row = g->update != NULL, .model = f->models,
                                              .gradient = g->gradient,
                                              .moment1 = group_part(g, f->moment1, ld),
                                              .moment2 = group_part(g, f->moment2, ld), .row = row,
@@ -49,7 +50,7 @@ static cgsv_status training_step(cgsv_fleet *f, const struct group *g, int epoch
                                              .dimension = model->parameters, .ld = ld, .rows = rows,
                                              .momentum = f->config.momentum, .batch = f->config.batch,
                                              .local_epochs = f->config.local_epochs, .epoch = epoch, .step = step,
-                                             .norm_partial = f->server.norm_partial,
+                                             .norm_partial = g->update ? NULL : f->server.norm_partial,
                                              .weight_decay = f->config.weight_decay, .words = words_of(f, g)};
 
     TRY(group_batches(f, g, ws, epoch, step, rows));
@@ -72,9 +73,24 @@ static cgsv_status training_step(cgsv_fleet *f, const struct group *g, int epoch
 cgsv_status group_begin(cgsv_fleet *f, const struct group *g)
 {
     PROFILE(g->device, STAGE_BEGIN, work_begin(&f->model, g->rows, agents_among(f, g, g->rows)));
+    if (g->update)
+        TRY(g->device->backend->clear(g->device, g->update,
+                                      (size_t)(g->rows * f->model.row_stride) * sizeof *g->update));
     return device_launched(g->device, g->device->kernels->round_begin(
-                                          g->device->stream, g->work, f->updates, f->models, f->train_sums + g->first,
+                                          g->device->stream, g->work, g->update ? NULL : f->updates, f->models, f->train_sums + g->first,
                                           f->device_row + g->first, g->rows, f->model.parameters, f->model.row_stride));
+}
+
+/* The updates are stored once they are all there, before a model that goes on by itself takes its place in W. */
+static cgsv_status store_updates(cgsv_fleet *f, const struct group *g)
+{
+    const int64_t ld = f->model.row_stride;
+    const struct update_rounding rounding = {.to = f->updates, .from = g->update, .to_stride = ld, .from_stride = ld,
+                                             .dimension = f->model.parameters, .ld = ld, .rows = g->rows,
+                                             .row = f->device_row + g->first, .model = f->models,
+                                             .norm_partial = f->server.norm_partial};
+    return g->update ? device_launched(g->device, g->device->kernels->round_updates(g->device->stream, rounding))
+                     : CGSV_OK;
 }
 
 /* Of an agent, the update stays; of who trains alone, the model. */
@@ -88,6 +104,7 @@ static cgsv_status train_group(cgsv_fleet *f, const struct group *g)
                                                             c->decay_per == CGSV_DECAY_EPOCH, c->local_epochs, epoch));
         for (int step = 0; step < f->steps[g->first]; step++) TRY(training_step(f, g, epoch, step));
     }
+    TRY(store_updates(f, g));
     PROFILE(g->device, STAGE_OTHER, ((struct work){0, 0}));
     return device_launched(g->device, g->device->kernels->keep_alone(g->device->stream, f->models, g->work,
                                                                      f->device_row + g->first, g->rows,

@@ -13,6 +13,7 @@ static const char *const similarities[] = {"inverse", "share"};
 static const char *const importance_rules[] = {"average", "removal", "sinh", "fixed"};
 static const char *const quotas[] = {"tanh", "linear", "cffl", "all", "none", "random"};
 static const char *const rewards[] = {"layer", "global", "random", "full"};
+static const char *const storages[] = {"float32", "bf16"};
 static const char *const own_updates[] = {"dropped", "kept", "minus-share"};
 enum { SELECTIONS = CGSV_REWARD_GLOBAL + 1, EXACT_AGENTS = 20 };
 
@@ -23,6 +24,7 @@ NAMED_CHOICE(similarity, similarities, cgsv_similarity)
 NAMED_CHOICE(importance_rule, importance_rules, cgsv_importance_rule)
 NAMED_CHOICE(quota, quotas, cgsv_quota)
 NAMED_CHOICE(own_update, own_updates, cgsv_own_update)
+NAMED_CHOICE(storage, storages, cgsv_storage)
 
 const char *cgsv_reward_name(cgsv_reward reward) { return name_of(rewards, NAMES(rewards), (int)reward); }
 
@@ -180,6 +182,11 @@ unsigned scheme_needs(const cgsv_scheme *s)
     if (scheme_takes_scores(s)) needs |= NEEDS_SCORES;
     if (s->weights == CGSV_WEIGHTS_LOSS) needs |= NEEDS_LOSSES;
     return needs;
+}
+
+unsigned needs_with_storage(unsigned needs, cgsv_storage storage)
+{
+    return storage == CGSV_STORAGE_BF16 && (needs & (NEEDS_EXACT | NEEDS_SCORES)) ? needs | NEEDS_UPLOAD : needs;
 }
 
 struct mechanism mechanism_of(const cgsv_config *c)

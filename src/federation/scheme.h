@@ -18,6 +18,10 @@ enum scheme_need {
 };
 unsigned scheme_needs(const cgsv_scheme *scheme);
 
+/* The same with updates so stored: what measures uploads reads them as floats, so that others are uploads of their
+ * own. */
+unsigned needs_with_storage(unsigned needs, cgsv_storage storage);
+
 /* Contributions come from samples that are kept aside. */
 bool scheme_takes_scores(const cgsv_scheme *scheme);
 

@@ -119,7 +119,7 @@ static cgsv_status try_uploads(cgsv_federation *m, double *score, const struct s
 {
     const int64_t first = (int64_t)m->number * step->agents;
     const struct moved_models tried = {.from = step->server_model + m->number * step->model_block,
-                                       .update = step->update + first * step->update_stride,
+                                       .update = (const float *)step->update + first * step->update_stride,
                                        .update_stride = step->update_stride, .rows = step->agents};
     return moved_accuracy(m, score, NULL, tried);
 }

@@ -66,6 +66,7 @@ static cgsv_status check_config(const cgsv_server_config *c)
     TRY(check_integer("dimension", c->dimension, 1, INT32_MAX));
     TRY(check_mechanism(c->gamma, c->alpha, c->beta));
     TRY(scheme_check(&c->scheme, c->agents));
+    TRY(check_integer("update_storage", (int64_t)c->update_storage, 0, CGSV_STORAGE_BF16));
     TRY(check_integer("rounds", c->rounds, 0, INT32_MAX));
     if (c->scheme.weights == CGSV_WEIGHTS_LOSS && c->scheme.lipschitz == 0)
         return error_set(CGSV_ERROR_ARGUMENT, "lipschitz is 0; weights by loss expect a number above it, such as 1 / "
@@ -79,7 +80,8 @@ static struct server_sizes sizes_of(const cgsv_server_config *c, const int64_t *
     return (struct server_sizes){.federations = 1, .agents = c->agents, .rounds = 1, .dimension = c->dimension,
                                  .ld = c->dimension, .tensors = c->tensors ? c->tensors : 1,
                                  .tensor_begin = c->tensors ? c->tensor_begin : whole,
-                                 .reward = c->scheme.reward, .needs = scheme_needs(&c->scheme)};
+                                 .reward = c->scheme.reward,
+                                 .needs = needs_with_storage(scheme_needs(&c->scheme), c->update_storage)};
 }
 
 /* The device's arrays, and the shares scaled to sum 1. */
@@ -96,6 +98,7 @@ static cgsv_status create_step(cgsv_server *s, const cgsv_server_config *c)
     cgsv_status status = server_step_create(&s->step, s->device, &sizes, &mechanism, share);
     free(share);
     TRY(status);
+    s->step.storage = c->update_storage;
     s->segment_begin = calloc((size_t)s->step.segments + 1, sizeof *s->segment_begin);
     if (!s->segment_begin) return error_set(CGSV_ERROR_MEMORY, "no memory for a table of %d tensors", c->tensors);
     memcpy(s->segment_begin, c->scheme.reward == CGSV_REWARD_LAYER ? sizes.tensor_begin : whole,
@@ -186,7 +189,7 @@ static cgsv_status check_stride(const char *name, int64_t stride, int64_t dimens
                      (long long)dimension);
 }
 
-cgsv_status cgsv_server_step(cgsv_server *s, const float *updates, int64_t update_stride, float *models,
+cgsv_status cgsv_server_step(cgsv_server *s, const void *updates, int64_t update_stride, float *models,
                              int64_t model_stride, float *server_model, void *stream)
 {
     if (!s) return null_argument("cgsv_server_step", "server");

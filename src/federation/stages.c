@@ -132,6 +132,7 @@ cgsv_status stages_upload(cgsv_device *device, struct server_step *step, void *s
     struct server_stages *stages = step->stages;
     step->raw = step->update;
     step->raw_stride = step->update_stride;
+    step->raw_storage = step->storage;
     if (!stages || !(stages->needs & NEEDS_UPLOAD)) return CGSV_OK;
     float *upload = stages->upload.aggregate;
     LAUNCHED(device, device->kernels->server_upload(stream, upload, *step, step->ld));
@@ -141,6 +142,7 @@ cgsv_status stages_upload(cgsv_device *device, struct server_step *step, void *s
     }
     step->update = upload;
     step->update_stride = step->ld;
+    step->storage = CGSV_STORAGE_FLOAT32;
     return CGSV_OK;
 }
 
