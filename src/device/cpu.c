@@ -156,8 +156,8 @@ static cgsv_status cpu_multiply(cgsv_device *device, const struct product *p)
             const float *b = p->b + i * p->stride_b + (p->transpose_b ? first * p->ldb : first);
             cblas_sgemm(CblasRowMajor, p->transpose_a ? CblasTrans : CblasNoTrans,
                         p->transpose_b ? CblasTrans : CblasNoTrans, p->each_m ? p->each_m[i] : p->m, n, p->k, 1.0f,
-                        p->a + i * p->stride_a, (int)p->lda, b, (int)p->ldb, p->accumulate ? 1.0f : 0.0f, p->c + i * p->stride_c + first,
-                        (int)p->ldc);
+                        p->a + i * p->stride_a, (int)p->lda, b, (int)p->ldb, p->accumulate ? 1.0f : 0.0f,
+                        p->c + i * p->stride_c + first, (int)p->ldc);
         }
     return CGSV_OK;
 }
