@@ -28,7 +28,8 @@ DEVICE int uploads_raw(const struct mechanism *m)
 DEVICE float widened(float x) { return x; }
 DEVICE float widened(uint16_t x) { return float_of((uint32_t)x << 16); }
 
-/* x as its place stores it. To the nearest, ties to even; beyond the largest by half a unit to infinity. What is not a number stays so. */
+/* x as its place stores it. To the nearest, ties to even; beyond the largest by half a unit to infinity. What is
+ * not a number stays so. */
 DEVICE uint16_t narrowed(float x, const uint16_t *)
 {
     const uint32_t bits = bits_of(x), half = bits >> 16;

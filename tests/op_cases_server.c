@@ -83,7 +83,8 @@ static void give_norms(const struct server_step *s)
                 const int64_t left = s->dimension - begin, n = left < CHUNK_COLUMNS ? left : CHUNK_COLUMNS;
                 double size[NORM_SUMS];
                 reference_norm_sums(s->norm_partial + (at * s->pieces + piece) * NORM_SUMS, size,
-                                    (const float *)s->update + at * s->update_stride + begin, model_of(s, f, i) + begin, n);
+                                    (const float *)s->update + at * s->update_stride + begin,
+                                    model_of(s, f, i) + begin, n);
             }
 }
 

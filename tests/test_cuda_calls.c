@@ -114,8 +114,8 @@ Test(cuda_calls, that_succeed_compute_what_the_cpu_does)
     for (int t = 0; t < ROUNDS; t++)
         for (int i = 0; i < AGENTS; i++) {
             const cgsv_round_record *a = &cuda.record[t][i], *b = &cpu.record[t][i];
-            cr_expect(fabs(a->update_norm - b->update_norm) <= 1e-4 * b->update_norm, "round %d, agent %d: %g and %g", t,
-                      i, a->update_norm, b->update_norm);
+            cr_expect(fabs(a->update_norm - b->update_norm) <= 1e-4 * b->update_norm, "round %d, agent %d: %g and %g",
+                      t, i, a->update_norm, b->update_norm);
             cr_expect(fabs(a->psi - b->psi) <= 1e-4, "round %d, agent %d: %g and %g", t, i, a->psi, b->psi);
         }
 }

@@ -161,7 +161,8 @@ static void check_round(const char *name, const cgsv_config *config, int faulty,
     const bool alone = strcmp(name, "standalone") == 0, differs = differs_by_definition(name, cause);
     for (int t = 0; t < ROUNDS; t++)
         for (int i = 0; i < AGENTS; i++) {
-            snprintf(what, sizeof what, "%s, %s in round %d: round %d, agent %d", name, cause_names[cause], faulty, t, i);
+            snprintf(what, sizeof what, "%s, %s in round %d: round %d, agent %d", name, cause_names[cause], faulty, t,
+                     i);
             if (i != VICTIM) check_finite(what, &o.record[t][i]);
             if (i == VICTIM && t == faulty && o.record[t][i].fault != CGSV_FAULT_NOT_FINITE)
                 cr_expect(false, "%s: fault %g", what, o.record[t][i].fault);
@@ -176,7 +177,8 @@ static void check_round(const char *name, const cgsv_config *config, int faulty,
         if (alone && i == VICTIM) continue;
         if (!finite_all(o.model[i], o.bytes)) cr_expect(false, "%s: not finite", what);
         if (alone ? i < AGENTS : !differs)
-            if (memcmp(o.model[i], zero->model[i], o.bytes) != 0) cr_expect(false, "%s: not as with a zero update", what);
+            if (memcmp(o.model[i], zero->model[i], o.bytes) != 0)
+                cr_expect(false, "%s: not as with a zero update", what);
     }
     faults++;
     outcome_free(&o);

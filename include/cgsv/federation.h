@@ -67,9 +67,9 @@ typedef struct cgsv_config {
     double momentum;         /* of SGD, in [0, 1) */
     double weight_decay;     /* >= 0: λ w is added to the gradient, as PyTorch's optimizers do */
     cgsv_augment augment;
-    cgsv_storage update_storage; /* of the updates once training has ended: rounded to the nearest, ties to even. What is
-                                    stored is what agents upload, what norms and contributions are of, what stays with
-                                    an agent that keeps its own; training itself and all sums are float32's and
+    cgsv_storage update_storage; /* of the updates once training has ended: rounded to the nearest, ties to even. What
+                                    is stored is what agents upload, what norms and contributions are of, what stays
+                                    with an agent that keeps its own; training itself and all sums are float32's and
                                     float64's. An agent that trains alone keeps its model as it is */
     double lr;               /* > 0 */
     double lr_decay;         /* factor per round or per local epoch, in (0, 1] */

@@ -146,7 +146,7 @@ static cgsv_status cpu_clear(cgsv_device *device, void *memory, size_t bytes)
 
 static cgsv_status cpu_multiply(cgsv_device *device, const struct product *p)
 {
-    const struct cpu_state *state = device->state;
+    const struct cpu_state *state = device->state; /* NOLINT(clang-analyzer-deadcode.DeadStores): the pragma reads it */
     const int tiles = (p->n + PRODUCT_COLUMNS - 1) / PRODUCT_COLUMNS;
 #pragma omp parallel for schedule(dynamic) num_threads(state->stream.threads) collapse(2) if (p->batch * tiles > 1)
     for (int i = 0; i < p->batch; i++)
@@ -155,9 +155,9 @@ static cgsv_status cpu_multiply(cgsv_device *device, const struct product *p)
             const int n = p->n - first < PRODUCT_COLUMNS ? p->n - first : PRODUCT_COLUMNS;
             const float *b = p->b + i * p->stride_b + (p->transpose_b ? first * p->ldb : first);
             cblas_sgemm(CblasRowMajor, p->transpose_a ? CblasTrans : CblasNoTrans,
-                        p->transpose_b ? CblasTrans : CblasNoTrans, p->each_m ? p->each_m[i] : p->m, n, p->k, 1.0f, p->a + i * p->stride_a,
-                        (int)p->lda, b, (int)p->ldb, p->accumulate ? 1.0f : 0.0f, p->c + i * p->stride_c + first,
-                        (int)p->ldc);
+                        p->transpose_b ? CblasTrans : CblasNoTrans, p->each_m ? p->each_m[i] : p->m, n, p->k, 1.0f,
+                        p->a + i * p->stride_a, (int)p->lda, b, (int)p->ldb, p->accumulate ? 1.0f : 0.0f,
+                        p->c + i * p->stride_c + first, (int)p->ldc);
         }
     return CGSV_OK;
 }

@@ -96,7 +96,8 @@ cgsv_status adversaries_rewrite(cgsv_fleet *f)
 {
     const struct adversaries *a = &f->adversaries;
     if (a->rewritten == 0) return CGSV_OK;
-    const struct adversary_step step = {.update = f->updates, .storage = f->config.update_storage, .norm_partial = f->server.norm_partial,
+    const struct adversary_step step = {.update = f->updates, .storage = f->config.update_storage,
+                                        .norm_partial = f->server.norm_partial,
                                         .model = f->models, .adversary = a->rewrite, .round = f->round,
                                         .adversaries = a->rewritten, .dimension = f->model.parameters,
                                         .ld = f->model.row_stride};

@@ -1,5 +1,6 @@
 #include "federation/coalition.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -94,6 +95,7 @@ static void add_beginning(struct programme *p, int agents, int number, int row, 
         add_members(p, 0, agents, 0);
         add_step(p, row, -1, 0, -1, 1);
     } else {
+        assert(agents > 1); /* one agent has but two coalitions */
         const int place = (number - 2) % (agents - 1);
         const int64_t order = (1 + (number - 2) / (agents - 1)) * (int64_t)agents;
         if (fresh) add_members(p, order, place, 0);

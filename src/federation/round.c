@@ -77,8 +77,9 @@ cgsv_status group_begin(cgsv_fleet *f, const struct group *g)
         TRY(g->device->backend->clear(g->device, g->update,
                                       (size_t)(g->rows * f->model.row_stride) * sizeof *g->update));
     return device_launched(g->device, g->device->kernels->round_begin(
-                                          g->device->stream, g->work, g->update ? NULL : f->updates, f->models, f->train_sums + g->first,
-                                          f->device_row + g->first, g->rows, f->model.parameters, f->model.row_stride));
+                                          g->device->stream, g->work, g->update ? NULL : f->updates, f->models,
+                                          f->train_sums + g->first, f->device_row + g->first, g->rows,
+                                          f->model.parameters, f->model.row_stride));
 }
 
 /* The updates are stored once they are all there, before a model that goes on by itself takes its place in W. */

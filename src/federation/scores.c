@@ -101,7 +101,7 @@ cgsv_status scores_losses(cgsv_fleet *f)
 
 static double *score_of(const cgsv_federation *m)
 {
-    return m->fleet->scores.score + m->number * m->fleet->agents;
+    return m->fleet->scores.score + (ptrdiff_t)m->number * m->fleet->agents;
 }
 
 cgsv_status scores_trained(cgsv_fleet *f)

@@ -42,7 +42,8 @@ cgsv_status evaluate_moved(cgsv_fleet *f, struct loss_sums *sums, struct moved_m
         struct moved_models some = models;
         some.to = f->scratch;
         some.from += first * models.from_stride;
-        some.update = (const char *)models.update + (size_t)(first * models.update_stride) * update_size(models.storage);
+        some.update = (const char *)models.update +
+                      (size_t)(first * models.update_stride) * update_size(models.storage);
         some.dimension = f->model.parameters;
         some.ld = f->model.row_stride;
         some.rows = models.rows - first < most ? models.rows - first : most;
