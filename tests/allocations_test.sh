@@ -21,7 +21,8 @@ in_turn() {
 in_turn run run "${small[@]}" --record-updates --out run --force
 in_turn sweep sweep "${small[@]}" --no-standalone --seed 1,2 --out sweep --retry
 in_turn values value updates.npy --round --out values --force
-"$cgsv" run "${small[@]}" --rounds 2 --checkpoint-every 1 --no-standalone --no-save-models --out resumed.before >out 2>err
+"$cgsv" run "${small[@]}" --rounds 2 --checkpoint-every 1 --no-standalone --no-save-models --out resumed.before \
+    >out 2>err
 rm resumed.before/summary.json
 in_turn resumed run --resume resumed --quiet
 in_turn page.html report trained --out page.html --force

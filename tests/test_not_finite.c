@@ -154,7 +154,8 @@ static void check_round(const char *name, const cgsv_config *config, int faulty,
     const bool alone = strcmp(name, "standalone") == 0, differs = differs_by_definition(name, cause);
     for (int t = 0; t < ROUNDS; t++)
         for (int i = 0; i < AGENTS; i++) {
-            snprintf(what, sizeof what, "%s, %s in round %d: round %d, agent %d", name, cause_names[cause], faulty, t, i);
+            snprintf(what, sizeof what, "%s, %s in round %d: round %d, agent %d", name, cause_names[cause], faulty, t,
+                     i);
             if (i != VICTIM) check_finite(what, &o.record[t][i]);
             if (i == VICTIM && t == faulty && o.record[t][i].fault != CGSV_FAULT_NOT_FINITE)
                 cr_expect(false, "%s: fault %g", what, o.record[t][i].fault);
