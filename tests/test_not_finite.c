@@ -170,7 +170,8 @@ static void check_round(const char *name, const cgsv_config *config, int faulty,
         if (alone && i == VICTIM) continue;
         if (!finite_all(o.model[i], o.bytes)) cr_expect(false, "%s: not finite", what);
         if (alone ? i < AGENTS : !differs)
-            if (memcmp(o.model[i], zero->model[i], o.bytes) != 0) cr_expect(false, "%s: not as with a zero update", what);
+            if (memcmp(o.model[i], zero->model[i], o.bytes) != 0)
+                cr_expect(false, "%s: not as with a zero update", what);
     }
     faults++;
     outcome_free(&o);
