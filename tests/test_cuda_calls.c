@@ -9,8 +9,9 @@
 #include "cgsv/cgsv.h"
 #include "core/error.h"
 #include "fake_cuda.h"
+#include "few_pictures.h"
 
-enum { SAMPLES = 40, SIDE = 4, CLASSES = 3, AGENTS = 3, ROUNDS = 2 };
+enum { SAMPLES = 40, AGENTS = 3, ROUNDS = 2 };
 
 struct results {
     cgsv_round_record record[ROUNDS][AGENTS];
@@ -22,15 +23,7 @@ static cgsv_config config;
 
 static void set_up(void)
 {
-    float pictures[SAMPLES * SIDE * SIDE];
-    int32_t labels[SAMPLES];
-    for (int i = 0; i < SAMPLES; i++) {
-        labels[i] = i * 7 / 3 % CLASSES;
-        for (int j = 0; j < SIDE * SIDE; j++)
-            pictures[i * SIDE * SIDE + j] = (float)((i * 31 + j * 17) % 29) / 29 + (float)(j % CLASSES == labels[i]);
-    }
-    cr_assert_eq(cgsv_dataset_create(&data, "pictures", 1, SIDE, SIDE, CLASSES, SAMPLES, pictures, labels, SAMPLES,
-                                     pictures, labels), CGSV_OK);
+    cr_assert_eq(few_pictures(&data, SAMPLES), CGSV_OK);
     cgsv_config_defaults(&config, "pictures");
     config.agents = AGENTS;
     config.rounds = ROUNDS;

@@ -8,8 +8,9 @@
 
 #include "cgsv/cgsv.h"
 #include "federation/internal.h"
+#include "few_pictures.h"
 
-enum { SAMPLES = 60, SIDE = 4, CLASSES = 3, AGENTS = 4, ROUNDS = 3, VICTIM = 2 };
+enum { SAMPLES = 60, AGENTS = 4, ROUNDS = 3, VICTIM = 2 };
 
 enum cause { ZERO, NOT_A_NUMBER, INFINITE, DIVERGES, PICTURE, CAUSES };
 static const char *const cause_names[CAUSES] = {"zero", "NaN", "infinity", "diverging", "NaN picture"};
@@ -21,15 +22,7 @@ static void check(cgsv_status status) { cr_assert_eq(status, CGSV_OK, "%s", cgsv
 
 static void set_up(void)
 {
-    float pictures[SAMPLES * SIDE * SIDE];
-    int32_t labels[SAMPLES];
-    for (int i = 0; i < SAMPLES; i++) {
-        labels[i] = i * 7 / 3 % CLASSES;
-        for (int j = 0; j < SIDE * SIDE; j++)
-            pictures[i * SIDE * SIDE + j] = (float)((i * 31 + j * 17) % 29) / 29 + (float)(j % CLASSES == labels[i]);
-    }
-    check(cgsv_dataset_create(&data, "pictures", 1, SIDE, SIDE, CLASSES, SAMPLES, pictures, labels, SAMPLES, pictures,
-                              labels));
+    check(few_pictures(&data, SAMPLES));
     check(cgsv_device_open(&device, "cpu", 1));
 }
 
@@ -98,7 +91,7 @@ static struct outcome run(const cgsv_config *config, int faulty, enum cause caus
     check(cgsv_federation_create(&f, device, config, data));
     check(cgsv_federation_run(f, faulty));
     struct row *row = row_of_victim(f), before = *row;
-    float *pixel = &f->fleet->train_x[(int64_t)f->fleet->index[row->first] * SIDE * SIDE], was = *pixel;
+    float *pixel = &f->fleet->train_x[(int64_t)f->fleet->index[row->first] * FEW_SIDE * FEW_SIDE], was = *pixel;
     if (cause == PICTURE)
         *pixel = NAN;
     else
