@@ -226,6 +226,7 @@ Test(checkpoint, indices_from_samples_and_random_choices)
     c = small_config("eci");
     c.scheme.contribution = CGSV_CONTRIBUTION_LEAVE_ONE_OUT;
     c.scheme.upload = 0.3;
+    c.update_storage = CGSV_STORAGE_BF16;
     expect_same_bits(&c, data, 2, "leave-one-out");
     cgsv_dataset_free(data);
 }

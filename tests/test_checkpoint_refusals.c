@@ -197,7 +197,7 @@ Test(checkpoint_refusals, another_setting_is_named_with_both_values)
         {"partition", CGSV_PARTITION_UNIFORM}, {"dirichlet-concentration", 2}, {"agents", 2}, {"samples-per-agent", 9},
         {"validation-fraction", 0.3}, {"validation-samples", 5}, {"adversary-factor", 3}, {"rounds", 5},
         {"local-epochs", 2}, {"batch", 4}, {"optimizer", CGSV_OPTIMIZER_ADAM}, {"momentum", 0.5}, {"weight-decay", 0.1},
-        {"lr", 0.5}, {"lr-decay", 0.5}, {"decay-per", CGSV_DECAY_EPOCH}, {"gamma", 0.25}, {"alpha", 0.5}, {"beta", 2},
+        {"updates", CGSV_STORAGE_BF16}, {"lr", 0.5}, {"lr-decay", 0.5}, {"decay-per", CGSV_DECAY_EPOCH}, {"gamma", 0.25}, {"alpha", 0.5}, {"beta", 2},
         {"normalise", CGSV_NORMALISE_NONE}, {"weights", CGSV_WEIGHTS_SIZE}, {"contribution", CGSV_CONTRIBUTION_SIZE},
         {"similarity", CGSV_SIMILARITY_SHARE}, {"importance", CGSV_IMPORTANCE_FIXED}, {"quota", CGSV_QUOTA_LINEAR},
         {"realise", CGSV_REWARD_GLOBAL}, {"own-update", CGSV_OWN_KEPT}, {"mu", 0.5}, {"q", 1}, {"lipschitz", 1},

@@ -154,10 +154,11 @@ static cgsv_status cpu_multiply(cgsv_device *device, const struct product *p)
             const int first = tile * PRODUCT_COLUMNS;
             const int n = p->n - first < PRODUCT_COLUMNS ? p->n - first : PRODUCT_COLUMNS;
             const float *b = p->b + i * p->stride_b + (p->transpose_b ? first * p->ldb : first);
+            const int m = p->each_m ? p->each_m[i] : p->m;
             cblas_sgemm(CblasRowMajor, p->transpose_a ? CblasTrans : CblasNoTrans,
-                        p->transpose_b ? CblasTrans : CblasNoTrans, p->each_m ? p->each_m[i] : p->m, n, p->k, 1.0f,
-                        p->a + i * p->stride_a, (int)p->lda, b, (int)p->ldb, p->accumulate ? 1.0f : 0.0f,
-                        p->c + i * p->stride_c + first, (int)p->ldc);
+                        p->transpose_b ? CblasTrans : CblasNoTrans, m, n, p->k, 1.0f, p->a + i * p->stride_a,
+                        (int)p->lda, b, (int)p->ldb, p->accumulate ? 1.0f : 0.0f, p->c + i * p->stride_c + first,
+                        (int)p->ldc);
         }
     return CGSV_OK;
 }
