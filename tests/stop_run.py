@@ -28,6 +28,8 @@ with open("out", "wb") as out, open("err", "wb") as err:
     process = subprocess.Popen(sys.argv[3:], stdout=out, stderr=err, preexec_fn=default_signals)
     while process.poll() is None and not reached():
         time.sleep(0.001)
+    if len(signals) > 1:
+        time.sleep(0.05)  # into a round, which a first signal would end at once between two
     for number in signals:
         process.send_signal(number)
         while len(signals) > 1 and process.poll() is None and b"a second signal" not in open("err", "rb").read():
