@@ -81,7 +81,7 @@ def rates(r, nbytes):
 
 
 def server():
-    check("server", "reward floor_bytes floor_seconds times_floor moved_bytes",
+    check("server", "reward updates floor_bytes floor_seconds times_floor moved_bytes",
           [(2, 3000), (2, 4000), (5, 3000), (5, 4000)])
     for r in rows:
         n, d = r["agents"], r["dimension"]

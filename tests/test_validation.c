@@ -45,7 +45,7 @@ static void check_losses(bool standalone, bool alone, int threads)
     check(local_training(x.f->fleet));
     check(trained_accuracy(x.f, x.score, loss));
     for (int i = 0; i < N; i++) {
-        read_model(w, &x, i, alone ? NULL : x.f->fleet->updates + i * ld);
+        read_model(w, &x, i, alone ? NULL : (const float *)x.f->fleet->updates + i * ld);
         const struct naive want = naive_evaluation(&x, w, p->validation, p->validation_samples);
         expect_accuracy(x.score[i], want, p->validation_samples);
         cr_expect_float_eq(loss[i], want.loss, 1e-6 * (1 + want.loss));

@@ -57,8 +57,8 @@ check "a file of 82 GB is refused at once" timeout 10 bash -c \
 
 # Files that are not what they should be
 reject 1 "No such file" nowhere.npy
-reject 1 "empty or not a file" .
-reject 1 "empty or not a file" empty.npy
+reject 1 "is not a file" .
+reject 1 "is empty" empty.npy
 reject 1 "Fortran" fortran.npy
 reject 1 "big-endian\|little-endian\|byte order" big_endian.npy
 reject 1 "integers.npy.*int32\|integers.npy.*<i4" integers.npy
