@@ -24,12 +24,12 @@ static const struct {
     const char *name;
     size_t bytes;
 } types[] = {
-    [SAFETENSORS_F32] = {"F32", sizeof(float)},
-    [SAFETENSORS_F64] = {"F64", sizeof(double)},
-    [SAFETENSORS_I32] = {"I32", sizeof(int32_t)},
-    [SAFETENSORS_I64] = {"I64", sizeof(int64_t)},
-    [SAFETENSORS_F16] = {"F16", sizeof(uint16_t)},
-    [SAFETENSORS_BF16] = {"BF16", sizeof(uint16_t)},
+    [SAFETENSORS_F32] = {"F32", 4},
+    [SAFETENSORS_F64] = {"F64", 8},
+    [SAFETENSORS_I32] = {"I32", 4},
+    [SAFETENSORS_I64] = {"I64", 8},
+    [SAFETENSORS_F16] = {"F16", 2},
+    [SAFETENSORS_BF16] = {"BF16", 2},
 };
 enum { TYPE_COUNT = sizeof types / sizeof *types };
 
