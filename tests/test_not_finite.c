@@ -86,7 +86,7 @@ static struct row *row_of_victim(cgsv_federation *f)
 /* Round `faulty` is trained with a learning rate, or a picture, that makes the victim's update what it must be. */
 static struct outcome run(const cgsv_config *config, int faulty, enum cause cause)
 {
-    static const double lr[CAUSES] = {[NOT_A_NUMBER] = NAN, [INFINITE] = INFINITY, [DIVERGES] = 1e30};
+    static const double lr[CAUSES] = {[NOT_A_NUMBER] = NAN, [INFINITE] = INFINITY, [DIVERGES] = 3e38};
     cgsv_federation *f;
     check(cgsv_federation_create(&f, device, config, data));
     check(cgsv_federation_run(f, faulty));
