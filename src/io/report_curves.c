@@ -123,7 +123,7 @@ static void add_reference(struct drawing *d, const struct chart_series *from)
 static void add_all(struct drawing *d, float *sorted)
 {
     const struct report_curves *c = d->curves;
-    double *next = d->numbers + 2 * REPORT_MOST_POINTS;
+    double *next = d->numbers + (size_t)2 * REPORT_MOST_POINTS;
     if (c->lines <= REPORT_MOST_LINES) {
         for (int line = 0; line < c->lines; line++)
             add_line(d, line, line, c->legends ? c->legends[line] : NULL, &next);
@@ -158,7 +158,8 @@ void report_curves_draw(struct report_page *page, const char *name, const struct
 {
     struct drawing d = {.curves = curves, .chosen = malloc((size_t)curves->points * sizeof(int))};
     if (d.chosen) choose_points(&d);
-    d.numbers = calloc((size_t)d.points * (2 * REPORT_MOST_LINES + 6) + 2 * REPORT_MOST_POINTS, sizeof(double));
+    d.numbers = calloc((size_t)d.points * (2 * REPORT_MOST_LINES + 6) + (size_t)2 * REPORT_MOST_POINTS,
+                       sizeof(double));
     d.labels = calloc(REPORT_MOST_LINES + 6, sizeof *d.labels);
     float *sorted = malloc((size_t)curves->lines * sizeof *sorted);
     if (!d.chosen || !d.numbers || !d.labels || !sorted) {

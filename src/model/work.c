@@ -58,12 +58,13 @@ struct work work_backward(const struct model *model, int i, struct work_size z)
     const int gradients = i > 0 ? 2 : 1; /* of the parameters, and of the input */
     const double flops = 2 * (double)z.samples * (double)out;
     /* Output and its gradient; input and its gradient; parameters and theirs. */
-    const double bytes = FLOATS(z.samples * (2 * out + gradients * in) + z.rows * gradients * given);
+    const double bytes = FLOATS(z.samples * (2 * out + gradients * in) + (int64_t)z.rows * gradients * given);
     switch (layer->kind) {
     case LAYER_CONV_POOL:
         return (struct work){bytes + (double)(z.samples * out), gradients * flops * products(layer)};
     case LAYER_TEXT: /* the windows that gave the maximum: gradients of the filters and of the words */
-        return (struct work){FLOATS(2 * z.samples * out + 2 * (int64_t)z.rows * (z.words * layer->channels + given)),
+        return (struct work){FLOATS(2 * z.samples * out +
+                                    2 * (int64_t)z.rows * ((int64_t)z.words * layer->channels + given)),
                              2 * flops * products(layer)};
     case LAYER_NORM: return (struct work){bytes + FLOATS(z.samples * out), 6 * flops};
     case LAYER_AVERAGE: return (struct work){FLOATS(z.samples * (in + out)), (double)(z.samples * in)};
