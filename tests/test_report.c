@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "io/chart.h"
 #include "io/csv_read.h"
 #include "io/html.h"
+#include "temporary.h"
 
 /* ---- ticks ---- */
 
@@ -94,22 +94,13 @@ Test(ticks, logarithmic)
 
 /* ---- tables ---- */
 
-static char path[64];
+TestSuite(csv_read, .init = temporary_make, .fini = temporary_remove);
 
-static void write_table(const char *bytes, size_t size)
+static const char *write_table(const char *bytes, size_t size)
 {
-    snprintf(path, sizeof path, "/tmp/cgsv_report_XXXXXX");
-    const int descriptor = mkstemp(path);
-    cr_assert(descriptor >= 0 && write(descriptor, bytes, size) == (ssize_t)size);
-    close(descriptor);
+    temporary_put("table.csv", bytes, size);
+    return temporary_path("table.csv");
 }
-
-static void remove_table(void)
-{
-    if (*path) unlink(path);
-}
-
-TestSuite(csv_read, .fini = remove_table);
 
 /* Rows as "field|field;" up to the end or the first error. */
 static cgsv_status read_all(char *text, const char *bytes, size_t size)
@@ -117,14 +108,12 @@ static cgsv_status read_all(char *text, const char *bytes, size_t size)
     struct csv_reader reader;
     bool row;
     *text = '\0';
-    write_table(bytes, size);
-    cgsv_status status = csv_reader_open(&reader, path);
+    cgsv_status status = csv_reader_open(&reader, write_table(bytes, size));
     if (status != CGSV_OK) return status;
     while ((status = csv_reader_next(&reader, &row)) == CGSV_OK && row)
         for (int i = 0; i < reader.columns; i++)
             sprintf(text + strlen(text), "%s%s", reader.fields[i], i < reader.columns - 1 ? "|" : ";");
     csv_reader_close(&reader);
-    unlink(path);
     return status;
 }
 
@@ -180,8 +169,7 @@ Test(csv_read, numbers)
     struct csv_reader reader;
     double value;
     bool row;
-    write_table(table, strlen(table));
-    cr_assert_eq(csv_reader_open(&reader, path), CGSV_OK);
+    cr_assert_eq(csv_reader_open(&reader, write_table(table, strlen(table))), CGSV_OK);
     cr_assert(csv_reader_next(&reader, &row) == CGSV_OK && row);
     cr_expect(csv_reader_number(&reader, csv_reader_column(&reader, "a"), &value) == CGSV_OK && value == -1500);
     cr_expect(csv_reader_number(&reader, csv_reader_column(&reader, "b"), &value) == CGSV_OK && isnan(value));

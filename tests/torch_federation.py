@@ -34,6 +34,9 @@ except ImportError as error:
     print(f"skipped: no PyTorch here ({error}); set CGSV_TORCH_PYTHON to a python3 that has it")
     sys.exit(SKIPPED)
 
+sys.path.append(str(pathlib.Path(__file__).parents[1] / "bench" / "peers"))
+from torch_models import MnistCnn, Mlp
+
 RECORD = ("update_norm", "psi", "importance", "keep_ratio", "kept", "reward_cos", "reward_error", "distance",
           "distance_last_layer", "server_norm", "train_loss")
 SHARES = ("psi", "importance", "keep_ratio", "reward_cos")
@@ -47,32 +50,6 @@ FACTOR, FLOOR, FLOOR_OF = 20, 1e-5, {"test accuracy": 0.03, "rho": math.inf} # a
 QUICK = {"mlp": ["samples=100", "test=500", "every=5"],
          "mnist_cnn": ["samples=12", "batch=8", "epochs=1", "test=200", "every=20"]}
 FULL = {"mlp": ["every=5"], "mnist_cnn": ["every=10"]}
-
-
-class Mlp(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc1 = nn.Linear(1024, 64)
-        self.fc2 = nn.Linear(64, 10)
-
-    def forward(self, x):
-        return self.fc2(torch.tanh(self.fc1(x)))
-
-
-class MnistCnn(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv1 = nn.Conv2d(1, 64, 3)
-        self.conv2 = nn.Conv2d(64, 16, 7)
-        self.fc1 = nn.Linear(256, 200)
-        self.fc2 = nn.Linear(200, 10)
-
-    def forward(self, x):
-        x = F.max_pool2d(torch.tanh(self.conv1(x.reshape(-1, 1, 32, 32))), 2)
-        x = F.max_pool2d(torch.tanh(self.conv2(x)), 2)
-        return self.fc2(torch.tanh(self.fc1(torch.flatten(x, 1))))
-
-
 MODELS = {"mlp": Mlp, "mnist_cnn": MnistCnn}
 
 
@@ -91,7 +68,7 @@ class Federation:
     def __init__(self, settings, data, dtype):
         self.settings, self.dtype, self.N = settings, dtype, settings["agents"]
         self.first, self.order = data["first"], data["order"]
-        self.x, self.test_x = (torch.tensor(data[k]).to(dtype) for k in ("x", "test_x"))
+        self.x, self.test_x = (torch.tensor(data[k]).to(dtype).reshape(-1, 1, 32, 32) for k in ("x", "test_x"))
         self.y, self.test_y = (torch.tensor(data[k]) for k in ("y", "test_y"))
         self.start = torch.tensor(data["start"]).to(dtype)
         self.model = MODELS[settings["model"]]().to(dtype)
