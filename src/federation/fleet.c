@@ -52,7 +52,6 @@ static cgsv_status walk(cgsv_fleet *f, cgsv_memory_plan *plan, const cgsv_datase
     const size_t words = V > 0 ? sizeof(int32_t) : 0, kept = (size_t)f->validation.own_samples;
     const int moments = moments_of(&f->config);
     const cgsv_storage storage = f->config.update_storage;
-    const size_t trained = storage == CGSV_STORAGE_BF16 ? 3 : 2; /* rows of scratch to one in training */
     cgsv_memory_plan unused = {0}, *p = plan ? plan : &unused;
     const struct {
         void **memory;
@@ -61,7 +60,7 @@ static cgsv_status walk(cgsv_fleet *f, cgsv_memory_plan *plan, const cgsv_datase
     } arrays[] = {
         {(void **)&f->models, NULL, models * row, &p->models},
         {&f->updates, NULL, FN * (size_t)f->model.row_stride * update_size(storage), &p->updates},
-        {(void **)&f->scratch, NULL, trained * (size_t)groups_rows(f) * row, &p->training},
+        {(void **)&f->scratch, NULL, groups_scratch_bytes(f), &p->training},
         {(void **)&f->moment1, NULL, moments > 0 ? R * row : 0, &p->optimizer},
         {(void **)&f->moment2, NULL, moments > 1 ? R * row : 0, &p->optimizer},
         {(void **)&f->words.done, NULL, R * V * sizeof *f->words.done, &p->optimizer},
