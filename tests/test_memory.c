@@ -160,8 +160,8 @@ Test(memory, at_most_four_arrays_of_models)
     cgsv_dataset_free(data);
 }
 
-/* Where rows share launches: W, U and moments are at most four arrays of R × D; models in training and gradients come to
- * what the device asks for, or to half an array. */
+/* Where rows share launches: W, U and moments are at most four arrays of R × D; models in training and gradients come
+ * to what the device asks for, or to half an array. */
 static void expect_few_arrays(const cgsv_config *config, size_t scratch_bytes, const cgsv_dataset *data)
 {
     cgsv_device *device = open_cpu(1);
@@ -211,6 +211,27 @@ Test(memory, portions_are_even)
         cr_expect_eq(plan.training, (size_t)at_a_time[fit] * row, "%zu of %d rows fit: %zu train at a time", fit,
                      plan.rows, plan.training / row);
     }
+    cgsv_device_close(device);
+    cgsv_dataset_free(data);
+}
+
+/* An evaluation holds the activations of some models only: of so many that a GiB holds them. */
+Test(memory, evaluations_of_many_large_models)
+{
+    static float x[2 * 3 * 32 * 32];
+    static const int32_t y[2];
+    cgsv_dataset *data;
+    cgsv_device *device = open_cpu(1);
+    cgsv_memory_plan one, many;
+    check(cgsv_dataset_create(&data, "pictures", 3, 32, 32, 10, 2, x, y, 2, x, y));
+    cgsv_config config = small_config("pictures", CGSV_MODEL_CIFAR_RESNET);
+    config.agents = 1;
+    config.standalone = false;
+    check(cgsv_federation_plan(&one, device, &config, data));
+    config.agents = 100;
+    check(cgsv_federation_plan(&many, device, &config, data));
+    cr_expect_leq(many.activations, one.activations + ((size_t)1 << 30), "%zu bytes, of one agent %zu",
+                  many.activations, one.activations);
     cgsv_device_close(device);
     cgsv_dataset_free(data);
 }

@@ -1,4 +1,4 @@
-/* Rows that share launches train in portions, one after the other: the same bits as all at once, and as side by side. */
+/* Rows that share launches train in portions, one after the other: the same bits as all at once, and side by side. */
 #include <criterion/criterion.h>
 
 #include "federation/internal.h"
@@ -119,8 +119,8 @@ Test(portions, same_bits_of_sentences)
     cgsv_dataset_free(data);
 }
 
-/* Of four federations with three sets of twins: losses before the round, uploads measured in the memory of training, and
- * flipped labels. */
+/* Of four federations with three sets of twins: losses before the round, uploads measured in the memory of training,
+ * and flipped labels. */
 Test(portions, same_bits_of_a_fleet)
 {
     cgsv_dataset *data = load_pictures();

@@ -31,8 +31,8 @@ cgsv_status cuda_open(cgsv_device *device, int index)
 #include <cublas_v2.h>
 #include <cuda_runtime_api.h>
 
-/* 2^25 parameters in training and their gradients. A pass over these takes some 100 µs at 3 TB/s, against some 3 µs to
- * launch it, and has work for each thread that a GPU can hold a hundred times over. */
+/* 2^25 parameters in training and their gradients. A pass over these takes some 100 µs at 3 TB/s, against a few µs to
+ * launch it, and a hundred entries come to each thread that a GPU holds at once: more rows together gain little. */
 enum { SCRATCH_BYTES = 256 << 20 };
 
 /* Marks of the stopwatch between two waits for the device. */

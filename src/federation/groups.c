@@ -1,5 +1,5 @@
-/* Which rows in training share launches. On a GPU all do, one portion of them after the other. On a CPU most have a core
- * of their own from a round's beginning to its end: the model stays in that core's caches, and no core waits for
+/* Which rows in training share launches. On a GPU all do, one portion of them after the other. On a CPU most have a
+ * core of their own from a round's beginning to its end: the model stays in that core's caches, and no core waits for
  * another at every layer. What cannot be shared out evenly goes first, with all cores on it. */
 #include <stdlib.h>
 

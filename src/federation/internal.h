@@ -98,8 +98,9 @@ struct cgsv_fleet {
     int trained_round;           /* the latest round whose agents were evaluated before the download; 0: none */
 };
 
-/* Samples of the test split, and models, that are evaluated at a time. */
-enum { EVALUATION_BATCH = 128, EVALUATION_ROWS = 64 };
+/* Samples of the test split, and models, that are evaluated at a time; bytes of their activations at most, unless one
+ * model's are more. */
+enum { EVALUATION_BATCH = 128, EVALUATION_ROWS = 64, EVALUATION_BYTES = 1 << 30 };
 
 static inline size_t update_size(cgsv_storage storage)
 {
