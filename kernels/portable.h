@@ -1,4 +1,4 @@
-/* With lanes.h, the one file that knows which compiler is at work.
+/* With lanes.h and tiles.h, the one file that knows which compiler is at work.
  *
  * Every kernel of this folder is compiled three times from the same text:
  *
@@ -18,7 +18,7 @@
  *                    32, on the CPU one vector register. Arithmetic reads the same.
  *   LANE_FOR(i, n)   inside a WARP_FOR, over the warp's lanes.
  *
- * kernels/lanes.h has the operations on `lanes`.
+ * kernels/lanes.h has the operations on `lanes`, kernels/tiles.h products of tiles on tensor cores.
  *
  * Rules: every thread reaches every block_sync(); blocks communicate through integer
  * atomics only; sums over blocks go through arrays of partial sums whose length
@@ -81,7 +81,7 @@ static const char *launch_check(cudaError_t error)
     for (int64_t i = (int64_t)blockIdx.x * BLOCK_THREADS + threadIdx.x, i##_end = (n); i < i##_end; \
          i += (int64_t)gridDim.x * BLOCK_THREADS)
 
-#define SHARED(type, name, count) __shared__ type name[count]
+#define SHARED(type, name, count) __shared__ __align__(32) type name[count]
 #define HOLD(v)
 #define UNROLL _Pragma("unroll")
 #define SIMD
