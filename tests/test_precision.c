@@ -64,7 +64,7 @@ static void check_product(cgsv_device *device, int m, int n, int k, bool transpo
             want += term;
             size += fabs(term);
         }
-        cr_assert_float_eq(c.entry[at], want, (k + 1) * FLT_EPSILON * size, "%dx%dx%d, %s, (%d, %d): %.9g, not %.9g",
+        cr_assert_float_eq(c.entry[at], want, (k + 1.0) * FLT_EPSILON * size, "%dx%dx%d, %s, (%d, %d): %.9g, not %.9g",
                            m, n, k, cgsv_precision_name(precision), i, j, c.entry[at], want);
     }
     free(a.entry);
@@ -164,25 +164,24 @@ static double distance(const float *a, const float *b, int64_t n)
     return sqrt(apart / size);
 }
 
-/* A rounded input is off by half of a last place at most, u = 2^-11 or 2^-8 of itself. A gradient goes through eight
- * products forward and eight backward, of two inputs each, whose errors are independent of each other: some
- * √32 u, and as much again as ReLUs that open or close take with them. */
+/* A rounded input is off by half of a last place at most, a share u = 2^-12 or 2^-9 of it. Seven ReLUs stand between
+ * the layers: a share of about u of their inputs lies so near 0 that they open or close, and the gradients there are
+ * other ones altogether, so that updates are some √(7 u) apart; the linear layers' own errors, of order u, are
+ * small beside that. The loss has no such kinks. */
 Test(precision, a_residual_network_trains_nearly_alike)
 {
     static const struct {
         cgsv_precision precision;
-        double unit;
-    } kinds[] = {{CGSV_PRECISION_TF32, 0x1p-11}, {CGSV_PRECISION_BF16, 0x1p-8}};
+        double unit; /* u */
+    } kinds[] = {{CGSV_PRECISION_TF32, 0x1p-12}, {CGSV_PRECISION_BF16, 0x1p-9}};
     struct trained exact = train(CGSV_PRECISION_FLOAT32, 2);
     for (size_t p = 0; p < sizeof kinds / sizeof *kinds; p++) {
         struct trained t = train(kinds[p].precision, 2);
         for (int i = 0; i < AGENTS; i++) {
             const double d = distance(t.update[i], exact.update[i], t.dimension);
-            fprintf(stderr, "%s: updates %g apart, losses %g\n", cgsv_precision_name(kinds[p].precision), d,
-                    t.loss[i] - exact.loss[i]);
-            cr_expect(d > kinds[p].unit / 4 && d < 2 * sqrt(32) * kinds[p].unit, "%s, agent %d: %g",
+            cr_expect(d > sqrt(kinds[p].unit) / 8 && d < sqrt(7 * kinds[p].unit), "%s, agent %d: %g",
                       cgsv_precision_name(kinds[p].precision), i, d);
-            cr_expect_float_eq(t.loss[i], exact.loss[i], 8 * kinds[p].unit * exact.loss[i]);
+            cr_expect_float_eq(t.loss[i], exact.loss[i], 2 * kinds[p].unit * exact.loss[i]);
         }
         release(&t);
     }
