@@ -8,10 +8,10 @@
 # unpacked into a folder of their own, outside the system. Then it builds into build-gpu,
 # runs the tests, runs the kernels' test op_cuda under compute-sanitizer (memcheck, then
 # racecheck), trains three rounds on cuda:0, holds a sweep in a fleet against one by one,
-# times parts of the library with `cgsv bench`, training with tensor cores and without, and stages of rounds with `cgsv run --profile`,
-# and measures the speed beside PyTorch, JAX and CUB with bench/run.sh. A step that fails does
-# not keep the later ones from running, as time on such a machine is short; the last lines name
-# the failed ones, and the exit code is then 1. The log gpu_check.log, the lines of
+# times parts of the library with `cgsv bench`, training with tensor cores and without, stages of
+# rounds with `cgsv run --profile`, and measures the speed beside PyTorch, JAX and CUB with
+# bench/run.sh. A step that fails does not keep the later ones from running, as time on such a
+# machine is short; the last lines name the failed ones, and the exit code is then 1. The log gpu_check.log, the lines of
 # gpu_bench.json and the measurements go to $OUT, or to bench/results/ where that is not set.
 set -euo pipefail
 debs=$(realpath -m "${1:-$(dirname "$0")/../.carry}")
@@ -90,7 +90,8 @@ precisions() {
     local precision
     cmake --build "$build" --target bench_training && for precision in float32 tf32 bf16; do
         "$build/bench_training" --model cifar_resnet --agents 10 --batch 128 --samples 512 --device cuda:0 \
-            --precision $precision | sed "s/^{/{\"precision\": \"$precision\", /" | tee -a "$out/gpu_bench.json" || return
+            --precision $precision | sed "s/^{/{\"precision\": \"$precision\", /" | tee -a "$out/gpu_bench.json" ||
+            return
     done
 }
 

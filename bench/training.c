@@ -17,8 +17,8 @@ static struct setting {
     const char *model, *device, *precision, *dump;
     int agents, batch, samples, epochs, federations, threads, repeat;
     double seconds;
-} o = {.model = "mnist_cnn", .device = "cpu", .precision = "float32", .agents = 5, .batch = 32, .samples = 600, .epochs = 1, .federations = 1,
-       .repeat = 31, .seconds = 1};
+} o = {.model = "mnist_cnn", .device = "cpu", .precision = "float32", .agents = 5, .batch = 32, .samples = 600,
+       .epochs = 1, .federations = 1, .repeat = 31, .seconds = 1};
 
 static const struct {
     const char *name;

@@ -29,7 +29,7 @@ struct conv3_product {
     float *out;            /* [R][B][planes][height][width][S] */
     const float *x;        /* [R][B][x_planes][x_height][x_width][S] */
     const float *weight;   /* of plane i, x's plane j and tap t of row r at r · w_stride + i · w_out + j · w_x + t */
-    const float *shortcut; /* [R][B][…][x_height][x_width][S], added at pixels that are multiples of `stride`; or NULL */
+    const float *shortcut; /* [R][B][…][x_height][x_width][S], added at pixels at multiples of `stride`; or NULL */
     int64_t x_stride, w_stride, w_out, w_x;
     int planes, height, width, x_planes, x_height, x_width;
     int stride, blocks, slots;
@@ -86,7 +86,7 @@ template <typename kind>
 DEVICE void load_weights(BLOCK_PARAM typename kind::stored *to, const struct conv3_product *p, const float *w,
                          int64_t plane0, int64_t first)
 {
-    BLOCK_FOR(i, TAPS * PRODUCT_PLANES * kind::DEPTH)
+    UNROLL_BY(2) BLOCK_FOR(i, TAPS * PRODUCT_PLANES * kind::DEPTH)
     {
         const int64_t tap = i % TAPS, rest = i / TAPS;
         const int64_t plane = p->backward ? rest % PRODUCT_PLANES : rest / kind::DEPTH;
@@ -120,7 +120,8 @@ DEVICE void multiply_pixels(tile_sum<kind> sum[DOWN][ACROSS], const typename kin
                             const typename kind::stored *x)
 {
     tile_right<kind, terms_apart> right[ACROSS];
-    UNROLL for (int j = 0; j < ACROSS; j++) tile_load(&right[j], x + j * TILE_SIDE, PRODUCT_PIXELS * WIDTH + kind::WIDE_PAD);
+    UNROLL for (int j = 0; j < ACROSS; j++)
+        tile_load(&right[j], x + j * TILE_SIDE, PRODUCT_PIXELS * WIDTH + kind::WIDE_PAD);
     UNROLL for (int i = 0; i < DOWN; i++)
     {
         tile_left<kind> left;
@@ -156,7 +157,7 @@ DEVICE void write_pixel(const tile_sum<kind> sum[DOWN][ACROSS], float *scratch, 
 
 /* Block: a tile of planes of a tile of pixels, WIDTH slots, a row. */
 template <typename kind>
-KERNEL(conv3_product, struct conv3_product p)
+KERNEL_BY_TWO(conv3_product, struct conv3_product p)
 {
     SHARED(typename kind::stored, w, TAPS *PRODUCT_PLANES *(kind::DEPTH + kind::PAD));
     SHARED(typename kind::stored, pixels, kind::DEPTH *(PRODUCT_PIXELS * WIDTH + kind::WIDE_PAD));
@@ -174,9 +175,10 @@ KERNEL(conv3_product, struct conv3_product p)
     block_sync();
     for (int64_t first = 0; first < p.x_planes; first += kind::DEPTH) {
         load_weights<kind>(BLOCK_PASS w, &p, weight, plane0, first);
-        for (int tap = 0; tap < TAPS; tap++) {
+        UNROLL_BY(1) for (int tap = 0; tap < TAPS; tap++)
+        {
             int reached = 0; /* by every thread for itself, with the same result */
-            for (int i = 0; i < PRODUCT_PIXELS; i++) reached |= from[tap * PRODUCT_PIXELS + i] >= 0;
+            UNROLL_BY(1) for (int i = 0; i < PRODUCT_PIXELS; i++) reached |= from[tap * PRODUCT_PIXELS + i] >= 0;
             if (!reached) continue;
             load_pixels<kind>(BLOCK_PASS pixels, &p, x, from + tap * PRODUCT_PIXELS, first);
             block_sync();
@@ -275,7 +277,7 @@ DEVICE void load_deltas(BLOCK_PARAM typename kind::stored *to, const float *delt
     }
 }
 
-/* to[WEIGHT_COLUMNS][WIDTH + PAD]: x under taps of channels, of columns from `first` on, of the output's pixel (oy, ox). */
+/* to[WEIGHT_COLUMNS][WIDTH + PAD]: of columns from `first` on x under the tap, at the output's pixel (oy, ox). */
 template <typename kind>
 DEVICE void load_patches(BLOCK_PARAM typename kind::stored *to, const float *x, int64_t first, int oy, int ox,
                          struct conv3_shape s)

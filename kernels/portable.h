@@ -51,6 +51,8 @@ struct grid {
 #define DEVICE static __device__ __forceinline__
 #define HOST_AND_DEVICE static __host__ __device__ __forceinline__
 #define KERNEL(name, ...) static __global__ void __launch_bounds__(BLOCK_THREADS) name(__VA_ARGS__)
+/* Of which a multiprocessor shall hold two blocks, whatever registers the compiler would like. */
+#define KERNEL_BY_TWO(name, ...) static __global__ void __launch_bounds__(BLOCK_THREADS, 2) name(__VA_ARGS__)
 #define LAUNCH(stream, blocks, name, ...)                                                            \
     launch_check((name<<<dim3((blocks).x, (blocks).y, (blocks).z), BLOCK_THREADS, 0,                  \
                          (cudaStream_t)(stream)>>>(__VA_ARGS__),                                      \
@@ -84,6 +86,7 @@ static const char *launch_check(cudaError_t error)
 #define SHARED(type, name, count) __shared__ __align__(32) type name[count]
 #define HOLD(v)
 #define UNROLL _Pragma("unroll")
+#define UNROLL_BY(n) _Pragma(TO_TEXT(unroll n)) /* where all of it would take too many registers */
 #define SIMD
 #define SIMD_SUM(...)
 
@@ -136,6 +139,7 @@ DEVICE int block_scan(int x)
 #define DEVICE static inline __attribute__((always_inline))
 #define HOST_AND_DEVICE DEVICE
 #define KERNEL(name, ...) static void name(__attribute__((unused)) struct block *block, ##__VA_ARGS__)
+#define KERNEL_BY_TWO KERNEL
 #define BLOCK_PARAM __attribute__((unused)) struct block *block,
 #define BLOCK_PASS block,
 
@@ -180,6 +184,7 @@ DEVICE int warp_sum(int x) { return x; }                                        
 #define HOLD(v)
 #endif
 #define UNROLL _Pragma("GCC unroll 16")
+#define UNROLL_BY(n)
 #define SIMD _Pragma("omp simd")
 #define SIMD_SUM(...) _Pragma(TO_TEXT(omp simd reduction(+ : __VA_ARGS__)))
 

@@ -61,11 +61,11 @@ typedef nvcuda::wmma::col_major terms_together;
 template <typename kind>
 using tile_sum = nvcuda::wmma::fragment<nvcuda::wmma::accumulator, TILE_SIDE, TILE_SIDE, kind::DEPTH, float>;
 template <typename kind>
-using tile_left = nvcuda::wmma::fragment<nvcuda::wmma::matrix_a, TILE_SIDE, TILE_SIDE, kind::DEPTH, typename kind::input,
-                                         terms_apart>;
+using tile_left = nvcuda::wmma::fragment<nvcuda::wmma::matrix_a, TILE_SIDE, TILE_SIDE, kind::DEPTH,
+                                         typename kind::input, terms_apart>;
 template <typename kind, typename layout>
-using tile_right = nvcuda::wmma::fragment<nvcuda::wmma::matrix_b, TILE_SIDE, TILE_SIDE, kind::DEPTH, typename kind::input,
-                                          layout>;
+using tile_right = nvcuda::wmma::fragment<nvcuda::wmma::matrix_b, TILE_SIDE, TILE_SIDE, kind::DEPTH,
+                                          typename kind::input, layout>;
 
 DEVICE struct quad quad_load(const float *p)
 {

@@ -33,8 +33,8 @@ static int out_size(int size, int stride) { return (size + stride - 1) / stride;
 
 static void conv3_case(struct conv3_shape s, int shared_x, int with_shortcut)
 {
-    case_begin("conv3 %s R%d C%d %dx%d F%d stride %d B%d S%d%s%s", precision_name[s.precision], s.rows, s.channels, s.height, s.width, s.filters,
-               s.stride, s.blocks, s.slots, shared_x ? " one x" : "", with_shortcut ? " shortcut" : "");
+    case_begin("conv3 %s R%d C%d %dx%d F%d stride %d B%d S%d%s%s", precision_name[s.precision], s.rows,
+               s.channels, s.height, s.width, s.filters, s.stride, s.blocks, s.slots, shared_x ? " one x" : "", with_shortcut ? " shortcut" : "");
     const int OH = out_size(s.height, s.stride), OW = out_size(s.width, s.stride), parts = s.rows * s.blocks;
     const int64_t in = (int64_t)s.channels * s.height * s.width, out = (int64_t)s.filters * OH * OW;
     const int64_t weights = (int64_t)s.filters * s.channels * 9, w_stride = weights + 19;
@@ -93,9 +93,10 @@ static void conv3_cases(void)
 {
     static const struct conv3_shape shapes[] = {
         /* R, C, H, W, F, stride, B, S, any precision */
-        {1, 1, 1, 1, 1, 1, 1, 32, 0}, {1, 1, 1, 1, 1, 2, 1, 32, 0}, {2, 3, 2, 2, 5, 2, 1, 32, 0}, {2, 3, 5, 7, 6, 2, 2, 32, 0},
-        {1, 5, 4, 4, 9, 1, 1, 64, 0}, {2, 2, 6, 5, 3, 1, 1, 32, 0}, {1, 4, 1, 9, 5, 2, 1, 32, 0}, {1, 3, 9, 1, 4, 1, 1, 32, 0},
-        {1, 6, 8, 8, 7, 2, 1, 32, 0}, {1, 17, 3, 3, 33, 1, 1, 32, 0}, {1, 2, 17, 16, 3, 1, 1, 32, 0}, {1, 2, 16, 19, 4, 2, 1, 32, 0},
+        {1, 1, 1, 1, 1, 1, 1, 32, 0}, {1, 1, 1, 1, 1, 2, 1, 32, 0}, {2, 3, 2, 2, 5, 2, 1, 32, 0},
+        {2, 3, 5, 7, 6, 2, 2, 32, 0}, {1, 5, 4, 4, 9, 1, 1, 64, 0}, {2, 2, 6, 5, 3, 1, 1, 32, 0},
+        {1, 4, 1, 9, 5, 2, 1, 32, 0}, {1, 3, 9, 1, 4, 1, 1, 32, 0}, {1, 6, 8, 8, 7, 2, 1, 32, 0},
+        {1, 17, 3, 3, 33, 1, 1, 32, 0}, {1, 2, 17, 16, 3, 1, 1, 32, 0}, {1, 2, 16, 19, 4, 2, 1, 32, 0},
     };
     const int count = (int)(sizeof shapes / sizeof *shapes) - (op_cases_small ? 3 : 0);
     for (int i = 0; i < count; i++)
