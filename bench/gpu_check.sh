@@ -11,8 +11,8 @@
 # times parts of the library with `cgsv bench`, training with tensor cores and without, stages of
 # rounds with `cgsv run --profile`, and measures the speed beside PyTorch, JAX and CUB with
 # bench/run.sh. A step that fails does not keep the later ones from running, as time on such a
-# machine is short; the last lines name the failed ones, and the exit code is then 1. The log gpu_check.log, the lines of
-# gpu_bench.json and the measurements go to $OUT, or to bench/results/ where that is not set.
+# machine is short; the last lines name the failed ones, and the exit code is then 1. The log
+# gpu_check.log, the lines of gpu_bench.json and the measurements go to $OUT, or to bench/results/ where that is not set.
 set -euo pipefail
 debs=$(realpath -m "${1:-$(dirname "$0")/../.carry}")
 root=$(realpath "$(dirname "$0")/..")

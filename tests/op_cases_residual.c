@@ -33,8 +33,9 @@ static int out_size(int size, int stride) { return (size + stride - 1) / stride;
 
 static void conv3_case(struct conv3_shape s, int shared_x, int with_shortcut)
 {
-    case_begin("conv3 %s R%d C%d %dx%d F%d stride %d B%d S%d%s%s", precision_name[s.precision], s.rows,
-               s.channels, s.height, s.width, s.filters, s.stride, s.blocks, s.slots, shared_x ? " one x" : "", with_shortcut ? " shortcut" : "");
+    case_begin("conv3 %s R%d C%d %dx%d F%d stride %d B%d S%d%s%s", precision_name[s.precision], s.rows, s.channels,
+               s.height, s.width, s.filters, s.stride, s.blocks, s.slots, shared_x ? " one x" : "",
+               with_shortcut ? " shortcut" : "");
     const int OH = out_size(s.height, s.stride), OW = out_size(s.width, s.stride), parts = s.rows * s.blocks;
     const int64_t in = (int64_t)s.channels * s.height * s.width, out = (int64_t)s.filters * OH * OW;
     const int64_t weights = (int64_t)s.filters * s.channels * 9, w_stride = weights + 19;
