@@ -2,6 +2,7 @@
 #include "kernels/augment.cu"
 #include "kernels/average_pool.cu"
 #include "kernels/batch.cu"
+#include "kernels/conv3_tiles.cu"
 #include "kernels/conv3.cu"
 #include "kernels/conv3_gradient.cu"
 #include "kernels/conv_input.cu"

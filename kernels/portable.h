@@ -1,4 +1,4 @@
-/* With lanes.h, the one file that knows which compiler is at work.
+/* With lanes.h and tiles.h, the one file that knows which compiler is at work.
  *
  * Every kernel of this folder is compiled three times from the same text:
  *
@@ -18,7 +18,7 @@
  *                    32, on the CPU one vector register. Arithmetic reads the same.
  *   LANE_FOR(i, n)   inside a WARP_FOR, over the warp's lanes.
  *
- * kernels/lanes.h has the operations on `lanes`.
+ * kernels/lanes.h has the operations on `lanes`, kernels/tiles.h products of tiles on tensor cores.
  *
  * Rules: every thread reaches every block_sync(); blocks communicate through integer
  * atomics only; sums over blocks go through arrays of partial sums whose length
@@ -51,6 +51,8 @@ struct grid {
 #define DEVICE static __device__ __forceinline__
 #define HOST_AND_DEVICE static __host__ __device__ __forceinline__
 #define KERNEL(name, ...) static __global__ void __launch_bounds__(BLOCK_THREADS) name(__VA_ARGS__)
+/* Of which a multiprocessor shall hold two blocks, whatever registers the compiler would like. */
+#define KERNEL_BY_TWO(name, ...) static __global__ void __launch_bounds__(BLOCK_THREADS, 2) name(__VA_ARGS__)
 #define LAUNCH(stream, blocks, name, ...)                                                            \
     launch_check((name<<<dim3((blocks).x, (blocks).y, (blocks).z), BLOCK_THREADS, 0,                  \
                          (cudaStream_t)(stream)>>>(__VA_ARGS__),                                      \
@@ -81,9 +83,10 @@ static const char *launch_check(cudaError_t error)
     for (int64_t i = (int64_t)blockIdx.x * BLOCK_THREADS + threadIdx.x, i##_end = (n); i < i##_end; \
          i += (int64_t)gridDim.x * BLOCK_THREADS)
 
-#define SHARED(type, name, count) __shared__ type name[count]
+#define SHARED(type, name, count) __shared__ __align__(32) type name[count]
 #define HOLD(v)
 #define UNROLL _Pragma("unroll")
+#define UNROLL_BY(n) _Pragma(TO_TEXT(unroll n)) /* where all of it would take too many registers */
 #define SIMD
 #define SIMD_SUM(...)
 
@@ -144,6 +147,7 @@ DEVICE int block_scan(int x)
 #define DEVICE static inline __attribute__((always_inline))
 #define HOST_AND_DEVICE DEVICE
 #define KERNEL(name, ...) static void name(__attribute__((unused)) struct block *block, ##__VA_ARGS__)
+#define KERNEL_BY_TWO KERNEL
 #define BLOCK_PARAM __attribute__((unused)) struct block *block,
 #define BLOCK_PASS block,
 
@@ -188,6 +192,7 @@ DEVICE int warp_sum(int x) { return x; }                                        
 #define HOLD(v)
 #endif
 #define UNROLL _Pragma("GCC unroll 16")
+#define UNROLL_BY(n)
 #define SIMD _Pragma("omp simd")
 #define SIMD_SUM(...) _Pragma(TO_TEXT(omp simd reduction(+ : __VA_ARGS__)))
 

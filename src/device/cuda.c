@@ -240,10 +240,27 @@ static cgsv_status cuda_clear(cgsv_device *device, void *memory, size_t bytes)
     return CGSV_OK;
 }
 
+/* On tensor cores, which cuBLAS leaves alone in the mode that keeps to float32. */
+static cgsv_status multiply_rounded(cgsv_device *device, const struct product *p)
+{
+    struct cuda_state *s = device->state;
+    const float one = 1.0f, beta = p->accumulate ? 1.0f : 0.0f;
+    const cublasComputeType_t compute = p->precision == CGSV_PRECISION_TF32 ? CUBLAS_COMPUTE_32F_FAST_TF32
+                                                                            : CUBLAS_COMPUTE_32F_FAST_16BF;
+    CUBLAS_TRY(cublasSetMathMode(s->blas, CUBLAS_DEFAULT_MATH));
+    const cublasStatus_t status = cublasGemmStridedBatchedEx(
+        s->blas, p->transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N, p->transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N, p->n, p->m,
+        p->k, &one, p->b, CUDA_R_32F, (int)p->ldb, p->stride_b, p->a, CUDA_R_32F, (int)p->lda, p->stride_a, &beta, p->c,
+        CUDA_R_32F, (int)p->ldc, p->stride_c, p->batch, compute, CUBLAS_GEMM_DEFAULT);
+    CUBLAS_TRY(cublasSetMathMode(s->blas, CUBLAS_PEDANTIC_MATH));
+    return cublas_check(status, "cublasGemmStridedBatchedEx");
+}
+
 /* cuBLAS is column-major: a row-major c = a b is its c' = b' a'. */
 static cgsv_status cuda_multiply(cgsv_device *device, const struct product *p)
 {
     struct cuda_state *s = device->state;
+    if (p->precision != CGSV_PRECISION_FLOAT32) return multiply_rounded(device, p);
     const float one = 1.0f, beta = p->accumulate ? 1.0f : 0.0f;
     CUBLAS_TRY(cublasSgemmStridedBatched(s->blas, p->transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N,
                                          p->transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N, p->n, p->m, p->k, &one, p->b,

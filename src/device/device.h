@@ -25,6 +25,7 @@ struct product {
     int64_t lda, ldb, ldc;
     int64_t stride_a, stride_b, stride_c;
     int batch;
+    cgsv_precision precision; /* that a and b are rounded to; sums stay float32 */
     const int32_t *each_m; /* [batch] of the host: m of each, in place of m, the most of them; or NULL */
 };
 

@@ -114,6 +114,7 @@ static cgsv_status plan_for(cgsv_memory_plan *plan, cgsv_fleet *f, const cgsv_co
     f->validation.own_samples = data->vocabulary > 0 ? data->validation.samples : 0;
     TRY(members_create(f, configs, count));
     TRY(model_create_for(&f->model, c->model, data, EVALUATION_BATCH, c->batch));
+    f->model.precision = c->precision;
     f->evaluation_rows = evaluation_rows(f);
     const struct server_sizes sizes = server_sizes_of(f, tensor_begin);
     memset(plan, 0, sizeof *plan);
