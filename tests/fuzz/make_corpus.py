@@ -336,11 +336,12 @@ def make_federation():
         return bytes([target]) + struct.pack("<I", at)[:3] + bytes([drop, len(text)]) + text
 
     for variant in range(5):
-        write("federation", f"sound_{variant}", bytes([variant]))
+        first, nan, huge = bytes([variant]), struct.pack("<f", math.nan), struct.pack("<d", 1e300)
+        write("federation", f"sound_{variant}", first)
         write("federation", f"not_numbers_{variant}",
-              bytes([variant]) + b"".join(edit(arrays, 4 * at, 4, struct.pack("<f", math.nan)) for at in range(0, 2000, 99)))
+              first + b"".join(edit(arrays, 4 * at, 4, nan) for at in range(0, 2000, 99)))
         write("federation", f"huge_{variant}",
-              bytes([variant]) + b"".join(edit(arrays, 65536 - 400 * at, 8, struct.pack("<d", 1e300)) for at in range(9)))
+              first + b"".join(edit(arrays, 65536 - 400 * at, 8, huge) for at in range(9)))
     for at in range(0, 40, 3):
         for text in (b"3", b"0", b"4294967297"):
             write("federation", f"number_{at}_{text.decode()}", b"\3" + edit(number, at, 0, text))
