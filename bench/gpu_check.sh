@@ -7,7 +7,7 @@
 # in DEBS (default: .carry/; Criterion, OpenBLAS, Random123, cJSON and what they need) are
 # unpacked into a folder of their own, outside the system. Then it builds into build-gpu,
 # runs the tests, runs the kernels' test op_cuda under compute-sanitizer (memcheck, then
-# racecheck), trains three rounds on cuda:0, holds a sweep in a fleet against one by one,
+# racecheck), trains three rounds on cuda:0, holds sweeps in fleets against one by one,
 # times parts of the library with `cgsv bench` and stages of rounds with `cgsv run --profile`,
 # and measures the speed beside PyTorch, JAX and CUB with bench/run.sh. A step that fails does
 # not keep the later ones from running, as time on such a machine is short; the last lines name
@@ -95,6 +95,9 @@ check() {
         step racecheck sanitize racecheck
         step "cgsv run" "$build/cgsv" run --device cuda:0 --rounds 3
         step "fleet, and one by one" bench/sweep.sh --device cuda:0
+        # 1,050 rows, more than train at a time.
+        step "fleet in portions, and one by one" bench/sweep.sh --device cuda:0 --agents 50 --samples-per-agent 20 \
+            --local-epochs 1 --rounds 3
         rm -f "$out/gpu_bench.json"
         step "bench server" bench server --agents 10,100 --dimension 62006,1M,10M
         step "bench select" bench select --agents 10,100 --dimension 1M,10M --reward global

@@ -94,6 +94,14 @@ DEVICE void shared_add(int *p, int v) { atomicAdd(p, v); }
 DEVICE void grid_add(int *p, int v) { atomicAdd(p, v); }
 DEVICE void grid_mark(uint8_t *p) { *p = 1; }
 
+/* The warp adds v to *p, and gets what it was. */
+DEVICE int warp_take(int *p, int v)
+{
+    int before = 0;
+    if (LANE_ZERO) before = atomicAdd(p, v);
+    return __shfl_sync(0xffffffffu, before, 0);
+}
+
 /* Sum over the block's threads, the same value for all of them. */
 DEVICE double block_sum(double x)
 {
@@ -204,6 +212,7 @@ struct block {
 #define block_sum(x) ((double)(x))
 #define block_scan(x) ((void)(x), 0)
 DEVICE void shared_add(int *p, int v) { *p += v; }
+DEVICE int warp_take(int *p, int v) { return (*p += v) - v; }
 DEVICE void grid_add(int *p, int v) { __atomic_fetch_add(p, v, __ATOMIC_RELAXED); }
 
 /* `stream` is a struct cpu_stream. Which core runs which block has no influence on
@@ -255,19 +264,24 @@ DEVICE float float_of(uint32_t bits)
 
 /* Sizes of the server step's blocks that suit each build. Shared memory holds TILE_COLUMNS
  * float64 numbers, or LOCAL_GROUPS (and a spare, COUNT_MISSES) histograms of 1024 counters,
- * or COUNT_COPIES of 2048. A span is ⌈D / SPAN_PARTS⌉ columns, but SPAN_LEAST to SPAN_MOST. */
+ * or COUNT_COPIES of 2048. A span is ⌈D / SPAN_PARTS⌉ columns, but SPAN_LEAST to SPAN_MOST. The
+ * selection samples one of SAMPLE_EVERY entries of a segment, or none below SAMPLE_LEAST, or SAMPLE_MOST in all. */
 #if defined(__CUDACC__)
 enum { TILE_COLUMNS = 4096, LOCAL_GROUPS = 8, COUNT_MISSES = 0, COUNT_COPIES = 4 }; /* 32 KiB each */
 enum { SPAN_PARTS = 512, SPAN_LEAST = 4096, SPAN_MOST = 65536 };
+enum { SAMPLE_LEAST = 4096, SAMPLE_MOST = 16384 };
 #elif defined(CGSV_BLOCK_IS_THREADS)
 enum { TILE_COLUMNS = 1024, LOCAL_GROUPS = 8, COUNT_MISSES = 0, COUNT_COPIES = 2 };
 enum { SPAN_PARTS = 512, SPAN_LEAST = 4096, SPAN_MOST = 8192 };
+enum { SAMPLE_LEAST = 64, SAMPLE_MOST = 16384 };
 #else
 /* A tile of sums and of a few agents' updates fits the first-level cache, the histograms
  * of all groups the second-level one; a long span writes them out seldom. */
 enum { TILE_COLUMNS = 256, LOCAL_GROUPS = 64, COUNT_MISSES = 1, COUNT_COPIES = 4 };
 enum { SPAN_PARTS = 16, SPAN_LEAST = 65536, SPAN_MOST = 262144 };
+enum { SAMPLE_LEAST = 4096, SAMPLE_MOST = 16384 };
 #endif
+enum { SAMPLE_EVERY = 16 };
 
 /* Blocks for GRID_FOR: enough for a GPU, few enough that a CPU's pieces stay long. */
 static inline struct grid grid_for(int64_t n)

@@ -115,8 +115,9 @@ CGSV_API cgsv_status cgsv_decay_parse(cgsv_decay *decay, const char *name);
 typedef struct cgsv_memory_plan {
     size_t models;        /* W: the agents' models and the server's, (N + 1) × ld, or (2 N + 1) × ld with twins */
     size_t updates;       /* U: N × ld */
-    size_t training;      /* models in training and their gradients, 2 × ld for every row that trains at a time: all R
-                             on a GPU; on a CPU one a core, and all where these are fewer than two a core */
+    size_t training;      /* models in training and their gradients, 2 × ld for every row that trains at a time: on a
+                             GPU all that fit into 256 MiB, or R / 4; on a CPU one a core, and all where these are fewer
+                             than two a core. With bfloat16 updates 3 × ld */
     size_t optimizer;     /* R × ld for momentum, 2 R × ld for Adam's moments; of sentences, steps of each word */
     size_t activations;   /* of the rows that train at a time, forward and backward; of an evaluation */
     size_t data;          /* training and test samples */

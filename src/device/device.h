@@ -40,6 +40,8 @@ struct device_backend {
     bool has_graphs;
     int block_slots; /* samples of a batch side by side in memory that suit its caches; 0: any number */
     int most_rows; /* of models that a launch can take; 0: any number */
+    size_t scratch_bytes; /* models in training with their gradients that launches need to keep it busy: more rows than
+                             these take train in portions; 0: any number at once */
     bool has_streams; /* a caller may bring a stream of its own */
     bool shares_memory; /* with the host: kernels read the host's memory as it is */
     void (*close)(cgsv_device *device);
