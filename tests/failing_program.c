@@ -8,8 +8,9 @@
  * with its k-th allocation failing, until none fails; with --every K, only each K-th of them. Each
  * time it must end with code 0 and the same results, or with code 1, a message that says memory, and
  * nothing torn: a file is absent or whole, a table has whole rows. Where cells of a sweep fail, its
- * table says memory, and pages and tables of the results are whole, though others. The same command without the fault, on what that has left behind,
- * must then give the same results. The clock stands still, so that results hold no times. */
+ * table says memory, and pages and tables of the results are whole, though others. The same command
+ * without the fault, on what that has left behind, must then give the same results. The clock stands
+ * still, so that results hold no times. */
 #include <ftw.h>
 #include <stdbool.h>
 #include <stdio.h>
