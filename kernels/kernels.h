@@ -158,7 +158,7 @@ extern const struct kernels kernels_cpu_v3, kernels_cpu_v4;
 #if defined(CGSV_CUDA)
 extern const struct kernels kernels_cuda;
 #endif
-extern const struct kernels kernels_threads; /* tests only */
+extern const struct kernels kernels_threads, kernels_checked; /* tests only */
 
 #ifdef __cplusplus
 }
