@@ -96,7 +96,7 @@ struct server_step {
     struct rank_state *rank;           /* [F][G][N] in that order */
     int32_t *groups;                   /* [F][G] groups of ranks in the next pass */
     uint32_t *group_prefix;            /* [F][G][N] descending */
-    float *list;                       /* [F][ld] from a span's first column on, magnitudes of its windows; NULL: none */
+    float *list;                       /* [F][ld] from a span's first column on, what is in windows; NULL: none */
     int *listed;                       /* [F][S] how many they are */
     int32_t *windows;                  /* [F][G]; 0: nothing is listed of the segment */
     float *bound;                      /* [F][G][2 LISTED_AGENTS] */

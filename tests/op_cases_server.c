@@ -164,7 +164,9 @@ static void check_listed(const struct server_step *s, int misleading)
 }
 
 /* Given g and q directly. */
-enum pattern { RANDOM_G, HEAVY_TIES, FEW_TIES, ONE_VALUE, ZEROS, ALL_ZERO, SHARED_21_BITS, SHARED_11_BITS, WIDE, TINY, MISLEADING };
+enum pattern {
+    RANDOM_G, HEAVY_TIES, FEW_TIES, ONE_VALUE, ZEROS, ALL_ZERO, SHARED_21_BITS, SHARED_11_BITS, WIDE, TINY, MISLEADING
+};
 
 static void select_case(int federations, int agents, const int64_t *tensor, int tensors, enum cgsv_reward reward,
                         enum pattern pattern, int few)
