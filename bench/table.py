@@ -21,7 +21,8 @@ Floors: (a) updates read once in the bytes they are stored in, models read and w
 the aggregate read once; (c) the Gram matrix's bytes or operations, whichever take longer, and 6 operations in float64
 a coalition; (d) to (f) the operations of training, where of four outputs before a pooling one has a gradient, at the
 rate of a product of matrices in float32, and the server step's bytes. All rates were measured in the same run. Where
-the data stay in caches, a floor by a copy's rate can be undercut. An empty cell was not measured; why, is said below."""
+the data stay in caches, a floor by a copy's rate can be undercut. An empty cell was not measured; why,
+is said below."""
 
 
 def number(value):
