@@ -200,7 +200,7 @@ assert files(a) == files(b), (files(a), files(b))
 for name in files(a):
     assert content(f"{a}/{name}") == content(f"{b}/{name}"), name
 P
-sweep=(sweep --data-set mnist --data data --model mlp --agents 3 --rounds 16 --samples-per-agent 250 --eval-every 4
+sweep=(sweep --data-set mnist --data data --model mlp --agents 3 --rounds 16 --samples-per-agent 150 --eval-every 4
        --seed 1..2 --beta 0.5,2 --details --device cpu --threads 1)
 sweep_goes_on() { # FOLDER ARGUMENTS...
     local folder=$1
@@ -254,7 +254,7 @@ says "cells.json' is damaged: it names no cells of this sweep: they are trained 
 killed_sweep
 cp data/t10k-images-idx3-ubyte kept_pictures
 printf 'X' | dd of=data/t10k-images-idx3-ubyte bs=1 seek=70 conv=notrunc status=none
-refuse 2 "4 cells that were in training.* is of a run with data_checksum .*remove 'v/checkpoints'" "${sweep[@]}" --out v \
+expect 2 "4 cells that were in training.* is of a run with data_checksum .*remove 'v/checkpoints'" "${sweep[@]}" --out v \
     --quiet
 cp kept_pictures data/t10k-images-idx3-ubyte
 sweep_goes_on v
