@@ -212,7 +212,7 @@ for every in 0 5; do
     rm -rf t
     stopped 130 SIGTERM t/cells/003/rounds.csv:12 "${sweep[@]}" --checkpoint-every $every --out t
     says 'stopped after 0 of 4 cells and round [0-9]* of 4 more; the same command goes on with the others'
-    stopped 130 SIGINT t/cells/001/rounds.csv:30 "${sweep[@]}" --checkpoint-every $every --fleet 1 --out t
+    stopped 130 SIGINT err:resume "${sweep[@]}" --checkpoint-every $every --fleet 1 --out t
     says '^fleet 1: 4 cells from cell 0 on, in training before'
     says '^resume  after round'
     sweep_goes_on t --fleet 3 --threads 2
@@ -232,7 +232,7 @@ check "a cell with a row stays as it is" test "$(stat -c %Y u/cells/002/rounds.c
 # kill -9, damage, other data
 killed_sweep() {
     rm -rf v
-    stopped -9 SIGKILL v/cells/003/rounds.csv:30 "${sweep[@]}" --checkpoint-every 3 --out v
+    stopped -9 SIGKILL v/cells/003/rounds.csv:27 "${sweep[@]}" --checkpoint-every 3 --out v
 }
 killed_sweep
 printf '17,2,0.1' >>v/cells/001/rounds.csv
@@ -254,8 +254,8 @@ says "cells.json' is damaged: it names no cells of this sweep: they are trained 
 killed_sweep
 cp data/t10k-images-idx3-ubyte kept_pictures
 printf 'X' | dd of=data/t10k-images-idx3-ubyte bs=1 seek=70 conv=notrunc status=none
-expect 2 "4 cells that were in training.* is of a run with data_checksum .*remove 'v/checkpoints'" "${sweep[@]}" --out v \
-    --quiet
+expect 2 "4 cells that were in training.* is of a run with data_checksum .*remove 'v/checkpoints'" "${sweep[@]}" \
+    --out v --quiet
 cp kept_pictures data/t10k-images-idx3-ubyte
 sweep_goes_on v
 killed_sweep
@@ -266,7 +266,9 @@ check "checkpoints of before" test "$(checkpoints w | wc -l)" -eq 2
 refuse 2 "checkpoint-every needs --out" "${sweep[@]/--details/--quiet}" --checkpoint-every 3
 stopped 130 SIGTERM 'err:fleet 1' "${sweep[@]/--details/--standalone}"
 says 'without --out nothing was saved'
-stopped 130 SIGTERM 'err:fleet 1' paper --quick --data-sets synthetic --agents 3 --seeds 1 --out p
-says 'the same command goes on'
+for what in 'fleet 1' resume; do
+    stopped 130 SIGTERM "err:$what" paper --quick --data-sets synthetic --agents 3 --seeds 1 --out p
+    says 'and round [0-9]* of [0-9]* more; the same command goes on'
+done
 
 finish

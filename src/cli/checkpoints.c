@@ -6,15 +6,6 @@
 #include "core/error.h"
 #include "io/checkpoint_folder.h"
 
-#define CLOCK_SECONDS 300.0
-#define CLOCK_SHARE 0.01 /* of the time, that saving may take */
-
-bool checkpoint_clock_due(const struct checkpoint_clock *clock, double now)
-{
-    const double least = clock->cost / CLOCK_SHARE;
-    return now - clock->last >= (least > CLOCK_SECONDS ? least : CLOCK_SECONDS);
-}
-
 static int rounds_done(cgsv_fleet *fleet) { return cgsv_federation_rounds_done(cgsv_fleet_federation(fleet, 0)); }
 
 cgsv_status checkpoints_save(const char *folder, cgsv_fleet *fleet, struct recorder *recorders, int count)

@@ -16,13 +16,4 @@ cgsv_status checkpoints_save(const char *folder, cgsv_fleet *fleet, struct recor
 cgsv_status checkpoints_load(int *rounds, const char *folder, cgsv_fleet *fleet, const cgsv_config *config,
                              const char *const *tables, int count, bool other_device);
 
-/* Of a fleet that is saved without being asked: when. In seconds of clock_seconds. */
-struct checkpoint_clock {
-    double last; /* when the latest was saved, or training began */
-    double cost; /* what saving it took; 0 before the first */
-};
-
-/* Every five minutes, but not where saving would then take more than a hundredth of the time. */
-bool checkpoint_clock_due(const struct checkpoint_clock *clock, double now);
-
 #endif

@@ -255,8 +255,8 @@ static cgsv_status train(struct sweep *s, int count, bool saved)
                                 .saved = saved};
     const cgsv_status status = sweep_fleet_train(s->row, &fleet);
     if (fleet.refused)
-        return error_set(status, "the %d cells that were in training when the sweep stopped cannot go on: %s; or remove "
-                         "'%s/checkpoints', to train them anew", count, cgsv_last_error(), s->folder.path);
+        return error_set(status, "the %d cells that were in training cannot go on: %s; or remove '%s/checkpoints', to "
+                         "train them anew", count, cgsv_last_error(), s->folder.path);
     if (status == CGSV_ERROR_MEMORY && count > 1) return train(s, count / 2, false);
     if (status != CGSV_ERROR_INTERRUPTED) return report_fleet(s, count, status);
     s->saved_round = fleet.saved_round;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cgsv/cgsv.h"
+#include "cli/checkpoint_clock.h"
 #include "cli/checkpoints.h"
 #include "cli/pace.h"
 #include "cli/recorder.h"

@@ -20,7 +20,7 @@ struct sweep_fleet {
     int saved_round; /* of one that was stopped: after which it was saved then; 0: not */
 };
 
-/* Trains and evaluates them; rows[count]. Without --checkpoint-every a checkpoint is saved as checkpoint_clock says.
+/* Trains and evaluates them; rows[count]. Without --checkpoint-every it saves as checkpoint_clock_due says.
  * Where all checkpoints are damaged, warns and trains from the start. */
 cgsv_status sweep_fleet_train(struct sweep_row *rows, struct sweep_fleet *fleet);
 

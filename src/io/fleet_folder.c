@@ -17,7 +17,10 @@ static bool is_record(const char *name) { return strncmp(name, record, sizeof re
 
 bool fleet_folder_owns(const char *name) { return is_record(name) || checkpoint_folder_owns(name); }
 
-static cgsv_status record_path(char **path, const char *sweep) { return file_join(path, sweep, "checkpoints/cells.json"); }
+static cgsv_status record_path(char **path, const char *sweep)
+{
+    return file_join(path, sweep, "checkpoints/cells.json");
+}
 
 cgsv_status fleet_folder_begin(const char *sweep, const int *cell, int count)
 {
@@ -40,11 +43,12 @@ cgsv_status fleet_folder_begin(const char *sweep, const int *cell, int count)
 static bool take_cells(int *cell, int *count, const cJSON *list, int cells)
 {
     const cJSON *item;
+    int least = 0;
     *count = 0;
     cJSON_ArrayForEach(item, list) {
-        const int least = *count > 0 ? cell[*count - 1] + 1 : 0;
         if (!cJSON_IsNumber(item) || item->valueint < least || item->valueint >= cells) return false;
         cell[(*count)++] = item->valueint;
+        least = item->valueint + 1;
     }
     return *count > 0;
 }
