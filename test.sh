@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, reads the sources for mistakes, builds all builds of the kernels, and
-# runs every test: once as released, and the library's tests again under AddressSanitizer and
-# UBSan. Slower, by hand: tests/lint.sh --all, tests/coverage.sh, tests/valgrind.sh.
+# runs every test: once as released, and those of the library and the commands again under
+# AddressSanitizer and UBSan. Slower, by hand: tests/lint.sh --all, tests/coverage.sh, tests/valgrind.sh.
 set -euo pipefail
 cd "$(dirname "$0")"
 ./install.sh librsvg2-bin cppcheck # the first for PNGs of plots

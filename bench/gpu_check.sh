@@ -7,12 +7,13 @@
 # in DEBS (default: .carry/; Criterion, OpenBLAS, Random123, cJSON and what they need) are
 # unpacked into a folder of their own, outside the system. Then it builds into build-gpu,
 # runs the tests, runs the kernels' test op_cuda under compute-sanitizer (memcheck, then
-# racecheck), trains three rounds on cuda:0, holds a sweep in a fleet against one by one,
-# times parts of the library with `cgsv bench` and stages of rounds with `cgsv run --profile`,
-# and measures the speed beside PyTorch, JAX and CUB with bench/run.sh. A step that fails does
-# not keep the later ones from running, as time on such a machine is short; the last lines name
-# the failed ones, and the exit code is then 1. The log gpu_check.log, the lines of
-# gpu_bench.json and the measurements go to $OUT, or to bench/results/ where that is not set.
+# racecheck), trains three rounds on cuda:0, holds sweeps in fleets against one by one,
+# times parts of the library with `cgsv bench`, training with tensor cores and without, stages of
+# rounds with `cgsv run --profile`, and measures the speed beside PyTorch, JAX and CUB with
+# bench/run.sh. A step that fails does not keep the later ones from running, as time on such a
+# machine is short; the last lines name the failed ones, and the exit code is then 1. The log
+# gpu_check.log, the lines of gpu_bench.json and the measurements go to $OUT, or to
+# bench/results/ where that is not set.
 set -euo pipefail
 debs=$(realpath -m "${1:-$(dirname "$0")/../.carry}")
 root=$(realpath "$(dirname "$0")/..")
@@ -85,6 +86,16 @@ profile() {
     cmp "$out/gpu_profile/rounds.csv" "$build/gpu_unwatched/rounds.csv"
 }
 
+# Local training of the network with most products, in each precision.
+precisions() {
+    local precision
+    cmake --build "$build" --target bench_training && for precision in float32 tf32 bf16; do
+        "$build/bench_training" --model cifar_resnet --agents 10 --batch 128 --samples 512 --device cuda:0 \
+            --precision $precision | sed "s/^{/{\"precision\": \"$precision\", /" | tee -a "$out/gpu_bench.json" ||
+            return
+    done
+}
+
 check() {
     nvidia-smi
     unpack
@@ -95,10 +106,14 @@ check() {
         step racecheck sanitize racecheck
         step "cgsv run" "$build/cgsv" run --device cuda:0 --rounds 3
         step "fleet, and one by one" bench/sweep.sh --device cuda:0
+        # 1,050 rows, more than train at a time.
+        step "fleet in portions, and one by one" bench/sweep.sh --device cuda:0 --agents 50 --samples-per-agent 20 \
+            --local-epochs 1 --rounds 3
         rm -f "$out/gpu_bench.json"
         step "bench server" bench server --agents 10,100 --dimension 62006,1M,10M
         step "bench select" bench select --agents 10,100 --dimension 1M,10M --reward global
         step "bench shapley" bench shapley --agents 10,25,30,100 --dimension 1000,1M,10M --exact-agents 30
+        step precisions precisions
         step profile profile
         step benchmarks bench/run.sh --device cuda:0 --out "$out"
     fi

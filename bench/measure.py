@@ -17,8 +17,9 @@ from programs import Absent, Ours, Peer, available_memory
 # to take (of a whole round: longest_round), seconds after which no peer is asked any more, entries N D of the largest
 # server step, and the sizes.
 FULL = {
-    "budget": 0.5, "round_budget": 2.0, "longest": 2.5, "longest_round": 15, "seconds": 600, "entries": 10**9,
+    "budget": 0.5, "round_budget": 2.0, "longest": 2.5, "longest_round": 15, "seconds": 600, "entries": 2 * 10**9,
     "agents": (5, 10, 20, 50, 100, 500), "dimensions": (10**5, 10**6, 10**7, 10**8),
+    "bf16": [(10, 10**6), (100, 10**6), (500, 10**6), (10, 10**7), (100, 10**7), (10, 10**8)],
     "select": list(itertools.product((10, 100), (10**5, 10**6, 10**7))) + [(10, 10**8)],
     "gram": [(10, 10**6), (50, 10**6), (100, 10**6)], "exact": (5, 10, 15, 20, 25),
     "training": [("mlp", n, b, 512) for n in (5, 10, 20) for b in (32, 128)] +
@@ -33,7 +34,7 @@ FULL = {
 }
 QUICK = {
     "budget": 0.05, "round_budget": 0.05, "longest": 0.5, "longest_round": 0.5, "seconds": 90, "entries": 10**8,
-    "agents": (5, 20), "dimensions": (10**5, 10**6),
+    "agents": (5, 20), "dimensions": (10**5, 10**6), "bf16": [(10, 10**6)],
     "select": [(10, 10**5), (10, 10**6)], "gram": [(10, 10**5)], "exact": (5, 10, 15),
     "training": [("mlp", 5, 32, 64), ("mnist_cnn", 3, 32, 32), ("cifar_cnn", 3, 32, 32)],
     "rounds": [("cifar_cnn", 3, 32, 32)], "epochs": 1, "fleet": [("mlp", 3, 32, 32, 4)], "compiled": set(),
@@ -104,25 +105,31 @@ def fits(agents, dimension):
 # ---- sections ----
 
 
+def server_step(session, agents, dimension, storage, columns):
+    plan, what = session.plan, "server step" + {"float32": "", "bf16": ", updates in bfloat16"}[storage]
+    size = of_sizes(agents, dimension)
+    if agents * dimension > plan["entries"]:
+        session.notes.append(f"{what}, {size}: larger than the table's time allows")
+        return
+    session.say(f"{what}, {size}")
+    try:
+        line = bench(session, "server", agents, dimension, "--updates", storage)[0]
+    except Absent as reason:
+        session.notes.append(f"{what}, {size}: {reason}")
+        return
+    request = {"what": "server", "agents": agents, "dimension": dimension, "budget": plan["budget"]}
+    peers = {}
+    for column in columns if fits(agents, dimension) else ():
+        peers[column] = session.peer(column, request, agents * dimension,
+                                     ("server", agents, dimension) in plan["compiled"])
+    session.add("a", what, size, times(line), peers, floor=line["floor_seconds"], agents=agents, dimension=dimension)
+
+
 def server(session):
-    plan = session.plan
-    for dimension, agents in itertools.product(plan["dimensions"], plan["agents"]):
-        if agents * dimension > plan["entries"]:
-            session.notes.append(f"server step, {of_sizes(agents, dimension)}: larger than the table's time allows")
-            continue
-        session.say(f"server step, {of_sizes(agents, dimension)}")
-        try:
-            line = bench(session, "server", agents, dimension)[0]
-        except Absent as reason:
-            session.notes.append(f"server step, {of_sizes(agents, dimension)}: {reason}")
-            continue
-        request = {"what": "server", "agents": agents, "dimension": dimension, "budget": plan["budget"]}
-        peers = {}
-        for column in ("loop", "vectorised", "compiled", "jax") if fits(agents, dimension) else ():
-            peers[column] = session.peer(column, request, agents * dimension,
-                                         ("server", agents, dimension) in plan["compiled"])
-        session.add("a", "server step", of_sizes(agents, dimension), times(line), peers, floor=line["floor_seconds"],
-                    agents=agents, dimension=dimension)
+    for dimension, agents in itertools.product(session.plan["dimensions"], session.plan["agents"]):
+        server_step(session, agents, dimension, "float32", ("loop", "vectorised", "compiled", "jax"))
+    for agents, dimension in session.plan["bf16"]:
+        server_step(session, agents, dimension, "bf16", ())
 
 
 def selection(session):

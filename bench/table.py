@@ -16,11 +16,11 @@ Every cell of a row comes from the same minute of the same run: ours, then each 
 warm-up, with half the distance of the quartiles as ±; caches of a core's or the GPU's own are flushed before each
 repeat. "loop" handles an agent after the other as the published code does, "vectorised" all agents at once (products
 of matrices, `torch.func.vmap`), "compiled" is the latter under `torch.compile`. The best peer over ours is the last
-column. Floors: (a) updates read once, models read and written once, at the rate of a copy; (b) the aggregate read once;
-(c) the Gram matrix's bytes or operations, whichever take longer, and 6 operations in float64 a coalition; (d) to (f)
-the operations of training, where of four outputs before a pooling one has a gradient, at the rate of a product of
-matrices in float32, and the server step's bytes. All rates were measured in the same run. Where the data stay in
-caches, a floor by a copy's rate can be undercut. An empty cell was not measured; why, is said below."""
+column. Floors: (a) updates read once in the bytes they are stored in, models read and written once, at the rate of a
+copy; (b) the aggregate read once; (c) the Gram matrix's bytes or operations, whichever take longer, and 6 operations in
+float64 a coalition; (d) to (f) the operations of training, where of four outputs before a pooling one has a gradient, at
+the rate of a product of matrices in float32, and the server step's bytes. All rates were measured in the same run. Where
+the data stay in caches, a floor by a copy's rate can be undercut. An empty cell was not measured; why, is said below."""
 
 
 def number(value):

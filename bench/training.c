@@ -14,11 +14,11 @@
 enum { WORDS = 20, VOCABULARY = 5000, CLASSES = 10 };
 
 static struct setting {
-    const char *model, *device, *dump;
+    const char *model, *device, *precision, *dump;
     int agents, batch, samples, epochs, federations, threads, repeat;
     double seconds;
-} o = {.model = "mnist_cnn", .device = "cpu", .agents = 5, .batch = 32, .samples = 600, .epochs = 1, .federations = 1,
-       .repeat = 31, .seconds = 1};
+} o = {.model = "mnist_cnn", .device = "cpu", .precision = "float32", .agents = 5, .batch = 32, .samples = 600,
+       .epochs = 1, .federations = 1, .repeat = 31, .seconds = 1};
 
 static const struct {
     const char *name;
@@ -27,6 +27,7 @@ static const struct {
 } options[] = {
     {"model", &o.model, NULL},
     {"device", &o.device, NULL},
+    {"precision", &o.precision, NULL},
     {"dump", &o.dump, NULL}, /* folder for what a peer needs to compute the same round, and for the result */
     {"agents", NULL, &o.agents},
     {"batch", NULL, &o.batch},
@@ -129,6 +130,7 @@ static cgsv_config *make_configs(void)
     check(cgsv_model_parse(&model, o.model));
     cgsv_config_defaults(&first, data_set_of(o.model));
     cgsv_config_set_model(&first, model);
+    check(cgsv_precision_parse(&first.precision, o.precision));
     first.agents = o.agents;
     first.batch = o.batch;
     first.local_epochs = o.epochs;

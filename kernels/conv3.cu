@@ -126,6 +126,8 @@ KERNEL(conv3_forward, float *out, const float *x, int64_t x_stride, const float 
 static const char *launch_conv3_forward(void *stream, float *out, const float *x, int64_t x_stride,
                                         const float *weight, int64_t w_stride, struct conv3_shape s)
 {
+    if (s.precision != CGSV_PRECISION_FLOAT32)
+        return launch_conv3_forward_rounded(stream, out, x, x_stride, weight, w_stride, s);
     const int64_t groups = (s.filters + TILE_FILTERS - 1) / TILE_FILTERS;
     return LAUNCH(stream, grid_of(groups * bands_of(OUT_HEIGHT(s), OUT_WIDTH(s)), s.blocks * s.slots / LANES, s.rows),
                   conv3_forward, out, x, x_stride, weight, w_stride, s);

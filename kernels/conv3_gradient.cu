@@ -102,6 +102,7 @@ KERNEL(conv3_weight_gradient, struct conv3_gradients g, struct conv3_shape s)
 
 static const char *launch_conv3_gradients(void *stream, struct conv3_gradients g, struct conv3_shape s)
 {
+    if (s.precision != CGSV_PRECISION_FLOAT32) return launch_conv3_gradients_rounded(stream, g, s);
     const int64_t filters = PAIRS * PAIR_FILTERS;
     const char *error = LAUNCH(stream, grid_of((s.channels + PAIR_CHANNELS - 1) / PAIR_CHANNELS,
                                                (s.filters + filters - 1) / filters, s.rows),

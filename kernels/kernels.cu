@@ -2,6 +2,7 @@
 #include "kernels/augment.cu"
 #include "kernels/average_pool.cu"
 #include "kernels/batch.cu"
+#include "kernels/conv3_tiles.cu"
 #include "kernels/conv3.cu"
 #include "kernels/conv3_gradient.cu"
 #include "kernels/conv_input.cu"
@@ -20,6 +21,7 @@
 #include "kernels/download.cu"
 #include "kernels/schemes.cu"
 #include "kernels/select.cu"
+#include "kernels/select_list.cu"
 
 #include "kernels/coalition.cu"
 #include "kernels/estimators.cu"
@@ -66,6 +68,8 @@ extern "C" const struct kernels KERNELS_TABLE = {
     launch_server_weigh,
     launch_server_aggregate_and_dot,
     launch_server_contribution,
+    launch_select_begin,
+    launch_select_list,
     launch_select_count,
     launch_select_narrow,
     launch_select_count_ties,

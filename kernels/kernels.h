@@ -112,6 +112,8 @@ struct kernels {
     const char *(*server_weigh)(void *stream, struct server_step step);
     const char *(*server_aggregate_and_dot)(void *stream, struct server_step step);
     const char *(*server_contribution)(void *stream, struct server_step step);
+    const char *(*select_begin)(void *stream, struct server_step step);
+    const char *(*select_list)(void *stream, struct server_step step); /* where step.list is not NULL */
     const char *(*select_count)(void *stream, struct server_step step, int pass);
     const char *(*select_narrow)(void *stream, struct server_step step, int pass);
     const char *(*select_count_ties)(void *stream, struct server_step step);
@@ -156,7 +158,7 @@ extern const struct kernels kernels_cpu_v3, kernels_cpu_v4;
 #if defined(CGSV_CUDA)
 extern const struct kernels kernels_cuda;
 #endif
-extern const struct kernels kernels_threads; /* tests only */
+extern const struct kernels kernels_threads, kernels_checked; /* tests only */
 
 #ifdef __cplusplus
 }

@@ -30,6 +30,15 @@ DEVICE lanes_int lanes_bits(lanes v) { return __float_as_int(v); }
 DEVICE lanes lanes_select(int condition, lanes a, lanes b) { return condition ? a : b; }
 DEVICE lanes_int lanes_select_int(int condition, lanes_int a, lanes_int b) { return condition ? a : b; }
 DEVICE float lanes_sum(lanes v) { return warp_sum(v); }
+DEVICE int lanes_sum_int(lanes_int v) { return warp_sum(v); }
+DEVICE lanes lanes_magnitude(lanes v) { return fabsf(v); }
+/* Lanes that are not zero; and these alone, side by side, to p. */
+DEVICE int lanes_count(lanes v) { return __popc(__ballot_sync(0xffffffffu, v != 0.0f)); }
+DEVICE void lanes_store_packed(float *p, lanes v)
+{
+    const unsigned kept = __ballot_sync(0xffffffffu, v != 0.0f);
+    if (v != 0.0f) p[__popc(kept & ((1u << (threadIdx.x & 31)) - 1))] = v;
+}
 
 /* The lanes of v that are not zero go to value[], the same lanes of w to where[]. Returns how many
  * they are; LANES may be written. */
@@ -156,6 +165,33 @@ DEVICE float lanes_sum(lanes v)
 {
     UNROLL for (int step = LANES / 2; step > 0; step /= 2) v += lanes_of_one(v, lane_numbers ^ step);
     return v[0];
+}
+
+DEVICE int lanes_sum_int(lanes_int v)
+{
+    UNROLL for (int step = LANES / 2; step > 0; step /= 2) v += (lanes_int)lanes_of_one((lanes)v, lane_numbers ^ step);
+    return (int)v[0];
+}
+DEVICE lanes lanes_magnitude(lanes v) { return lanes_select(v < lanes_of(0.0f), -v, v); }
+DEVICE int lanes_count(lanes v)
+{
+#if defined(__AVX512F__)
+    return __builtin_popcount(_mm512_cmp_ps_mask((__m512)v, _mm512_setzero_ps(), _CMP_NEQ_UQ));
+#else
+    return lanes_sum_int(lanes_select_int(v != lanes_of(0.0f), lanes_int_of(1), lanes_int_of(0)));
+#endif
+}
+DEVICE void lanes_store_packed(float *p, lanes v)
+{
+#if defined(__AVX512F__)
+    const __mmask16 kept = _mm512_cmp_ps_mask((__m512)v, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+    /* In two steps: AMD's processors are slow at compressing into memory. */
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << __builtin_popcount(kept)) - 1),
+                          _mm512_maskz_compress_ps(kept, (__m512)v));
+#else
+    for (int i = 0; i < LANES; i++)
+        if (v[i] != 0.0f) *p++ = v[i];
+#endif
 }
 
 DEVICE int lanes_compress(float *value, int32_t *where, lanes v, lanes_int w)

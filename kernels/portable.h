@@ -1,4 +1,4 @@
-/* With lanes.h, the one file that knows which compiler is at work.
+/* With lanes.h and tiles.h, the one file that knows which compiler is at work.
  *
  * Every kernel of this folder is compiled three times from the same text:
  *
@@ -18,7 +18,7 @@
  *                    32, on the CPU one vector register. Arithmetic reads the same.
  *   LANE_FOR(i, n)   inside a WARP_FOR, over the warp's lanes.
  *
- * kernels/lanes.h has the operations on `lanes`.
+ * kernels/lanes.h has the operations on `lanes`, kernels/tiles.h products of tiles on tensor cores.
  *
  * Rules: every thread reaches every block_sync(); blocks communicate through integer
  * atomics only; sums over blocks go through arrays of partial sums whose length
@@ -51,6 +51,8 @@ struct grid {
 #define DEVICE static __device__ __forceinline__
 #define HOST_AND_DEVICE static __host__ __device__ __forceinline__
 #define KERNEL(name, ...) static __global__ void __launch_bounds__(BLOCK_THREADS) name(__VA_ARGS__)
+/* Of which a multiprocessor shall hold two blocks, whatever registers the compiler would like. */
+#define KERNEL_BY_TWO(name, ...) static __global__ void __launch_bounds__(BLOCK_THREADS, 2) name(__VA_ARGS__)
 #define LAUNCH(stream, blocks, name, ...)                                                            \
     launch_check((name<<<dim3((blocks).x, (blocks).y, (blocks).z), BLOCK_THREADS, 0,                  \
                          (cudaStream_t)(stream)>>>(__VA_ARGS__),                                      \
@@ -81,9 +83,10 @@ static const char *launch_check(cudaError_t error)
     for (int64_t i = (int64_t)blockIdx.x * BLOCK_THREADS + threadIdx.x, i##_end = (n); i < i##_end; \
          i += (int64_t)gridDim.x * BLOCK_THREADS)
 
-#define SHARED(type, name, count) __shared__ type name[count]
+#define SHARED(type, name, count) __shared__ __align__(32) type name[count]
 #define HOLD(v)
 #define UNROLL _Pragma("unroll")
+#define UNROLL_BY(n) _Pragma(TO_TEXT(unroll n)) /* where all of it would take too many registers */
 #define SIMD
 #define SIMD_SUM(...)
 
@@ -93,6 +96,14 @@ DEVICE void block_sync(void) { __syncthreads(); }
 DEVICE void shared_add(int *p, int v) { atomicAdd(p, v); }
 DEVICE void grid_add(int *p, int v) { atomicAdd(p, v); }
 DEVICE void grid_mark(uint8_t *p) { *p = 1; }
+
+/* The warp adds v to *p, and gets what it was. */
+DEVICE int warp_take(int *p, int v)
+{
+    int before = 0;
+    if (LANE_ZERO) before = atomicAdd(p, v);
+    return __shfl_sync(0xffffffffu, before, 0);
+}
 
 /* Sum over the block's threads, the same value for all of them. */
 DEVICE double block_sum(double x)
@@ -136,6 +147,7 @@ DEVICE int block_scan(int x)
 #define DEVICE static inline __attribute__((always_inline))
 #define HOST_AND_DEVICE DEVICE
 #define KERNEL(name, ...) static void name(__attribute__((unused)) struct block *block, ##__VA_ARGS__)
+#define KERNEL_BY_TWO KERNEL
 #define BLOCK_PARAM __attribute__((unused)) struct block *block,
 #define BLOCK_PASS block,
 
@@ -180,6 +192,7 @@ DEVICE int warp_sum(int x) { return x; }                                        
 #define HOLD(v)
 #endif
 #define UNROLL _Pragma("GCC unroll 16")
+#define UNROLL_BY(n)
 #define SIMD _Pragma("omp simd")
 #define SIMD_SUM(...) _Pragma(TO_TEXT(omp simd reduction(+ : __VA_ARGS__)))
 
@@ -204,6 +217,7 @@ struct block {
 #define block_sum(x) ((double)(x))
 #define block_scan(x) ((void)(x), 0)
 DEVICE void shared_add(int *p, int v) { *p += v; }
+DEVICE int warp_take(int *p, int v) { return (*p += v) - v; }
 DEVICE void grid_add(int *p, int v) { __atomic_fetch_add(p, v, __ATOMIC_RELAXED); }
 
 /* `stream` is a struct cpu_stream. Which core runs which block has no influence on
@@ -255,19 +269,24 @@ DEVICE float float_of(uint32_t bits)
 
 /* Sizes of the server step's blocks that suit each build. Shared memory holds TILE_COLUMNS
  * float64 numbers, or LOCAL_GROUPS (and a spare, COUNT_MISSES) histograms of 1024 counters,
- * or COUNT_COPIES of 2048. A span is ⌈D / SPAN_PARTS⌉ columns, but SPAN_LEAST to SPAN_MOST. */
+ * or COUNT_COPIES of 2048. A span is ⌈D / SPAN_PARTS⌉ columns, but SPAN_LEAST to SPAN_MOST. The
+ * selection samples one of SAMPLE_EVERY entries of a segment, or none below SAMPLE_LEAST, or SAMPLE_MOST in all. */
 #if defined(__CUDACC__)
 enum { TILE_COLUMNS = 4096, LOCAL_GROUPS = 8, COUNT_MISSES = 0, COUNT_COPIES = 4 }; /* 32 KiB each */
 enum { SPAN_PARTS = 512, SPAN_LEAST = 4096, SPAN_MOST = 65536 };
+enum { SAMPLE_LEAST = 4096, SAMPLE_MOST = 16384 };
 #elif defined(CGSV_BLOCK_IS_THREADS)
 enum { TILE_COLUMNS = 1024, LOCAL_GROUPS = 8, COUNT_MISSES = 0, COUNT_COPIES = 2 };
 enum { SPAN_PARTS = 512, SPAN_LEAST = 4096, SPAN_MOST = 8192 };
+enum { SAMPLE_LEAST = 64, SAMPLE_MOST = 16384 };
 #else
 /* A tile of sums and of a few agents' updates fits the first-level cache, the histograms
  * of all groups the second-level one; a long span writes them out seldom. */
 enum { TILE_COLUMNS = 256, LOCAL_GROUPS = 64, COUNT_MISSES = 1, COUNT_COPIES = 4 };
 enum { SPAN_PARTS = 16, SPAN_LEAST = 65536, SPAN_MOST = 262144 };
+enum { SAMPLE_LEAST = 4096, SAMPLE_MOST = 16384 };
 #endif
+enum { SAMPLE_EVERY = 16 };
 
 /* Blocks for GRID_FOR: enough for a GPU, few enough that a CPU's pieces stay long. */
 static inline struct grid grid_for(int64_t n)

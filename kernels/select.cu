@@ -16,24 +16,13 @@
  *                     entries lie where the third pass met entries of a group, mostly few
  *                     places; nothing else of g is read again.
  *
- * Passes go over spans, long pieces of one segment. Only integers are counted, so the
- * result does not depend on the grid. */
-#include "kernels/server.h"
+ * Passes go over spans, long pieces of one segment, or over what select_list.cu has listed of
+ * them. Only integers are counted, so the result does not depend on the grid. */
+#include "kernels/select.h"
 
 /* A pass looks at bits [shift, shift + bits) below the prefix. */
 DEVICE int pass_shift(int pass) { return pass == 0 ? 20 : pass == 1 ? 10 : 0; }
 DEVICE int pass_bins(int pass) { return pass == 0 ? 2048 : 1024; }
-
-#define COUNT_TOLERANCE 1e-9 /* so that rounding of q n cannot move a count by one */
-
-/* Entries that an agent keeps of a segment of n: all layers ⌈q n⌉, or ⌊q D⌋ of the vector. */
-DEVICE int64_t keep_count(double keep_ratio, int64_t n, enum cgsv_reward reward)
-{
-    if (reward == CGSV_REWARD_FULL) return keep_ratio > 0 ? n : 0;
-    const double count = reward == CGSV_REWARD_LAYER ? ceil(keep_ratio * (double)n - COUNT_TOLERANCE)
-                                                     : floor(keep_ratio * (double)n + COUNT_TOLERANCE);
-    return count < (double)n ? (int64_t)count : n;
-}
 
 static int64_t span_columns(int64_t dimension)
 {
@@ -66,15 +55,14 @@ KERNEL(select_count_leading, struct server_step s)
 {
     SHARED(int, count, COUNT_COPIES * SELECT_BINS);
     const struct chunk span = s.span[BLOCK_X];
-    const float *g = s.key + BLOCK_Y * s.ld + span.begin;
-    const int64_t width = span.end - span.begin;
+    const struct entries in = entries_of(s, BLOCK_Y, BLOCK_X);
     int *histogram = s.histogram + (BLOCK_Y * s.segments + span.tensor) * s.agents * SELECT_BINS;
     BLOCK_FOR(i, COUNT_COPIES * SELECT_BINS) { count[i] = 0; }
     block_sync();
-    for (int64_t begin = 0; begin < width; begin += TILE_COLUMNS) {
-        const float *tile = g + begin;
+    for (int64_t begin = 0; begin < in.n; begin += TILE_COLUMNS) {
+        const float *tile = in.g + begin;
         prefetch(tile + 2 * TILE_COLUMNS, TILE_COLUMNS);
-        BLOCK_FOR(i, smaller(width - begin, TILE_COLUMNS))
+        BLOCK_FOR(i, smaller(in.n - begin, TILE_COLUMNS))
         {
             shared_add(&count[i % COUNT_COPIES * SELECT_BINS + (key_of(tile[i]) >> 20)], 1);
         }
@@ -127,12 +115,12 @@ KERNEL(select_count, struct server_step s, int pass)
     SHARED(int16_t, first, SELECT_BINS); /* LOCAL_GROUPS: none */
     SHARED(int16_t, next, LOCAL_GROUPS);
     const struct chunk span = s.span[BLOCK_X];
-    const int64_t segment = BLOCK_Y * s.segments + span.tensor, width = span.end - span.begin;
-    const float *g = s.key + BLOCK_Y * s.ld + span.begin;
+    const int64_t segment = BLOCK_Y * s.segments + span.tensor;
+    const struct entries in = entries_of(s, BLOCK_Y, BLOCK_X);
     uint8_t *met = s.met + (BLOCK_Y * s.spans + BLOCK_X) * s.span_parts * TIE_RUNS;
     const int groups = s.groups[segment], alone = span_is_alone(s, span);
 
-    if (pass == 2 && groups > 0) BLOCK_FOR(i, (width + MET_COLUMNS - 1) / MET_COLUMNS) { met[i] = 0; }
+    if (pass == 2 && groups > 0) BLOCK_FOR(i, (in.n + MET_COLUMNS - 1) / MET_COLUMNS) { met[i] = 0; }
     for (int begin = 0; begin < groups; begin += LOCAL_GROUPS) {
         const uint32_t *prefix = s.group_prefix + segment * s.agents + begin;
         int *histogram = s.histogram + (segment * s.agents + begin) * SELECT_BINS;
@@ -147,13 +135,14 @@ KERNEL(select_count, struct server_step s, int pass)
                 first[prefix[i] % SELECT_BINS] = (int16_t)i;
             }
         block_sync();
-        for (int64_t tile = 0; tile < width; tile += TILE_COLUMNS) {
-            const int64_t n = smaller(width - tile, TILE_COLUMNS);
-            prefetch(g + tile + 2 * TILE_COLUMNS, TILE_COLUMNS);
+        for (int64_t tile = 0; tile < in.n; tile += TILE_COLUMNS) {
+            const float *g = in.g + tile;
+            const int64_t n = smaller(in.n - tile, TILE_COLUMNS);
+            prefetch(g + 2 * TILE_COLUMNS, TILE_COLUMNS);
             if (pass == 1)
-                count_in_groups(BLOCK_PASS count, first, g + tile, n);
+                count_in_groups(BLOCK_PASS count, first, g, n);
             else
-                count_in_chains(BLOCK_PASS count, met + tile / MET_COLUMNS, first, next, prefix, g + tile, n);
+                count_in_chains(BLOCK_PASS count, met + tile / MET_COLUMNS, first, next, prefix, g, n);
         }
         block_sync();
         for (int group = 0; group < local; group++)
@@ -169,55 +158,18 @@ static const char *launch_select_count(void *stream, struct server_step step, in
     return LAUNCH(stream, grid, select_count, step, pass);
 }
 
-/* The bin that a rank falls in: the highest that leaves less than *wanted above it, which
- * is taken off. coarse[i]: sum of NARROW_BINS counts. */
-enum { NARROW_BINS = 32 };
-
-DEVICE int narrow_to_bin(int64_t *wanted, const int *coarse, const int *count, int bins)
-{
-    int64_t left = *wanted;
-    int part = bins / NARROW_BINS - 1;
-    while (part > 0 && coarse[part] < left) left -= coarse[part--];
-    int bin = part * NARROW_BINS + NARROW_BINS - 1;
-    while (bin > 0 && count[bin] < left) left -= count[bin--];
-    *wanted = left;
-    return bin;
-}
-
 /* Block: a segment, a federation. */
 KERNEL(select_narrow, struct server_step s, int pass)
 {
     SHARED(int, coarse, SELECT_BINS / NARROW_BINS);
     const int64_t segment = BLOCK_Y * s.segments + BLOCK_X;
-    const int64_t n = s.segment_begin[BLOCK_X + 1] - s.segment_begin[BLOCK_X];
     const int shift = pass_shift(pass), bins = pass_bins(pass), groups = pass == 0 ? 1 : s.groups[segment];
     struct rank_state *rank = s.rank + segment * s.agents;
     int *histogram = s.histogram + segment * s.agents * SELECT_BINS;
 
-    if (pass == 0) {
-        BLOCK_FOR(i, s.agents)
-        {
-            const int32_t agent = s.order[BLOCK_Y * s.agents + i];
-            const int64_t kept = keep_count(s.keep_ratio[BLOCK_Y * s.agents + agent], n, s.reward);
-            struct rank_state start = {0, 0, 0, kept, s.dimension, kept};
-            if (kept == 0) {
-                start.threshold = KEY_INFINITE;
-                start.group = -1;
-            } else if (kept == n)
-                start.group = -1;
-            rank[i] = start;
-        }
-        block_sync();
-    }
-
     for (int group = 0; group < groups; group++) {
         int *count = histogram + group * SELECT_BINS;
-        BLOCK_FOR(i, bins / NARROW_BINS)
-        {
-            int sum = 0;
-            for (int k = 0; k < NARROW_BINS; k++) sum += count[i * NARROW_BINS + k];
-            coarse[i] = sum;
-        }
+        sum_coarsely(BLOCK_PASS coarse, count, bins);
         block_sync();
         BLOCK_FOR(i, s.agents)
         {
@@ -255,8 +207,8 @@ static const char *launch_select_narrow(void *stream, struct server_step step, i
  * reward of zero is none. */
 DEVICE int seeks_ties(struct rank_state rank) { return rank.group >= 0 && rank.threshold > 0; }
 
-/* Block: a span, a federation. How many ties each rank that seeks them has in each part of
- * the span. Only runs that the last pass met anything in are read, once for all ranks. */
+/* Block: a span, a federation. How many ties each rank that seeks them has in the span. Only
+ * runs that the last pass met anything in are read, once for all ranks. */
 KERNEL(select_count_ties, struct server_step s)
 {
     SHARED(uint32_t, key, TIE_COLUMNS);
@@ -267,11 +219,11 @@ KERNEL(select_count_ties, struct server_step s)
     int seeking = 0;
     for (int i = 0; i < s.agents; i++) seeking += seeks_ties(rank[i]);
     if (seeking == 0) return; /* all threads alike */
-    for (int64_t part = 0; part < s.span_parts; part++) {
+    const struct entries in = entries_of(s, BLOCK_Y, BLOCK_X);
+    for (int64_t part = 0; part == 0 || part * TIE_COLUMNS < in.n; part++) {
         const uint8_t *met = s.met + ((BLOCK_Y * s.spans + BLOCK_X) * s.span_parts + part) * TIE_RUNS;
-        const float *g = s.key + BLOCK_Y * s.ld + span.begin + part * TIE_COLUMNS;
-        const int64_t n = smaller(span.end - span.begin - part * TIE_COLUMNS, TIE_COLUMNS);
-        const int64_t most = n > 0 ? (n + MET_COLUMNS - 1) / MET_COLUMNS : 0;
+        const float *g = in.g + part * TIE_COLUMNS;
+        const int64_t n = smaller(in.n - part * TIE_COLUMNS, TIE_COLUMNS), most = (n + MET_COLUMNS - 1) / MET_COLUMNS;
 
         const int64_t first = most * THREAD_INDEX / THREAD_COUNT, last = most * (THREAD_INDEX + 1) / THREAD_COUNT;
         int own = 0;
@@ -296,7 +248,8 @@ KERNEL(select_count_ties, struct server_step s)
             SIMD_SUM(count)
             LANE_FOR(k, found * MET_COLUMNS) count += key[k] == sought;
             count = warp_sum(count);
-            if (LANE_ZERO) s.ties[((BLOCK_Y * s.agents + i) * s.spans + BLOCK_X) * s.span_parts + part] = count;
+            int *ties = s.ties + (BLOCK_Y * s.agents + i) * s.spans + BLOCK_X;
+            if (LANE_ZERO) *ties = part ? *ties + count : count;
         }
     }
 }
@@ -306,43 +259,66 @@ static const char *launch_select_count_ties(void *stream, struct server_step ste
     return LAUNCH(stream, grid_of(step.spans, step.federations, 1), select_count_ties, step);
 }
 
+/* Entries of g[n] that have this key. */
+DEVICE int count_equal(const float *g, int64_t n, uint32_t key)
+{
+    int count = 0;
+    SIMD_SUM(count)
+    for (int64_t i = 0; i < n; i++) count += key_of(g[i]) == key;
+    return count;
+}
+
 /* Block: a rank, a segment, a federation. Each thread counts ties in a piece of the segment's
- * parts; the one in whose piece the last wanted tie lies looks for its part. The same with
- * the columns of that part. */
+ * spans; the one in whose piece the last wanted tie lies looks for its span. The same with the
+ * parts of that span, and the columns of that part. */
 KERNEL(select_end_ties, struct server_step s)
 {
-    SHARED(int64_t, end, 2); /* the part, and ties wanted of it */
+    SHARED(int64_t, end, 2); /* the span or part, and ties wanted of it */
     struct rank_state *rank = s.rank + (BLOCK_Z * s.segments + BLOCK_Y) * s.agents + BLOCK_X;
     const uint32_t key = rank->threshold;
     if (!seeks_ties(*rank)) return; /* all threads alike */
     const int span_first = s.segment_span[BLOCK_Y], spans = s.segment_span[BLOCK_Y + 1] - span_first;
-    const int *part_ties = s.ties + ((BLOCK_Z * s.agents + BLOCK_X) * s.spans + span_first) * s.span_parts;
-    const int64_t parts = (int64_t)spans * s.span_parts;
-    int64_t first = parts * THREAD_INDEX / THREAD_COUNT, last = parts * (THREAD_INDEX + 1) / THREAD_COUNT;
+    const int *span_ties = s.ties + (BLOCK_Z * s.agents + BLOCK_X) * s.spans + span_first;
+    int64_t first = spans * THREAD_INDEX / THREAD_COUNT, last = spans * (THREAD_INDEX + 1) / THREAD_COUNT;
     int ties = 0;
     if (THREAD_INDEX == 0) end[0] = end[1] = 0;
-    SIMD_SUM(ties)
-    for (int64_t i = first; i < last; i++) ties += part_ties[i];
+    for (int64_t i = first; i < last; i++) ties += span_ties[i];
     int64_t left = rank->wanted - block_scan(ties);
     if (left > 0 && left <= ties) {
-        while (left > part_ties[first]) left -= part_ties[first++];
+        while (left > span_ties[first]) left -= span_ties[first++];
         end[0] = first;
         end[1] = left;
     }
     block_sync();
 
-    const struct chunk span = s.span[span_first + end[0] / s.span_parts];
-    const int64_t begin = span.begin + end[0] % s.span_parts * TIE_COLUMNS, n = smaller(span.end - begin, TIE_COLUMNS);
-    const float *g = s.key + BLOCK_Z * s.ld + begin;
-    first = n * THREAD_INDEX / THREAD_COUNT;
-    last = n * (THREAD_INDEX + 1) / THREAD_COUNT;
-    ties = 0;
-    SIMD_SUM(ties)
-    for (int64_t i = first; i < last; i++) ties += key_of(g[i]) == key;
+    const struct chunk span = s.span[span_first + end[0]];
+    const float *g = s.key + BLOCK_Z * s.ld;
+    const int64_t parts = (span.end - span.begin + TIE_COLUMNS - 1) / TIE_COLUMNS, wanted = end[1];
+    first = parts * THREAD_INDEX / THREAD_COUNT;
+    last = parts * (THREAD_INDEX + 1) / THREAD_COUNT;
+    int64_t begin = span.begin + first * TIE_COLUMNS;
+    ties = count_equal(g + begin, smaller(span.begin + last * TIE_COLUMNS, span.end) - begin, key);
+    left = wanted - block_scan(ties);
+    if (left > 0 && left <= ties) {
+        ties = count_equal(g + begin, smaller(span.end - begin, TIE_COLUMNS), key);
+        while (left > ties) {
+            left -= ties;
+            begin += TIE_COLUMNS;
+            ties = count_equal(g + begin, smaller(span.end - begin, TIE_COLUMNS), key);
+        }
+        end[0] = begin;
+        end[1] = left;
+    }
+    block_sync();
+
+    const int64_t part = end[0], n = smaller(span.end - part, TIE_COLUMNS);
+    first = part + n * THREAD_INDEX / THREAD_COUNT;
+    last = part + n * (THREAD_INDEX + 1) / THREAD_COUNT;
+    ties = count_equal(g + first, last - first, key);
     left = end[1] - block_scan(ties);
     if (left > 0 && left <= ties)
         for (int64_t i = first; left > 0; i++)
-            if (key_of(g[i]) == key && --left == 0) rank->tie_end = begin + i + 1;
+            if (key_of(g[i]) == key && --left == 0) rank->tie_end = i + 1;
 }
 
 static const char *launch_select_end_ties(void *stream, struct server_step step)

@@ -35,6 +35,9 @@ struct mechanism {
 /* Bits of |g| that one pass of the selection looks at. */
 enum { SELECT_PASSES = 3, SELECT_BINS = 2048 };
 
+/* So few agents have the entries near their thresholds listed first. */
+enum { LISTED_AGENTS = 16 };
+
 /* Its last pass notes the runs of MET_COLUMNS columns of a span in which it met entries that
  * may equal a threshold; those that do are counted by parts of TIE_COLUMNS columns. */
 enum { MET_COLUMNS = 32, TIE_COLUMNS = 2048, TIE_RUNS = TIE_COLUMNS / MET_COLUMNS };
@@ -44,7 +47,8 @@ struct rank_state {
     uint32_t prefix;   /* leading bits of the threshold's key found so far */
     uint32_t threshold;/* key: entries above it are kept */
     int32_t group;     /* ranks with the same prefix share a histogram; -1 when done */
-    int64_t wanted;    /* entries to keep among those that share the prefix */
+    int32_t window;    /* that the threshold is expected in */
+    int64_t wanted;    /* entries to keep among those that are read and share the prefix */
     int64_t tie_end;   /* entries equal to the threshold are kept when their column is below this */
     int64_t kept;      /* entries kept of the segment */
 };
@@ -92,9 +96,14 @@ struct server_step {
     struct rank_state *rank;           /* [F][G][N] in that order */
     int32_t *groups;                   /* [F][G] groups of ranks in the next pass */
     uint32_t *group_prefix;            /* [F][G][N] descending */
+    float *list;                       /* [F][ld] from a span's first column on, magnitudes of its windows; NULL: none */
+    int *listed;                       /* [F][S] how many they are */
+    int32_t *windows;                  /* [F][G]; 0: nothing is listed of the segment */
+    float *bound;                      /* [F][G][2 LISTED_AGENTS] */
+    int *above;                        /* [F][G][2 LISTED_AGENTS] entries from each bound on */
     int *histogram;                    /* [F][G][N][SELECT_BINS], zero between passes */
     uint8_t *met;                      /* [F][S][K][TIE_RUNS] */
-    int *ties;                         /* [F][N][S][K] entries equal to the threshold of a rank that seeks its end */
+    int *ties;                         /* [F][N][S] entries equal to the threshold of a rank that seeks its end */
     double *norm_partial;              /* [F N][Q][NORM_SUMS] */
     double *dot_partial;               /* [F][P][N + 1] */
     double *download_partial;          /* [F][P][N + 1][DOWNLOAD_SUMS] */

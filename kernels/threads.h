@@ -64,6 +64,7 @@ static inline int threads_scan(struct block *block, int x)
 #define block_scan(x) threads_scan(block, x)
 static inline void shared_add(int *p, int v) { __atomic_fetch_add(p, v, __ATOMIC_RELAXED); }
 static inline void grid_add(int *p, int v) { __atomic_fetch_add(p, v, __ATOMIC_RELAXED); }
+static inline int warp_take(int *p, int v) { return __atomic_fetch_add(p, v, __ATOMIC_RELAXED); }
 
 template <typename body_type>
 static const char *threads_launch(struct grid grid, const body_type &body)

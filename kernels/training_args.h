@@ -119,6 +119,7 @@ struct conv3_shape {
     int channels, height, width; /* of the input */
     int filters, stride;         /* stride 1 or 2 */
     int blocks, slots;           /* B, S */
+    cgsv_precision precision;    /* of the products' inputs */
 };
 
 /* Both gradients of such a convolution. */

@@ -2,8 +2,11 @@
 set -u
 cgsv=$(realpath "$1")
 work=$(mktemp -d)
+reports=$(mktemp -d) # of sanitizers, where the program has them: whatever becomes of its streams and exit code
+export ASAN_OPTIONS=${ASAN_OPTIONS-}:exitcode=99:log_path=$reports/report
+export UBSAN_OPTIONS=${UBSAN_OPTIONS-}:exitcode=99:log_path=$reports/report
 mounted= # a file system to unmount in the end
-trap '[ -z "$mounted" ] || umount "$mounted"; rm -rf "$work"' EXIT
+trap '[ -z "$mounted" ] || umount "$mounted"; rm -rf "$work" "$reports"' EXIT
 cd "$work" || exit 1
 unset CGSV_DATA
 passed=0 failed=0 skipped=0
@@ -53,8 +56,16 @@ refuse() {
     fi
 }
 
+# Whether the program is one with sanitizers, which reserve more memory than a limit would leave
+sanitized() { grep -q __asan_init "$cgsv"; }
+
 # finish: the verdict, the last command of a test
 finish() {
+    if [ -n "$(ls "$reports")" ]; then
+        failed=$((failed + 1))
+        echo "FAILED: $(ls "$reports" | wc -l) reports of sanitizers, the first:"
+        head -50 "$reports/$(ls "$reports" | head -1)"
+    fi
     [ "$skipped" -eq 0 ] || echo "$skipped skipped"
     echo "$passed passed, $failed failed"
     [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

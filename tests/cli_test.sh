@@ -38,6 +38,8 @@ refuse 2 "validation-fraction" run --quiet --scheme cffl --validation-fraction 0
 refuse 2 "did you mean 'adam'?" run --optimizer adm
 refuse 2 "did you mean 'crop-flip'?" run --augment crop-flop
 refuse 2 "did you mean 'bf16'?" run --updates bf61
+refuse 2 "unknown precision 'tf23'; did you mean 'tf32'?" run --precision tf23
+refuse 2 "unknown precision 'double'.*Known: float32, tf32, bf16" run --precision double
 refuse 2 "weight-decay.*at least 0" run --weight-decay -1
 refuse 2 "did you mean 'round'?" run --decay-per rounds
 refuse 2 "did you mean 'json'?" run --format jsn

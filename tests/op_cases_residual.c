@@ -15,10 +15,17 @@ static void pick(double *to, const float *a, int64_t part, int64_t size, int slo
     for (int64_t i = 0; i < size; i++) to[i] = a[(part * size + i) * slots + slot];
 }
 
+static void round_all(double *a, int64_t n, cgsv_precision precision)
+{
+    for (int64_t i = 0; i < n; i++) a[i] = reference_rounded(a[i], precision);
+}
+
 static void widen(double *to, const float *a, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) to[i] = a[i];
 }
+
+static const char *const precision_name[] = {"float32", "tf32", "bf16"};
 
 static int out_size(int size, int stride) { return (size + stride - 1) / stride; }
 
@@ -26,8 +33,9 @@ static int out_size(int size, int stride) { return (size + stride - 1) / stride;
 
 static void conv3_case(struct conv3_shape s, int shared_x, int with_shortcut)
 {
-    case_begin("conv3 R%d C%d %dx%d F%d stride %d B%d S%d%s%s", s.rows, s.channels, s.height, s.width, s.filters,
-               s.stride, s.blocks, s.slots, shared_x ? " one x" : "", with_shortcut ? " shortcut" : "");
+    case_begin("conv3 %s R%d C%d %dx%d F%d stride %d B%d S%d%s%s", precision_name[s.precision], s.rows, s.channels,
+               s.height, s.width, s.filters, s.stride, s.blocks, s.slots, shared_x ? " one x" : "",
+               with_shortcut ? " shortcut" : "");
     const int OH = out_size(s.height, s.stride), OW = out_size(s.width, s.stride), parts = s.rows * s.blocks;
     const int64_t in = (int64_t)s.channels * s.height * s.width, out = (int64_t)s.filters * OH * OW;
     const int64_t weights = (int64_t)s.filters * s.channels * 9, w_stride = weights + 19;
@@ -47,6 +55,7 @@ static void conv3_case(struct conv3_shape s, int shared_x, int with_shortcut)
     double *grad = TAKE(double, weights), *grad_size = TAKE(double, weights);
     for (int row = 0; row < s.rows; row++) {
         widen(ww, weight + row * w_stride, weights);
+        round_all(ww, weights, s.precision);
         for (int64_t i = 0; i < weights; i++) grad[i] = grad_size[i] = 0;
         for (int n = 0; n < s.blocks * s.slots; n++) {
             const int64_t part = row * s.blocks + n / s.slots;
@@ -54,6 +63,8 @@ static void conv3_case(struct conv3_shape s, int shared_x, int with_shortcut)
             pick(wx, x, shared_x ? n / s.slots : part, in, s.slots, slot);
             pick(wd, delta, part, out, s.slots, slot);
             pick(ws, shortcut, part, out, s.slots, slot);
+            round_all(wx, in, s.precision);
+            round_all(wd, out, s.precision);
             reference_conv3(want, size, wx, ww, s);
             for (int64_t i = 0; i < out; i++)
                 near("out", i, y[(part * out + i) * s.slots + slot], want[i], float_bound(9 * s.channels, size[i]));
@@ -82,14 +93,40 @@ static void conv3_case(struct conv3_shape s, int shared_x, int with_shortcut)
 static void conv3_cases(void)
 {
     static const struct conv3_shape shapes[] = {
-        /* R, C, H, W, F, stride, B, S */
-        {1, 1, 1, 1, 1, 1, 1, 32}, {1, 1, 1, 1, 1, 2, 1, 32}, {2, 3, 2, 2, 5, 2, 1, 32}, {2, 3, 5, 7, 6, 2, 2, 32},
-        {1, 5, 4, 4, 9, 1, 1, 64}, {2, 2, 6, 5, 3, 1, 1, 32}, {1, 4, 1, 9, 5, 2, 1, 32}, {1, 3, 9, 1, 4, 1, 1, 32},
-        {1, 6, 8, 8, 7, 2, 1, 32}, {1, 17, 3, 3, 33, 1, 1, 32}, {1, 2, 17, 16, 3, 1, 1, 32},
-        {1, 2, 16, 19, 4, 2, 1, 32},
+        /* R, C, H, W, F, stride, B, S, any precision */
+        {1, 1, 1, 1, 1, 1, 1, 32, 0}, {1, 1, 1, 1, 1, 2, 1, 32, 0}, {2, 3, 2, 2, 5, 2, 1, 32, 0},
+        {2, 3, 5, 7, 6, 2, 2, 32, 0}, {1, 5, 4, 4, 9, 1, 1, 64, 0}, {2, 2, 6, 5, 3, 1, 1, 32, 0},
+        {1, 4, 1, 9, 5, 2, 1, 32, 0}, {1, 3, 9, 1, 4, 1, 1, 32, 0}, {1, 6, 8, 8, 7, 2, 1, 32, 0},
+        {1, 17, 3, 3, 33, 1, 1, 32, 0}, {1, 2, 17, 16, 3, 1, 1, 32, 0}, {1, 2, 16, 19, 4, 2, 1, 32, 0},
     };
     const int count = (int)(sizeof shapes / sizeof *shapes) - (op_cases_small ? 3 : 0);
-    for (int i = 0; i < count; i++) conv3_case(shapes[i], i % 3 == 2, i % 2 && shapes[i].filters >= shapes[i].channels);
+    for (int i = 0; i < count; i++)
+        for (int precision = CGSV_PRECISION_FLOAT32; precision <= CGSV_PRECISION_BF16; precision++) {
+            struct conv3_shape s = shapes[i];
+            s.precision = (cgsv_precision)precision;
+            conv3_case(s, i % 3 == 2, i % 2 && s.filters >= s.channels);
+        }
+}
+
+/* One term: what comes out is the rounded input. Half of the numbers are ties. */
+static void rounding_case(cgsv_precision precision)
+{
+    static const float special[] = {0.0f, -0.0f, 1.0f, FLT_MIN, -FLT_MIN, INFINITY, -INFINITY, 3.3e38f};
+    enum { SLOTS = 1024, SPECIAL = sizeof special / sizeof *special };
+    case_begin("rounding to %s", precision_name[precision]);
+    const struct conv3_shape s = {.rows = 1, .channels = 1, .height = 1, .width = 1, .filters = 1, .stride = 1,
+                                  .blocks = 1, .slots = SLOTS, .precision = precision};
+    float *x = TAKE(float, SLOTS), *weight = TAKE(float, 9), *out = TAKE(float, SLOTS);
+    for (int i = 0; i < 9; i++) weight[i] = i == 4;
+    for (int i = 0; i < SLOTS; i++) {
+        const int bits = precision == CGSV_PRECISION_TF32 ? 11 : 8;
+        const double places = (1 << (bits - 1)) + below(1 << (bits - 1)) + (i % 2 ? 0.5 : uniform());
+        x[i] = (float)ldexp(below(2) ? places : -places, below(200) - 100);
+        if (i < SPECIAL) x[i] = special[i];
+    }
+    error_free(k->conv3_forward(stream, out, x, 0, weight, 9, s));
+    for (int i = 0; i < SLOTS; i++) same("rounded", i, out[i], reference_rounded(x[i], precision));
+    case_end();
 }
 
 /* ---- normalisation ---- */
@@ -268,6 +305,8 @@ static void augment_case(int channels, int height, int width, int blocks, int sl
 void residual_cases(void)
 {
     conv3_cases();
+    rounding_case(CGSV_PRECISION_TF32);
+    rounding_case(CGSV_PRECISION_BF16);
     norm_cases();
     average_case(1, 1, 1, 1, 32);
     average_case(33, 16, 2, 2, 32);
@@ -279,7 +318,7 @@ void residual_cases(void)
 uint64_t residual_digest(uint64_t hash)
 {
     case_begin("digest of residual layers");
-    const struct conv3_shape s = {2, 9, 9, 9, 13, 2, 2, 32};
+    const struct conv3_shape s = {2, 9, 9, 9, 13, 2, 2, 32, CGSV_PRECISION_FLOAT32};
     const struct norm_shape n = {2, 13, 5, 5, 1, 2, 32, ACTIVATION_RELU};
     const int64_t in = 9 * 81 * 128, out = 13 * 25 * 128, weights = 13 * 9 * 9;
     float *x = take_random(in, 1), *w = take_random(2 * weights, 1), *y = TAKE(float, out), *normal = TAKE(float, out);

@@ -151,14 +151,27 @@ static void server_case(int federations, int agents, const int64_t *tensor, int 
     case_end();
 }
 
+/* Segments from this size on are sampled well enough for a few ranks. */
+static int64_t least_sampled(void) { return op_cases_small ? 16384 : 65536; }
+
+/* What was listed: something where the sample tells, nothing where it misleads. */
+static void check_listed(const struct server_step *s, int misleading)
+{
+    for (int i = 0; i < s->segments; i++) {
+        if (s->segment_begin[i + 1] - s->segment_begin[i] < least_sampled()) continue;
+        if (!misleading != (s->windows[i] > 0)) fail("segment %d has %d windows", i, s->windows[i]);
+    }
+}
+
 /* Given g and q directly. */
-enum pattern { RANDOM_G, HEAVY_TIES, FEW_TIES, ONE_VALUE, ZEROS, ALL_ZERO, SHARED_21_BITS, SHARED_11_BITS, WIDE, TINY };
+enum pattern { RANDOM_G, HEAVY_TIES, FEW_TIES, ONE_VALUE, ZEROS, ALL_ZERO, SHARED_21_BITS, SHARED_11_BITS, WIDE, TINY, MISLEADING };
 
 static void select_case(int federations, int agents, const int64_t *tensor, int tensors, enum cgsv_reward reward,
                         enum pattern pattern, int few)
 {
     static const char *const names[] = {"random",   "heavy ties",     "few ties",       "one value", "mostly zeros",
-                                        "all zero", "shared 21 bits", "shared 11 bits", "wide",      "denormal"};
+                                        "all zero", "shared 21 bits", "shared 11 bits", "wide",      "denormal",
+                                        "misleading"};
     case_begin("select F%d N%d tensors %d of %lld… %s, %s%s", federations, agents, tensors, (long long)tensor[0],
                reward == CGSV_REWARD_LAYER ? "layer" : "global", names[pattern], few ? ", few" : "");
     struct server v = server_make(federations, agents, tensor, tensors, reward);
@@ -178,6 +191,7 @@ static void select_case(int federations, int agents, const int64_t *tensor, int 
             case SHARED_11_BITS: g = 1 + below(1 << 20) * 0x1p-23; break;
             case WIDE: g = ldexp(1 + uniform(), below(200) - 100); break;
             case TINY: g = below(3000) * 0x1p-149; break;
+            case MISLEADING: g = d % 16 ? uniform() : 100 + uniform(); break; /* a sample of every 16th */
             }
             s.aggregate[f * s.ld + d] = (float)(random_bits() & 1 ? -g : g);
         }
@@ -199,6 +213,7 @@ static void select_case(int federations, int agents, const int64_t *tensor, int 
             s.order[f * N + place] = (int32_t)i;
         }
     }
+    const int few_ranks = agents > 1 && agents < LISTED_AGENTS / 2 && !few;
     float *before = TAKE(float, models);
     if (pattern == TINY || pattern == WIDE) /* entries must show in the model */
         for (int64_t i = 0; i < federations * (N + 1); i++)
@@ -207,6 +222,7 @@ static void select_case(int federations, int agents, const int64_t *tensor, int 
         memcpy(before, s.model, (size_t)models * sizeof *before);
         server_select(s);
         error_free(k->server_download(stream, s));
+        if (few_ranks && (pattern == RANDOM_G || pattern == MISLEADING)) check_listed(&s, pattern == MISLEADING);
         for (int f = 0; f < federations; f++) check_download(&v, f, before, NULL);
     }
     case_end();
@@ -215,7 +231,8 @@ static void select_case(int federations, int agents, const int64_t *tensor, int 
 void server_cases(void)
 {
     static const int64_t small[] = {1, 31, 33, 7, 2, 97, 10}, edges[] = {4095, 1, 4096, 4097, 31, 8193, 64, 10},
-                         single[] = {1}, large[] = {60013, 211, 4096, 83}, spans[] = {150001, 66000, 5};
+                         single[] = {1}, large[] = {60013, 211, 4096, 83}, spans[] = {150001, 66000, 5},
+                         sampled[] = {20011, 8193, 5};
     for (int reward = 0; reward < 2; reward++) {
         const enum cgsv_reward rule = (enum cgsv_reward)reward;
         server_case(1, 1, single, 1, rule, HONEST, 1);
@@ -241,10 +258,11 @@ void server_cases(void)
                 select_case(1, 24, spans, 3, rule, ONE_VALUE, few);
             }
         }
-        for (int pattern = RANDOM_G; pattern <= TINY; pattern++)
+        for (int pattern = RANDOM_G; pattern <= MISLEADING; pattern++)
             for (int few = 0; few < 2; few++) {
                 const enum pattern p = (enum pattern)pattern;
                 select_case(2, 40, small, 7, rule, p, few);
+                select_case(2, 4, op_cases_small ? sampled : spans, 3, rule, p, few);
                 if (few) continue;
                 select_case(1, 1, edges, 3, rule, p, few);
                 select_case(1, op_cases_small ? 9 : 40, edges, 8, rule, p, few);

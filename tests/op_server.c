@@ -64,12 +64,18 @@ struct server server_make(int federations, int agents, const int64_t *tensor, in
         .norm = TAKE(double, F * N), .coefficient = TAKE(double, F * N), .contribution = TAKE(double, F * N),
         .removed = TAKE(int32_t, F * N), .own_share = TAKE(double, F * N), .keep_ratio = TAKE(double, F * N),
         .order = TAKE(int32_t, F * N), .rank = TAKE(struct rank_state, F * G * N), .groups = TAKE(int32_t, F * G),
-        .group_prefix = TAKE(uint32_t, F * G * N), .histogram = TAKE(int, F * G * N * SELECT_BINS),
-        .met = TAKE(uint8_t, F * S * K * TIE_RUNS), .ties = TAKE(int, F * N * S * K),
+        .group_prefix = TAKE(uint32_t, F * G * N), .windows = TAKE(int32_t, F * G), .histogram = TAKE(int, F * G * N * SELECT_BINS),
+        .met = TAKE(uint8_t, F * S * K * TIE_RUNS), .ties = TAKE(int, F * N * S),
         .norm_partial = TAKE(double, F * N * Q * NORM_SUMS), .dot_partial = TAKE(double, F * P * (N + 1)),
         .download_partial = TAKE(double, F * P * (N + 1) * DOWNLOAD_SUMS), .train_loss = v.loss,
         .record = TAKE(struct cgsv_round_record, RECORD_ROUNDS * F * N)};
     v.s.key = v.s.aggregate;
+    if (N <= LISTED_AGENTS) {
+        v.s.list = TAKE(float, F * ld);
+        v.s.listed = TAKE(int, F * S);
+        v.s.bound = TAKE(float, F * G * 2 * LISTED_AGENTS);
+        v.s.above = TAKE(int, F * G * 2 * LISTED_AGENTS);
+    }
     *v.s.round = 0;
     memset(v.s.histogram, 0, (size_t)(F * G * N * SELECT_BINS) * sizeof(int));
     for (int64_t f = 0; f < F; f++) {
@@ -89,6 +95,8 @@ struct server server_make(int federations, int agents, const int64_t *tensor, in
 
 void server_select(struct server_step s)
 {
+    error_free(k->select_begin(stream, s));
+    if (s.list) error_free(k->select_list(stream, s));
     for (int pass = 0; pass < SELECT_PASSES; pass++) {
         error_free(k->select_count(stream, s, pass));
         error_free(k->select_narrow(stream, s, pass));

@@ -10,6 +10,15 @@ double reference_activate(double x, enum activation activation)
     return x;
 }
 
+double reference_rounded(double x, cgsv_precision precision)
+{
+    int exponent;
+    if (precision == CGSV_PRECISION_FLOAT32 || !isfinite(x)) return x;
+    frexp(x, &exponent);
+    const double place = ldexp(1, exponent - (precision == CGSV_PRECISION_TF32 ? 11 : 8));
+    return (precision == CGSV_PRECISION_TF32 ? round(x / place) : rint(x / place)) * place;
+}
+
 double reference_slope(double out, enum activation activation)
 {
     if (activation == ACTIVATION_TANH) return 1 - out * out;

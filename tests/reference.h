@@ -11,6 +11,8 @@
 #include "kernels/kernels.h"
 
 double reference_activate(double x, enum activation activation);
+/* x, which is a float, as an input of a product. */
+double reference_rounded(double x, cgsv_precision precision);
 /* The derivative, from the activation's value. */
 double reference_slope(double out, enum activation activation);
 

@@ -62,7 +62,7 @@ static void finish(struct outcome *o, cgsv_fleet *f, const cgsv_config *configs,
 static void expect_all_same(struct outcome *got, const struct outcome *expected, int count, const char *what, int round)
 {
     for (int m = 0; m < count; m++) {
-        outcome_expect_same(&got[m], &expected[m], what, round);
+        outcome_expect_equal(&got[m], &expected[m], what, round);
         outcome_free(&got[m]);
     }
 }

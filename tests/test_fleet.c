@@ -5,8 +5,9 @@
 #include <string.h>
 
 #include "cgsv/cgsv.h"
+#include "outcome.h"
 
-enum { ROUNDS = 2, MOST_MEMBERS = 16, MOST_AGENTS = 5 };
+enum { MOST_MEMBERS = 16 };
 
 static void check(cgsv_status status) { cr_assert_eq(status, CGSV_OK, "%s", cgsv_last_error()); }
 
@@ -15,49 +16,11 @@ static cgsv_config small_config(cgsv_model model)
     cgsv_config config;
     cgsv_config_defaults(&config, "synthetic");
     config.model = model;
-    config.rounds = ROUNDS;
+    config.rounds = 2;
     config.local_epochs = 2;
     config.samples_per_agent = 40;
     config.validation_fraction = 0;
     return config;
-}
-
-/* Everything that a federation offers to be read. */
-struct outcome {
-    float *models, *updates; /* [2 N + 1][D], [N][D] */
-    size_t model_bytes, update_bytes;
-    cgsv_round_record record[ROUNDS][MOST_AGENTS];
-    cgsv_evaluation agent[MOST_AGENTS], alone[MOST_AGENTS], server;
-    int64_t samples[MOST_AGENTS], counts[MOST_AGENTS][10];
-};
-
-static void read_outcome(struct outcome *o, cgsv_federation *federation, const cgsv_config *config)
-{
-    const int N = config->agents;
-    const size_t D = (size_t)cgsv_federation_parameters(federation);
-    memset(o, 0, sizeof *o);
-    o->update_bytes = D * (size_t)N * sizeof *o->updates;
-    o->model_bytes = D * (size_t)(2 * N + 1) * sizeof *o->models;
-    o->models = calloc(1, o->model_bytes);
-    o->updates = malloc(o->update_bytes);
-    cr_assert(o->models && o->updates);
-    for (int i = 0; i < N; i++) {
-        check(cgsv_federation_model(federation, CGSV_AGENT, i, o->models + D * (size_t)i));
-        check(cgsv_federation_update(federation, i, o->updates + D * (size_t)i));
-        o->samples[i] = cgsv_federation_samples(federation, i, o->counts[i]);
-        if (config->standalone)
-            check(cgsv_federation_model(federation, CGSV_STANDALONE, i, o->models + D * (size_t)(N + 1 + i)));
-    }
-    check(cgsv_federation_model(federation, CGSV_SERVER, 0, o->models + D * (size_t)N));
-    for (int t = 0; t < config->rounds; t++) check(cgsv_federation_round(federation, t, o->record[t]));
-    check(cgsv_federation_evaluation(federation, o->agent, o->alone, &o->server));
-    cr_assert_eq(cgsv_federation_rounds_done(federation), config->rounds);
-}
-
-static void free_outcome(struct outcome *o)
-{
-    free(o->models);
-    free(o->updates);
 }
 
 static void run_alone(struct outcome *o, cgsv_device *device, const cgsv_config *config, const cgsv_dataset *data)
@@ -66,21 +29,8 @@ static void run_alone(struct outcome *o, cgsv_device *device, const cgsv_config 
     check(cgsv_federation_create(&federation, device, config, data));
     check(cgsv_federation_run(federation, config->rounds));
     check(cgsv_federation_evaluate(federation));
-    read_outcome(o, federation, config);
+    outcome_read(o, federation, config);
     cgsv_federation_free(federation);
-}
-
-static void expect_equal(const struct outcome *fleet, const struct outcome *alone, int f)
-{
-    cr_assert_eq(fleet->model_bytes, alone->model_bytes);
-    cr_expect_eq(memcmp(fleet->models, alone->models, alone->model_bytes), 0, "federation %d: models differ", f);
-    cr_expect_eq(memcmp(fleet->updates, alone->updates, alone->update_bytes), 0, "federation %d: updates differ", f);
-    cr_expect_eq(memcmp(fleet->record, alone->record, sizeof alone->record), 0, "federation %d: records differ", f);
-    cr_expect_eq(memcmp(fleet->agent, alone->agent, sizeof alone->agent), 0, "federation %d: agents' tests differ", f);
-    cr_expect_eq(memcmp(fleet->alone, alone->alone, sizeof alone->alone), 0, "federation %d: twins' tests differ", f);
-    cr_expect_eq(memcmp(&fleet->server, &alone->server, sizeof alone->server), 0, "federation %d: server's test", f);
-    cr_expect_eq(memcmp(fleet->counts, alone->counts, sizeof alone->counts), 0, "federation %d: classes differ", f);
-    cr_expect_eq(memcmp(fleet->samples, alone->samples, sizeof alone->samples), 0, "federation %d: samples differ", f);
 }
 
 static void check_same_bits(const cgsv_config *configs, int count, int twin_sets)
@@ -99,13 +49,13 @@ static void check_same_bits(const cgsv_config *configs, int count, int twin_sets
     check(cgsv_fleet_evaluate(fleet)); /* in the middle, it must leave no trace */
     check(cgsv_fleet_run(fleet, configs->rounds - 1));
     check(cgsv_fleet_evaluate(fleet));
-    for (int f = 0; f < count; f++) read_outcome(&together[f], cgsv_fleet_federation(fleet, f), &configs[f]);
+    for (int f = 0; f < count; f++) outcome_read(&together[f], cgsv_fleet_federation(fleet, f), &configs[f]);
     cgsv_fleet_free(fleet);
     for (int f = 0; f < count; f++) {
         run_alone(&alone, device, &configs[f], data);
-        expect_equal(&together[f], &alone, f);
-        free_outcome(&alone);
-        free_outcome(&together[f]);
+        outcome_expect_equal(&together[f], &alone, "federation", f);
+        outcome_free(&alone);
+        outcome_free(&together[f]);
     }
     cgsv_device_close(device);
     cgsv_dataset_free(data);
@@ -199,12 +149,12 @@ Test(fleet, same_bits_for_few_and_many_threads)
         check(cgsv_device_open(&device, "cpu", threads[i]));
         run_alone(i ? &other : &first, device, &config, data);
         if (i) {
-            expect_equal(&other, &first, threads[i]);
-            free_outcome(&other);
+            outcome_expect_equal(&other, &first, "threads", threads[i]);
+            outcome_free(&other);
         }
         cgsv_device_close(device);
     }
-    free_outcome(&first);
+    outcome_free(&first);
     cgsv_dataset_free(data);
 }
 
@@ -279,7 +229,7 @@ Test(fleet, members_are_only_read)
     expect_refused(cgsv_federation_run(member, 1), "cgsv_fleet_run");
     expect_refused(cgsv_federation_evaluate(member), "cgsv_fleet_evaluate");
     expect_refused(cgsv_federation_evaluation(member, NULL, NULL, &server), "evaluated");
-    expect_refused(cgsv_fleet_run(fleet, ROUNDS + 1), "rounds");
+    expect_refused(cgsv_fleet_run(fleet, 3), "rounds");
     cgsv_federation_free(member);
     check(cgsv_fleet_run(fleet, 1));
     check(cgsv_fleet_seconds(fleet, &seconds));

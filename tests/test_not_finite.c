@@ -1,5 +1,5 @@
-/* An agent whose update is not finite in one round: under every scheme, in every round, whatever made it so.
- * It is reported and counts for nothing, so all others must fare, bit for bit, as if its update had been zero. */
+/* An agent whose update is not finite, in one round or in all: under every scheme, whatever made it so. It is reported
+ * and counts for nothing, so all others must fare, bit for bit, as if its update had been zero. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
@@ -50,7 +50,7 @@ static cgsv_config config_of(const char *scheme)
 
 struct outcome {
     cgsv_round_record record[ROUNDS][AGENTS];
-    cgsv_evaluation agent[AGENTS], server;
+    cgsv_evaluation agent[AGENTS], twin[AGENTS], server;
     float *model[AGENTS + 1]; /* the server's last */
     size_t bytes;
 };
@@ -64,7 +64,7 @@ static struct outcome read_outcome(cgsv_federation *f)
 {
     struct outcome o = {.bytes = (size_t)cgsv_federation_parameters(f) * sizeof(float)};
     check(cgsv_federation_evaluate(f));
-    check(cgsv_federation_evaluation(f, o.agent, NULL, &o.server));
+    check(cgsv_federation_evaluation(f, o.agent, o.twin, &o.server));
     for (int t = 0; t < ROUNDS; t++) check(cgsv_federation_round(f, t, o.record[t]));
     for (int i = 0; i <= AGENTS; i++) {
         o.model[i] = malloc(o.bytes);
@@ -146,35 +146,48 @@ static bool differs_by_definition(const char *scheme, enum cause cause)
            (strcmp(scheme, "qffl") == 0 && cause == PICTURE); /* who has no loss before training is left out */
 }
 
-static void check_round(const char *name, const cgsv_config *config, int faulty, enum cause cause,
-                        const struct outcome *zero)
+/* Whose updates were not finite, in which rounds. */
+struct faulty {
+    int agent, first, last;
+};
+
+static void check_records(const char *what, struct faulty who, bool differs, const struct outcome *o,
+                          const struct outcome *zero)
 {
-    struct outcome o = run(config, faulty, cause);
-    char what[128];
-    const bool alone = strcmp(name, "standalone") == 0, differs = differs_by_definition(name, cause);
+    char where[192];
     for (int t = 0; t < ROUNDS; t++)
         for (int i = 0; i < AGENTS; i++) {
-            snprintf(what, sizeof what, "%s, %s in round %d: round %d, agent %d", name, cause_names[cause], faulty, t,
-                     i);
-            if (i != VICTIM) check_finite(what, &o.record[t][i]);
-            if (i == VICTIM && t == faulty && o.record[t][i].fault != CGSV_FAULT_NOT_FINITE)
-                cr_expect(false, "%s: fault %g", what, o.record[t][i].fault);
+            const bool faulty = i == who.agent && t >= who.first && t <= who.last;
+            snprintf(where, sizeof where, "%s: round %d, agent %d", what, t, i);
+            if (i != who.agent) check_finite(where, &o->record[t][i]);
+            if (faulty && o->record[t][i].fault != CGSV_FAULT_NOT_FINITE)
+                cr_expect(false, "%s: fault %g", where, o->record[t][i].fault);
             if (differs) continue;
-            if (i == VICTIM && t == faulty)
-                check_victim(what, o.record[t][i], &zero->record[t][i]);
-            else if (!same_record(&o.record[t][i], &zero->record[t][i]))
-                cr_expect(false, "%s: other records than with a zero update", what);
+            if (faulty)
+                check_victim(where, o->record[t][i], &zero->record[t][i]);
+            else if (!same_record(&o->record[t][i], &zero->record[t][i]))
+                cr_expect(false, "%s: other records than with a zero update", where);
         }
+}
+
+static void check_models(const char *what, struct faulty who, bool alone, bool differs, const struct outcome *o,
+                         const struct outcome *zero)
+{
     for (int i = 0; i <= AGENTS; i++) {
-        snprintf(what, sizeof what, "%s, %s in round %d: model %d", name, cause_names[cause], faulty, i);
-        if (alone && i == VICTIM) continue;
-        if (!finite_all(o.model[i], o.bytes)) cr_expect(false, "%s: not finite", what);
-        if (alone ? i < AGENTS : !differs)
-            if (memcmp(o.model[i], zero->model[i], o.bytes) != 0)
-                cr_expect(false, "%s: not as with a zero update", what);
+        if (alone && i == who.agent) continue;
+        if (!finite_all(o->model[i], o->bytes)) cr_expect(false, "%s: model %d is not finite", what, i);
+        if ((alone ? i < AGENTS : !differs) && memcmp(o->model[i], zero->model[i], o->bytes) != 0)
+            cr_expect(false, "%s: model %d is not as with a zero update", what, i);
     }
-    faults++;
-    outcome_free(&o);
+}
+
+static void check_outcome(const char *scheme, const char *what, struct faulty who, bool differs, struct outcome *o,
+                          const struct outcome *zero)
+{
+    check_records(what, who, differs, o, zero);
+    check_models(what, who, strcmp(scheme, "standalone") == 0, differs, o, zero);
+    faults += who.last - who.first + 1;
+    outcome_free(o);
 }
 
 Test(not_finite, in_every_round_under_every_scheme)
@@ -184,10 +197,65 @@ Test(not_finite, in_every_round_under_every_scheme)
         const cgsv_config config = config_of(name);
         for (int faulty = 0; faulty < ROUNDS; faulty++) {
             struct outcome zero = run(&config, faulty, ZERO);
-            for (int cause = NOT_A_NUMBER; cause < CAUSES; cause++)
-                check_round(name, &config, faulty, (enum cause)cause, &zero);
+            for (int cause = NOT_A_NUMBER; cause < CAUSES; cause++) {
+                struct outcome o = run(&config, faulty, (enum cause)cause);
+                char what[128];
+                snprintf(what, sizeof what, "%s, %s in round %d", name, cause_names[cause], faulty);
+                check_outcome(name, what, (struct faulty){VICTIM, faulty, faulty},
+                              differs_by_definition(name, (enum cause)cause), &o, &zero);
+            }
             outcome_free(&zero);
         }
     }
     fprintf(stderr, "%ld updates that were not finite, under %d schemes\n", faults, cgsv_scheme_count());
+}
+
+/* ---- an adversary that overflows ---- */
+
+static struct outcome run_with(const char *scheme, const char *adversary, double factor)
+{
+    cgsv_federation *f;
+    cgsv_config config = config_of(scheme);
+    check(cgsv_adversaries_parse(&config.adversaries, adversary));
+    config.adversaries.factor = factor;
+    check(cgsv_federation_create(&f, device, &config, data));
+    check(cgsv_federation_run(f, ROUNDS));
+    const struct outcome o = read_outcome(f);
+    cgsv_federation_free(f);
+    return o;
+}
+
+Test(not_finite, overflowing_adversary)
+{
+    for (int s = 0; s < cgsv_scheme_count(); s++) {
+        const char *name = cgsv_scheme_name(s);
+        struct outcome zero = run_with(name, "zero-update:1", 1), o = run_with(name, "rescaled:1", 1e300);
+        check_outcome(name, name, (struct faulty){0, 0, ROUNDS - 1}, strcmp(name, "standalone") == 0, &o, &zero);
+        outcome_free(&zero);
+    }
+}
+
+/* ---- twins ---- */
+
+/* The twins of the others train as ever, and the victim's own is not finite from its faulty round on, which says so in
+ * its loss. Samples that a NaN model classifies are counted as wrong. */
+static void check_twins(int faulty)
+{
+    cgsv_config config = config_of("cgsv");
+    config.standalone = true;
+    struct outcome zero = run(&config, faulty, ZERO), o = run(&config, faulty, PICTURE);
+    for (int i = 0; i < AGENTS; i++) {
+        if (i != VICTIM)
+            cr_expect_eq(memcmp(&o.twin[i], &zero.twin[i], sizeof *o.twin), 0, "round %d: twin %d", faulty, i);
+        cr_expect(isfinite(zero.twin[i].loss));
+    }
+    cr_expect(isnan(o.twin[VICTIM].loss), "round %d: the victim's twin has loss %g", faulty, o.twin[VICTIM].loss);
+    cr_expect_eq(o.twin[VICTIM].accuracy, 0, "round %d: accuracy %g", faulty, o.twin[VICTIM].accuracy);
+    check_outcome("cgsv", "with twins", (struct faulty){VICTIM, faulty, faulty}, false, &o, &zero);
+    outcome_free(&zero);
+}
+
+Test(not_finite, twins)
+{
+    for (int faulty = 0; faulty < ROUNDS; faulty++) check_twins(faulty);
 }

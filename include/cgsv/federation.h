@@ -48,6 +48,17 @@ typedef enum cgsv_augment {
                               normalised; flips from left to right. By (seed, agent, epoch, sample) */
 } cgsv_augment;
 
+/* What the products of training and evaluation round their inputs to: activations, weights, gradients. Sums stay
+ * float32, and so does all else: models, updates, optimizer, loss, the whole server step. It holds for dense layers,
+ * for 3×3 convolutions, and forward for convolutions over sentences; convolutions with pooling compute in float32, as
+ * do the gradients of those over sentences. A GPU multiplies such inputs on its tensor cores; a CPU rounds them
+ * alike, which makes it slower. */
+typedef enum cgsv_precision {
+    CGSV_PRECISION_FLOAT32, /* nothing is rounded */
+    CGSV_PRECISION_TF32,    /* 11 bits of precision, to the nearest, ties away from zero; range of a float */
+    CGSV_PRECISION_BF16     /* 8 bits of precision, to the nearest, ties to even; range of a float */
+} cgsv_precision;
+
 typedef enum cgsv_decay { CGSV_DECAY_ROUND, CGSV_DECAY_EPOCH } cgsv_decay;
 
 /* Everything that decides a run, together with the data set. */
@@ -67,6 +78,7 @@ typedef struct cgsv_config {
     double momentum;         /* of SGD, in [0, 1) */
     double weight_decay;     /* >= 0: λ w is added to the gradient, as PyTorch's optimizers do */
     cgsv_augment augment;
+    cgsv_precision precision; /* of products' inputs */
     cgsv_storage update_storage; /* of the updates once training has ended: rounded to the nearest, ties to even. What
                                     is stored is what agents upload, what norms and contributions are of, what stays
                                     with an agent that keeps its own; training itself and all sums are float32's and
@@ -103,11 +115,13 @@ CGSV_API const char *cgsv_model_name(cgsv_model model);
 CGSV_API const char *cgsv_partition_name(cgsv_partition partition);
 CGSV_API const char *cgsv_optimizer_name(cgsv_optimizer optimizer);
 CGSV_API const char *cgsv_augment_name(cgsv_augment augment);
+CGSV_API const char *cgsv_precision_name(cgsv_precision precision);
 CGSV_API const char *cgsv_decay_name(cgsv_decay decay);
 CGSV_API cgsv_status cgsv_model_parse(cgsv_model *model, const char *name);
 CGSV_API cgsv_status cgsv_partition_parse(cgsv_partition *partition, const char *name);
 CGSV_API cgsv_status cgsv_optimizer_parse(cgsv_optimizer *optimizer, const char *name);
 CGSV_API cgsv_status cgsv_augment_parse(cgsv_augment *augment, const char *name);
+CGSV_API cgsv_status cgsv_precision_parse(cgsv_precision *precision, const char *name);
 CGSV_API cgsv_status cgsv_decay_parse(cgsv_decay *decay, const char *name);
 
 /* Memory that a federation will take, in bytes, known before anything is
@@ -115,8 +129,9 @@ CGSV_API cgsv_status cgsv_decay_parse(cgsv_decay *decay, const char *name);
 typedef struct cgsv_memory_plan {
     size_t models;        /* W: the agents' models and the server's, (N + 1) × ld, or (2 N + 1) × ld with twins */
     size_t updates;       /* U: N × ld */
-    size_t training;      /* models in training and their gradients, 2 × ld for every row that trains at a time: all R
-                             on a GPU; on a CPU one a core, and all where these are fewer than two a core */
+    size_t training;      /* models in training and their gradients, 2 × ld for every row that trains at a time: on a
+                             GPU all that fit into 256 MiB, or R / 4; on a CPU one a core, and all where these are fewer
+                             than two a core. With bfloat16 updates 3 × ld */
     size_t optimizer;     /* R × ld for momentum, 2 R × ld for Adam's moments; of sentences, steps of each word */
     size_t activations;   /* of the rows that train at a time, forward and backward; of an evaluation */
     size_t data;          /* training and test samples */

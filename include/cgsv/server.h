@@ -82,7 +82,7 @@ typedef struct cgsv_server_config {
 /* One tensor, rewards by layer, Γ = 0.5, α = 0.95, β = 1, equal shares. */
 CGSV_API void cgsv_server_config_defaults(cgsv_server_config *config, int agents, int64_t dimension);
 
-/* Allocates on the device all that a step needs, 4 D bytes and what histograms and partial
+/* Allocates on the device all that a step needs, 4 D bytes (8 D up to 16 agents) and what histograms and partial
  * sums take, and copies the tables and shares of `config`. `device` must outlive it.
  * Errors: CGSV_ERROR_ARGUMENT (NULL, a setting out of range, a table that does not
  * ascend), CGSV_ERROR_MEMORY (with both numbers), CGSV_ERROR_DEVICE. */

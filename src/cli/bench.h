@@ -19,7 +19,7 @@ struct benchmark {
     const char *agents, *dimensions; /* the usual lists */
     int64_t most_agents;
     bool selects, values; /* whether --reward, or --precise and --exact-agents, mean something to it */
-    bool stores;          /* likewise --updates */
+    bool stores;          /* likewise --updates and --norms-given */
     size_t (*bytes)(const struct bench *bench, int agents, int64_t dimension); /* of memory */
     cgsv_status (*run)(struct bench *bench, int agents, int64_t dimension);
 };
@@ -34,7 +34,7 @@ struct bench_options {
     int threads, exact_agents;
     cgsv_reward reward;
     cgsv_storage storage;
-    bool precise, json, help;
+    bool norms_given, precise, json, help;
 };
 
 struct bench {

@@ -46,6 +46,8 @@ static int build_table(struct option *table, struct bench_options *o)
                    .parse = parse_reward, .show = show_reward}},
         {stores, {"updates", NULL, OPTION_CHOICE, &o->storage, "STORAGE", work,
                   .help = "of the matrix of updates: float32 or bf16", .parse = parse_storage, .show = show_storage}},
+        {stores, {"norms-given", NULL, OPTION_FLAG, &o->norms_given, NULL, work,
+                  .help = "norms of the updates are at hand, as in a round, where training leaves them"}},
         {values, {"precise", NULL, OPTION_FLAG, &o->precise, NULL, work, .help = "Gram matrices in float64"}},
         {values, {"exact-agents", NULL, OPTION_INT, &o->exact_agents, "N", work,
                   .help = "most agents whose exact values are measured: one more doubles the time",

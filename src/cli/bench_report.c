@@ -60,7 +60,8 @@ static cgsv_status print_json(const struct bench *bench, const char *what, int a
                           (!bench->options.what->selects ||
                            cJSON_AddStringToObject(object, "reward", cgsv_reward_name(bench->options.reward))) &&
                           (!bench->options.what->stores ||
-                           cJSON_AddStringToObject(object, "updates", cgsv_storage_name(bench->options.storage))) &&
+                           (cJSON_AddStringToObject(object, "updates", cgsv_storage_name(bench->options.storage)) &&
+                            cJSON_AddBoolToObject(object, "norms_given", bench->options.norms_given))) &&
                           add_numbers(object, common, sizeof common / sizeof *common) &&
                           add_numbers(object, fields, count);
     char *text = complete ? cJSON_PrintUnformatted(object) : NULL;

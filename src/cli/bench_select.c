@@ -19,6 +19,7 @@ struct selection {
  * reads also count a span that a kernel reads again at once, while it is in a cache. */
 struct sweeps {
     int64_t passes, reads;
+    int64_t entries[BENCH_TENSORS]; /* of a segment, or those listed in its place */
 };
 
 /* Either rule's segments are tensors here: those of a network, or the vector as one. */
@@ -81,19 +82,44 @@ static void sweep(struct sweeps *sweeps, int64_t columns, int64_t times)
     sweeps->reads += columns * times;
 }
 
-/* A later pass reads a segment once for every local_groups groups of ranks, none times for none. */
-static cgsv_status sweep_groups(struct sweeps *sweeps, const struct selection *s)
+/* Of the segments, what the passes read: all, or what was listed of it. Listing is a pass of its own. */
+static cgsv_status sweep_list(struct sweeps *sweeps, const struct selection *s)
+{
+    const struct server_step *step = &s->step;
+    const struct device_backend *backend = s->device->backend;
+    int32_t windows[BENCH_TENSORS], first[BENCH_TENSORS + 1];
+    int *listed = calloc((size_t)step->spans, sizeof *listed);
+    cgsv_status status = listed ? CGSV_OK : error_set(CGSV_ERROR_MEMORY, "no memory for %d spans", step->spans);
+    const size_t segments = (size_t)step->segments, spans = (size_t)step->spans;
+    if (status == CGSV_OK) status = backend->download(s->device, windows, step->windows, segments * sizeof *windows);
+    if (status == CGSV_OK)
+        status = backend->download(s->device, first, step->segment_span, (segments + 1) * sizeof *first);
+    if (status == CGSV_OK && step->list)
+        status = backend->download(s->device, listed, step->listed, spans * sizeof *listed);
+    for (int i = 0; status == CGSV_OK && i < step->segments; i++) {
+        sweeps->entries[i] = s->segment_begin[i + 1] - s->segment_begin[i];
+        if (windows[i] == 0) continue;
+        sweep(sweeps, sweeps->entries[i], 1);
+        sweeps->entries[i] = 0;
+        for (int span = first[i]; span < first[i + 1]; span++) sweeps->entries[i] += listed[span];
+    }
+    free(listed);
+    return status;
+}
+
+/* The first pass reads a segment once, a later one once for every local_groups groups of ranks. */
+static cgsv_status sweep_pass(struct sweeps *sweeps, const struct selection *s, int pass)
 {
     const int local = s->device->kernels->local_groups;
     int32_t groups[BENCH_TENSORS];
     TRY(s->device->backend->download(s->device, groups, s->step.groups, (size_t)s->step.segments * sizeof *groups));
     for (int i = 0; i < s->step.segments; i++)
-        sweep(sweeps, s->segment_begin[i + 1] - s->segment_begin[i], (groups[i] + local - 1) / local);
+        sweep(sweeps, sweeps->entries[i], pass == 0 ? 1 : (groups[i] + local - 1) / local);
     return CGSV_OK;
 }
 
-/* Where a rank ends among equal entries, the runs are read that the last pass marked, and for
- * each such rank the part in which it ends. */
+/* Where ranks end among equal entries, the runs are read that the last pass marked; and for each
+ * such rank a span, and twice a part of it. */
 static void sweep_ties(struct sweeps *sweeps, const struct selection *s, const struct rank_state *rank,
                        const uint8_t *met)
 {
@@ -106,7 +132,7 @@ static void sweep_ties(struct sweeps *sweeps, const struct selection *s, const s
         for (int64_t at = 0; at < n; at += span, met += runs)
             for (int64_t r = 0; seeking > 0 && r * MET_COLUMNS < span && at + r * MET_COLUMNS < n; r++)
                 marked += met[r];
-        const int64_t once = marked * MET_COLUMNS, again = seeking * (TIE_COLUMNS < n ? TIE_COLUMNS : n);
+        const int64_t once = marked * MET_COLUMNS, again = seeking * (span < n ? span : n);
         sweep(sweeps, once < n ? once : n, 1);
         sweeps->passes += again < n ? again : n;
         sweeps->reads += again;
@@ -129,9 +155,11 @@ static cgsv_status select_once(struct sweeps *sweeps, const struct selection *s)
 {
     const struct kernels *k = s->device->kernels;
     void *stream = s->device->stream;
-    sweep(sweeps, s->step.dimension, 1);
+    LAUNCHED(s->device, k->select_begin(stream, s->step));
+    if (s->step.list) LAUNCHED(s->device, k->select_list(stream, s->step));
+    TRY(sweep_list(sweeps, s));
     for (int pass = 0; pass < SELECT_PASSES; pass++) {
-        if (pass > 0) TRY(sweep_groups(sweeps, s));
+        TRY(sweep_pass(sweeps, s, pass));
         LAUNCHED(s->device, k->select_count(stream, s->step, pass));
         LAUNCHED(s->device, k->select_narrow(stream, s->step, pass));
     }

@@ -80,15 +80,20 @@ static cgsv_status measure(struct stepping *s, struct bench *bench, int agents, 
     TRY(device->backend->allocate(device, &s->updates, update_bytes(bench, agents, s->stride)));
     TRY(device->backend->allocate(device, (void **)&s->models, BYTES_OF(float, agents + 1, s->stride)));
     TRY(draw_updates(s, bench, dimension));
+    if (bench->options.norms_given) {
+        TRY(step(s));
+        server_keep_norms(s->server);
+    }
     TRY(bench_measure(&times, device, bench->options.effort, step, s));
 
     /* Rows of D entries. The floor: U is read once, W read and written once. What the kernels move:
-     * U is read for the norms and again for the aggregate (dot products find it in the cache); g is
-     * written, read by SELECT_PASSES passes of the selection and once by the download; W is read
-     * and written. Left out: g read for ranks that end among equal entries, histograms, sums. */
+     * U is read for norms that are not given and again for the aggregate (dot products find it in the
+     * cache); g is written, read by up to SELECT_PASSES passes of the selection and once by the download; W is
+     * read and written. Left out: g read for ranks that end among equal entries, histograms, sums. */
     const double row = 4.0 * (double)dimension, models = 2.0 * (agents + 1);
     const double updates = bench->options.storage == CGSV_STORAGE_BF16 ? agents / 2.0 : agents; /* rows of floats */
-    const double floor = row * (updates + models), moved = row * (2.0 * updates + 2 + SELECT_PASSES + models);
+    const double reads = bench->options.norms_given ? 1 : 2;
+    const double floor = row * (updates + models), moved = row * (reads * updates + 2 + SELECT_PASSES + models);
     const double bandwidth = bench->copy_bandwidth, rate = moved / times.median;
     const struct bench_field fields[] = {
         {"floor_bytes", "floor bytes", floor},

@@ -53,7 +53,9 @@ static cgsv_status find_data_sets(struct paper *p)
     const struct paper_options *o = &p->options;
     if (!text_stream_open(&p->missing_text)) return error_set(CGSV_ERROR_MEMORY, "no memory for a list of data sets");
     for (int i = 0; i < o->data_sets && p->plan.sweeps > 0; i++) {
-        if (cgsv_dataset_load(&p->dataset[i], o->data_set[i], o->data) != CGSV_OK) {
+        const cgsv_status status = cgsv_dataset_load(&p->dataset[i], o->data_set[i], o->data);
+        if (status == CGSV_ERROR_MEMORY) return status; /* says nothing about the data set */
+        if (status != CGSV_OK) {
             p->missing[i] = true;
             p->missing_sets++;
             fprintf(stderr, "cgsv: warning: data set %s is left out: %s\n", o->data_set[i], cgsv_last_error());

@@ -77,45 +77,48 @@ static bool is_wanted(const struct paper_page *p, const struct paper_kind *kind)
 
 /* Calls `put` with every table that is wanted and has rows. */
 static cgsv_status each_table(FILE *to, const struct paper_page *p,
-                              void (*put)(FILE *to, const struct paper_page *p, const struct paper_table *table))
+                              cgsv_status (*put)(FILE *to, const struct paper_page *p,
+                                                 const struct paper_table *table))
 {
     for (int k = 0; k < PAPER_KINDS; k++) {
         struct paper_table table;
         if (!is_wanted(p, &paper_kinds[k])) continue;
-        const cgsv_status status = paper_table_make(&table, &paper_kinds[k], p->cells);
-        if (status == CGSV_OK && table.rows > 0) put(to, p, &table);
+        cgsv_status status = paper_table_make(&table, &paper_kinds[k], p->cells);
+        if (status == CGSV_OK && table.rows > 0) status = put(to, p, &table);
         paper_table_free(&table);
         TRY(status);
     }
     return CGSV_OK;
 }
 
-static void print_table(FILE *to, const struct paper_page *p, const struct paper_table *table)
+static cgsv_status print_table(FILE *to, const struct paper_page *p, const struct paper_table *table)
 {
     (void)p;
     paper_table_print(to, table);
     if (table->kind->quantity == PAPER_RHO) paper_verdict_write(to, table, own, variant);
+    return CGSV_OK;
 }
 
-static void put_plots(FILE *to, const struct paper_page *p, const struct paper_kind *kind)
+static cgsv_status put_plots(FILE *to, const struct paper_page *p, const struct paper_kind *kind)
 {
     char name[PAPER_NAME], *path;
     for (int i = 0; i < p->plan->sweeps; i++) {
         const struct paper_sweep *sweep = &p->plan->sweep[i];
         if (sweep->part != PAPER_BETA) continue;
         paper_plot_name(name, kind, sweep->data_set);
-        if (file_join(&path, p->options->out, name) != CGSV_OK) continue;
+        TRY(file_join(&path, p->options->out, name));
         if (file_exists(path)) fprintf(to, "![%s, %s](%s)\n\n", kind->title, sweep->data_set, name);
         free(path);
     }
+    return CGSV_OK;
 }
 
-static void put_table(FILE *to, const struct paper_page *p, const struct paper_table *table)
+static cgsv_status put_table(FILE *to, const struct paper_page *p, const struct paper_table *table)
 {
     fprintf(to, "## %s\n\n", table->kind->title);
     paper_table_markdown(to, table);
     if (table->kind->quantity == PAPER_RHO) paper_verdict_write(to, table, own, variant);
-    if (table->kind->part == PAPER_BETA) put_plots(to, p, table->kind);
+    return table->kind->part == PAPER_BETA ? put_plots(to, p, table->kind) : CGSV_OK;
 }
 
 static const char study_title[] = "Approximation: distance from exact values";

@@ -93,6 +93,7 @@ static cgsv_status write_png(struct report_command *c, int plot, const char *svg
     char *temporary; /* a full disk would leave half a picture */
     if (asprintf(&temporary, "%s.tmp-%ld", png, (long)getpid()) < 0)
         return error_set(CGSV_ERROR_MEMORY, "no memory for the path '%s'", png);
+    unlink(temporary); /* a link there, which would be followed */
     const int code = program_run(
         NULL, (const char *const[]){"rsvg-convert", "--zoom=2", "--output", temporary, "--", svg, NULL});
     const bool written = code == 0 && rename(temporary, png) == 0;

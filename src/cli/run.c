@@ -63,6 +63,21 @@ static cgsv_status load_data(struct run *run)
                      run->dataset->vocabulary - 2, run->dataset->name);
 }
 
+/* What --precision rounds, and what it leaves. */
+static void print_precision(FILE *stream, const struct run *run)
+{
+    static const char *const rounded[] = {
+        [CGSV_MODEL_MLP] = "all layers",
+        [CGSV_MODEL_MNIST_CNN] = "the dense layers; convolutions compute in float32",
+        [CGSV_MODEL_CIFAR_CNN] = "the dense layers; convolutions compute in float32",
+        [CGSV_MODEL_TEXT_CNN] = "the dense layer and, forward, the convolutions; their gradients compute in float32",
+        [CGSV_MODEL_CIFAR_RESNET] = "all convolutions and the dense layer"};
+    const cgsv_config *config = &run->options.config;
+    if (config->precision == CGSV_PRECISION_FLOAT32) return;
+    fprintf(stream, "inputs  of products in %s: %s%s\n", cgsv_precision_name(config->precision), rounded[config->model],
+            strcmp(run->setup.device->name, "cpu") == 0 ? "; on a CPU this is slower than float32" : "");
+}
+
 static void print_start(FILE *stream, const struct run *run)
 {
     const cgsv_config *config = &run->options.config;
@@ -72,6 +87,7 @@ static void print_start(FILE *stream, const struct run *run)
     fprintf(stream, "model   %s, D = %s parameters, N = %d agents on %s (%s)\n", cgsv_model_name(config->model),
             format_count(parameters, plan->parameters), config->agents, run->dataset->name,
             cgsv_partition_name(config->partition));
+    print_precision(stream, run);
     fprintf(stream, "scheme  %s: %s\n", run->setup.scheme, cgsv_scheme_help(run->options.scheme));
     if (run->dataset->vocabulary > 0) {
         char words[FORMAT_SIZE], vectors[FORMAT_SIZE];
@@ -159,8 +175,8 @@ static cgsv_status print_dry_run(struct run *run)
 static cgsv_status go_on(struct run *run)
 {
     const struct run_options *options = &run->options;
-    const cgsv_status status = checkpoints_load(&run->first, options->out, run->fleet, &options->config, &options->out, 1,
-                                                options->other_device);
+    const cgsv_status status = checkpoints_load(&run->first, options->out, run->fleet, &options->config,
+                                                &options->out, 1, options->other_device);
     if (status == CGSV_ERROR_DATA)
         return error_set(status, "%s: remove '%s/checkpoints' to start over", cgsv_last_error(), options->out);
     TRY(status);

@@ -26,6 +26,7 @@ static cgsv_status parse_model(void *v, const char *text) { return cgsv_model_pa
 static cgsv_status parse_partition(void *v, const char *text) { return cgsv_partition_parse(v, text); }
 static cgsv_status parse_optimizer(void *v, const char *text) { return cgsv_optimizer_parse(v, text); }
 static cgsv_status parse_augment(void *v, const char *text) { return cgsv_augment_parse(v, text); }
+static cgsv_status parse_precision(void *v, const char *text) { return cgsv_precision_parse(v, text); }
 static cgsv_status parse_storage(void *v, const char *text) { return cgsv_storage_parse(v, text); }
 static cgsv_status parse_decay(void *v, const char *text) { return cgsv_decay_parse(v, text); }
 
@@ -49,6 +50,7 @@ static const char *show_model(const void *v) { return cgsv_model_name(*(const cg
 static const char *show_partition(const void *v) { return cgsv_partition_name(*(const cgsv_partition *)v); }
 static const char *show_optimizer(const void *v) { return cgsv_optimizer_name(*(const cgsv_optimizer *)v); }
 static const char *show_augment(const void *v) { return cgsv_augment_name(*(const cgsv_augment *)v); }
+static const char *show_precision(const void *v) { return cgsv_precision_name(*(const cgsv_precision *)v); }
 static const char *show_storage(const void *v) { return cgsv_storage_name(*(const cgsv_storage *)v); }
 static const char *show_decay(const void *v) { return cgsv_decay_name(*(const cgsv_decay *)v); }
 
@@ -112,6 +114,10 @@ int run_options_table(struct option *table, struct run_options *o)
         {"augment", NULL, OPTION_CHOICE, &c->augment, "NAME", training,
          .help = "what is done to pictures in training: none, or crop-flip (random crops and flips)",
          .parse = parse_augment, .show = show_augment},
+        {"precision", NULL, OPTION_CHOICE, &c->precision, "NAME", training,
+         .help = "what products' inputs are rounded to: float32, tf32 or bf16; a GPU takes the latter two to its "
+                 "tensor cores, a CPU gains nothing",
+         .parse = parse_precision, .show = show_precision},
         {"updates", NULL, OPTION_CHOICE, &c->update_storage, "STORAGE", training,
          .help = "how they are stored once training has ended: float32, or bf16 in half the memory",
          .parse = parse_storage, .show = show_storage},

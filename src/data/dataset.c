@@ -48,8 +48,11 @@ cgsv_status data_file_open(struct data_file *file, const char *path, const char 
     *file = (struct data_file){.path = path, .set = set};
     errno = 0;
     file->stream = gzopen(path, "rb");
-    if (!file->stream)
-        return error_set(CGSV_ERROR_IO, "cannot open '%s': %s", path, errno ? strerror(errno) : "no memory");
+    if (!file->stream) {
+        const bool memory = errno == 0 || errno == ENOMEM;
+        return error_set(memory ? CGSV_ERROR_MEMORY : CGSV_ERROR_IO, "cannot open '%s': %s", path,
+                         memory ? "no memory" : strerror(errno));
+    }
     gzbuffer(file->stream, 1 << 17);
     struct stat status;
     if (stat(path, &status) == 0) file->size = status.st_size;

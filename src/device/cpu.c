@@ -9,6 +9,7 @@
 
 #include "core/clock.h"
 #include "device/device.h"
+#include "device/rounded_product.h"
 
 /* Columns of a product that one thread takes at a time; fixed, so that results do not
  * depend on the number of threads. */
@@ -155,6 +156,10 @@ static cgsv_status cpu_multiply(cgsv_device *device, const struct product *p)
             const int n = p->n - first < PRODUCT_COLUMNS ? p->n - first : PRODUCT_COLUMNS;
             const float *b = p->b + i * p->stride_b + (p->transpose_b ? first * p->ldb : first);
             const int m = p->each_m ? p->each_m[i] : p->m;
+            if (p->precision != CGSV_PRECISION_FLOAT32) {
+                rounded_product(p, p->c + i * p->stride_c + first, p->a + i * p->stride_a, b, m, n);
+                continue;
+            }
             cblas_sgemm(CblasRowMajor, p->transpose_a ? CblasTrans : CblasNoTrans,
                         p->transpose_b ? CblasTrans : CblasNoTrans, m, n, p->k, 1.0f, p->a + i * p->stride_a,
                         (int)p->lda, b, (int)p->ldb, p->accumulate ? 1.0f : 0.0f, p->c + i * p->stride_c + first,

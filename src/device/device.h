@@ -25,6 +25,7 @@ struct product {
     int64_t lda, ldb, ldc;
     int64_t stride_a, stride_b, stride_c;
     int batch;
+    cgsv_precision precision; /* that a and b are rounded to; sums stay float32 */
     const int32_t *each_m; /* [batch] of the host: m of each, in place of m, the most of them; or NULL */
 };
 
@@ -40,6 +41,8 @@ struct device_backend {
     bool has_graphs;
     int block_slots; /* samples of a batch side by side in memory that suit its caches; 0: any number */
     int most_rows; /* of models that a launch can take; 0: any number */
+    size_t scratch_bytes; /* models in training with their gradients that launches need to keep it busy: more rows than
+                             these take train in portions; 0: any number at once */
     bool has_streams; /* a caller may bring a stream of its own */
     bool shares_memory; /* with the host: kernels read the host's memory as it is */
     void (*close)(cgsv_device *device);

@@ -13,12 +13,14 @@ static const char *const models[] = {"mlp", "mnist_cnn", "cifar_cnn", "text_cnn"
 static const char *const partitions[] = {"uniform", "powerlaw", "classimbalance", "dirichlet"};
 static const char *const optimizers[] = {"sgd", "adam"};
 static const char *const augments[] = {"none", "crop-flip"};
+static const char *const precisions[] = {"float32", "tf32", "bf16"};
 static const char *const decays[] = {"round", "epoch"};
 
 NAMED_CHOICE(model, models, cgsv_model)
 NAMED_CHOICE(partition, partitions, cgsv_partition)
 NAMED_CHOICE(optimizer, optimizers, cgsv_optimizer)
 NAMED_CHOICE(augment, augments, cgsv_augment)
+NAMED_CHOICE(precision, precisions, cgsv_precision)
 NAMED_CHOICE(decay, decays, cgsv_decay)
 
 void cgsv_server_config_defaults(cgsv_server_config *config, int agents, int64_t dimension)
@@ -123,6 +125,7 @@ cgsv_status config_check(const cgsv_config *c)
     TRY(check_integer("partition", c->partition, 0, NAMES(partitions) - 1));
     TRY(check_integer("optimizer", c->optimizer, 0, NAMES(optimizers) - 1));
     TRY(check_integer("augment", c->augment, 0, NAMES(augments) - 1));
+    TRY(check_integer("precision", c->precision, 0, NAMES(precisions) - 1));
     TRY(check_integer("updates", (int64_t)c->update_storage, 0, CGSV_STORAGE_BF16));
     TRY(check_integer("decay-per", c->decay_per, 0, NAMES(decays) - 1));
     TRY(check_integer("agents", c->agents, 1, MOST_AGENTS));

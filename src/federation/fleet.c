@@ -52,7 +52,6 @@ static cgsv_status walk(cgsv_fleet *f, cgsv_memory_plan *plan, const cgsv_datase
     const size_t words = V > 0 ? sizeof(int32_t) : 0, kept = (size_t)f->validation.own_samples;
     const int moments = moments_of(&f->config);
     const cgsv_storage storage = f->config.update_storage;
-    const size_t trained = storage == CGSV_STORAGE_BF16 ? 3 : 2; /* rows of scratch to one in training */
     cgsv_memory_plan unused = {0}, *p = plan ? plan : &unused;
     const struct {
         void **memory;
@@ -61,7 +60,7 @@ static cgsv_status walk(cgsv_fleet *f, cgsv_memory_plan *plan, const cgsv_datase
     } arrays[] = {
         {(void **)&f->models, NULL, models * row, &p->models},
         {&f->updates, NULL, FN * (size_t)f->model.row_stride * update_size(storage), &p->updates},
-        {(void **)&f->scratch, NULL, trained * (size_t)groups_rows(f) * row, &p->training},
+        {(void **)&f->scratch, NULL, groups_scratch_bytes(f), &p->training},
         {(void **)&f->moment1, NULL, moments > 0 ? R * row : 0, &p->optimizer},
         {(void **)&f->moment2, NULL, moments > 1 ? R * row : 0, &p->optimizer},
         {(void **)&f->words.done, NULL, R * V * sizeof *f->words.done, &p->optimizer},
@@ -92,6 +91,19 @@ static cgsv_status walk(cgsv_fleet *f, cgsv_memory_plan *plan, const cgsv_datase
     return CGSV_OK;
 }
 
+static size_t evaluation_bytes(const cgsv_fleet *f, int rows)
+{
+    return workspace_bytes(f->device, &f->model, rows, 1, EVALUATION_BATCH, false);
+}
+
+/* As many models as make their batches worth a launch, but of those with large activations fewer. */
+static int evaluation_rows(const cgsv_fleet *f)
+{
+    int rows = fleet_models(f) < EVALUATION_ROWS ? fleet_models(f) : EVALUATION_ROWS;
+    while (rows > 1 && evaluation_bytes(f, rows) > EVALUATION_BYTES) rows = (rows + 1) / 2;
+    return rows;
+}
+
 /* The federations, the model and the memory that all will take. */
 static cgsv_status plan_for(cgsv_memory_plan *plan, cgsv_fleet *f, const cgsv_config *configs, int count,
                             const cgsv_dataset *data)
@@ -102,7 +114,8 @@ static cgsv_status plan_for(cgsv_memory_plan *plan, cgsv_fleet *f, const cgsv_co
     f->validation.own_samples = data->vocabulary > 0 ? data->validation.samples : 0;
     TRY(members_create(f, configs, count));
     TRY(model_create_for(&f->model, c->model, data, EVALUATION_BATCH, c->batch));
-    f->evaluation_rows = fleet_models(f) < EVALUATION_ROWS ? fleet_models(f) : EVALUATION_ROWS;
+    f->model.precision = c->precision;
+    f->evaluation_rows = evaluation_rows(f);
     const struct server_sizes sizes = server_sizes_of(f, tensor_begin);
     memset(plan, 0, sizeof *plan);
     plan->parameters = model->parameters;
@@ -110,8 +123,7 @@ static cgsv_status plan_for(cgsv_memory_plan *plan, cgsv_fleet *f, const cgsv_co
     plan->rows = fleet_rows(f);
     TRY(walk(f, plan, data, &data->test));
     plan->training += adversaries_bytes(f);
-    plan->activations = groups_bytes(f) +
-                        workspace_bytes(f->device, model, f->evaluation_rows, 1, EVALUATION_BATCH, false);
+    plan->activations = groups_bytes(f) + evaluation_bytes(f, f->evaluation_rows);
     plan->data += (size_t)index_bytes(f, data) + validation_bytes(f, data->train.samples);
     plan->server += server_step_bytes(f->device->kernels, &sizes) + scores_bytes(f);
     plan->total = plan->models + plan->updates + plan->training + plan->optimizer + plan->activations + plan->data +

@@ -1,5 +1,5 @@
-/* Which rows in training share launches. On a GPU all do. On a CPU most have a core of their own from
- * a round's beginning to its end: the model stays in that core's caches, and no core waits for
+/* Which rows in training share launches. On a GPU all do, one portion of them after the other. On a CPU most have a
+ * core of their own from a round's beginning to its end: the model stays in that core's caches, and no core waits for
  * another at every layer. What cannot be shared out evenly goes first, with all cores on it. */
 #include <stdlib.h>
 
@@ -7,14 +7,36 @@
 #include "federation/sentences.h"
 #include "model/work.h"
 
+enum { MOST_PORTIONS = 4 };
+
 /* Rows are most samples first, so these are the longest. */
-static int rows_together(const cgsv_fleet *f)
+static int rows_shared(const cgsv_fleet *f)
 {
     const int rows = fleet_rows(f), cores = f->device->cores;
     return !f->device->backend->side_by_side || rows < 2 * cores ? rows : rows % cores;
 }
 
-static int cores_used(const cgsv_fleet *f) { return rows_together(f) < fleet_rows(f) ? f->device->cores : 0; }
+static int cores_used(const cgsv_fleet *f) { return rows_shared(f) < fleet_rows(f) ? f->device->cores : 0; }
+
+/* Model, gradient and, where it is rounded afterwards, update. */
+static size_t scratch_of_row(const cgsv_fleet *f)
+{
+    const size_t arrays = f->config.update_storage == CGSV_STORAGE_BF16 ? 3 : 2;
+    return arrays * (size_t)f->model.row_stride * sizeof *f->scratch;
+}
+
+static int ceiling(int a, int b) { return (a + b - 1) / b; }
+
+/* A portion: as many of the rows that share launches as the device asks for, or a quarter of them where that is more,
+ * since each further portion repeats a round's launches. Portions are as even as can be. */
+static int rows_together(const cgsv_fleet *f)
+{
+    const int rows = rows_shared(f);
+    const size_t fit = f->device->backend->scratch_bytes / scratch_of_row(f);
+    if (f->device->backend->scratch_bytes == 0 || fit >= (size_t)rows) return rows;
+    const int quarter = ceiling(rows, MOST_PORTIONS), most = (int)fit > quarter ? (int)fit : quarter;
+    return ceiling(rows, ceiling(rows, most));
+}
 
 /* The rows together are done before those side by side begin. */
 int groups_rows(const cgsv_fleet *f)
@@ -22,6 +44,8 @@ int groups_rows(const cgsv_fleet *f)
     const int together = rows_together(f), cores = cores_used(f);
     return together > cores ? together : cores;
 }
+
+size_t groups_scratch_bytes(const cgsv_fleet *f) { return (size_t)groups_rows(f) * scratch_of_row(f); }
 
 static size_t bytes_for(const cgsv_fleet *f, int rows)
 {
@@ -41,6 +65,7 @@ static cgsv_status create(cgsv_fleet *f, struct workspace *workspace, int rows)
 cgsv_status groups_create(cgsv_fleet *f)
 {
     const int cores = cores_used(f);
+    f->shared = rows_shared(f);
     f->together = rows_together(f);
     if (f->together) TRY(create(f, &f->training, f->together));
     if (!cores) return CGSV_OK;
@@ -76,17 +101,20 @@ static cgsv_status run_row(void *context, cgsv_device *device, int number, int c
 {
     const struct job *job = context;
     cgsv_fleet *f = job->fleet;
-    const struct group group = group_of(f, device, &f->core[core], core, f->together + number, 1);
+    const struct group group = group_of(f, device, &f->core[core], core, f->shared + number, 1);
     return job->work(f, &group);
 }
 
 cgsv_status groups_run(cgsv_fleet *f, group_work *work)
 {
-    const struct group together = group_of(f, f->device, &f->training, 0, 0, f->together);
     struct job job = {f, work};
-    if (together.rows) TRY(work(f, &together));
-    if (together.rows == f->rows) return CGSV_OK;
-    return f->device->backend->side_by_side(f->device, f->rows - together.rows, run_row, &job);
+    for (int first = 0; first < f->shared; first += f->together) {
+        const int left = f->shared - first, rows = left < f->together ? left : f->together;
+        const struct group portion = group_of(f, f->device, &f->training, 0, first, rows);
+        TRY(work(f, &portion));
+    }
+    if (f->shared == f->rows) return CGSV_OK;
+    return f->device->backend->side_by_side(f->device, f->rows - f->shared, run_row, &job);
 }
 
 int group_active(const cgsv_fleet *f, const struct group *g, int step)

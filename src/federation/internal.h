@@ -82,8 +82,9 @@ struct cgsv_fleet {
     uint32_t data_checksum; /* of all samples and labels, once a checkpoint has asked for it */
 
     struct adversaries adversaries;
-    int together;                 /* rows that share launches; each later one has a core of its own */
-    struct workspace training;    /* of those */
+    int shared;                   /* rows that share launches; each later one has a core of its own */
+    int together;                 /* of those, rows of a portion, which train at a time */
+    struct workspace training;    /* of a portion */
     struct workspace *core;       /* [cores] of the others */
     struct workspace evaluation;
     int evaluation_rows; /* models that are evaluated at a time */
@@ -97,8 +98,9 @@ struct cgsv_fleet {
     int trained_round;           /* the latest round whose agents were evaluated before the download; 0: none */
 };
 
-/* Samples of the test split, and models, that are evaluated at a time. */
-enum { EVALUATION_BATCH = 128, EVALUATION_ROWS = 64 };
+/* Samples of the test split, and models, that are evaluated at a time; bytes of their activations at most, unless one
+ * model's are more. */
+enum { EVALUATION_BATCH = 128, EVALUATION_ROWS = 64, EVALUATION_BYTES = 1 << 30 };
 
 static inline size_t update_size(cgsv_storage storage)
 {
@@ -142,8 +144,9 @@ struct group {
 cgsv_status groups_create(cgsv_fleet *fleet);
 void groups_free(cgsv_fleet *fleet);
 
-/* Bytes that these workspaces take at most, and S, rows that train at a time at most. */
+/* Bytes that these workspaces take at most, bytes of `scratch`, and S, rows that train at a time at most. */
 size_t groups_bytes(const cgsv_fleet *fleet);
+size_t groups_scratch_bytes(const cgsv_fleet *fleet);
 int groups_rows(const cgsv_fleet *fleet);
 
 /* Calls `work` for groups that make up all rows. */

@@ -30,6 +30,7 @@ cgsv_status cgsv_fleet_alike(const cgsv_config *a, const cgsv_config *b)
     TRY(check_same("momentum", a->momentum, b->momentum));
     TRY(check_same("weight-decay", a->weight_decay, b->weight_decay));
     TRY(check_same("augment", a->augment, b->augment));
+    TRY(check_same("precision", a->precision, b->precision));
     TRY(check_same("updates", a->update_storage, b->update_storage));
     TRY(check_same("lr-decay", a->lr_decay, b->lr_decay));
     TRY(check_same("decay-per", a->decay_per, b->decay_per));

@@ -209,6 +209,8 @@ cgsv_status cgsv_server_step(cgsv_server *s, const void *updates, int64_t update
     return server_step_run(s->device, &s->step, s->stream);
 }
 
+void server_keep_norms(cgsv_server *s) { s->step.norms_given = 1; }
+
 int cgsv_server_steps(const cgsv_server *s) { return s->steps; }
 
 /* Waits for the latest step; `to`, the array it shall be read to, must be there. */

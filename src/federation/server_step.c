@@ -52,6 +52,7 @@ static cgsv_status walk(struct server_step *s, cgsv_device *device, size_t *byte
 {
     const size_t F = (size_t)s->federations, N = (size_t)s->agents, P = (size_t)s->chunks, G = (size_t)s->segments;
     const size_t Q = (size_t)s->pieces, S = (size_t)s->spans, K = (size_t)s->span_parts;
+    const size_t L = s->agents <= LISTED_AGENTS ? 1 : 0; /* something is listed */
     const struct {
         void **memory;
         size_t bytes;
@@ -74,9 +75,14 @@ static cgsv_status walk(struct server_step *s, cgsv_device *device, size_t *byte
         {(void **)&s->rank, F * G * N * sizeof *s->rank},
         {(void **)&s->groups, F * G * sizeof *s->groups},
         {(void **)&s->group_prefix, F * G * N * sizeof *s->group_prefix},
+        {(void **)&s->list, L * F * (size_t)s->ld * sizeof *s->list},
+        {(void **)&s->listed, L * F * S * sizeof *s->listed},
+        {(void **)&s->windows, F * G * sizeof *s->windows},
+        {(void **)&s->bound, L * F * G * 2 * LISTED_AGENTS * sizeof *s->bound},
+        {(void **)&s->above, L * F * G * 2 * LISTED_AGENTS * sizeof *s->above},
         {(void **)&s->histogram, F * G * N * SELECT_BINS * sizeof *s->histogram},
         {(void **)&s->met, F * S * K * TIE_RUNS * sizeof *s->met},
-        {(void **)&s->ties, F * N * S * K * sizeof *s->ties},
+        {(void **)&s->ties, F * N * S * sizeof *s->ties},
         {(void **)&s->norm_partial, F * N * Q * NORM_SUMS * sizeof *s->norm_partial},
         {(void **)&s->dot_partial, F * P * (N + 1) * sizeof *s->dot_partial},
         {(void **)&s->download_partial, F * P * (N + 1) * DOWNLOAD_SUMS * sizeof *s->download_partial},
@@ -84,7 +90,7 @@ static cgsv_status walk(struct server_step *s, cgsv_device *device, size_t *byte
     };
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
         *bytes += arrays[i].bytes;
-        if (device) TRY(device->backend->allocate(device, arrays[i].memory, arrays[i].bytes));
+        if (device && arrays[i].bytes) TRY(device->backend->allocate(device, arrays[i].memory, arrays[i].bytes));
     }
     return CGSV_OK;
 }
@@ -153,6 +159,7 @@ void server_step_free(struct server_step *s, cgsv_device *device)
                          s->data_share,  s->aggregate,     s->importance,       s->norm,          s->coefficient,
                          s->contribution, s->removed,      s->own_share,
                          s->keep_ratio,  s->order,         s->rank,             s->groups,        s->group_prefix,
+                         s->list,        s->listed,        s->windows,          s->bound,         s->above,
                          s->histogram,   s->met,           s->ties,             s->norm_partial,  s->dot_partial,
                          s->download_partial, s->record};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) device->backend->release(device, (void *)all[i]);
@@ -162,6 +169,8 @@ void server_step_free(struct server_step *s, cgsv_device *device)
 cgsv_status server_step_select(cgsv_device *device, const struct server_step *step, void *stream)
 {
     const struct kernels *k = device->kernels;
+    LAUNCHED(device, k->select_begin(stream, *step));
+    if (step->list) LAUNCHED(device, k->select_list(stream, *step));
     for (int pass = 0; pass < SELECT_PASSES; pass++) {
         LAUNCHED(device, k->select_count(stream, *step, pass));
         LAUNCHED(device, k->select_narrow(stream, *step, pass));

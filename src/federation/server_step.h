@@ -2,6 +2,7 @@
 #ifndef FEDERATION_SERVER_STEP_H
 #define FEDERATION_SERVER_STEP_H
 
+#include "cgsv/server.h"
 #include "device/device.h"
 
 /* Sizes that the arrays of a server step follow from. */
@@ -40,5 +41,9 @@ cgsv_status server_step_finish(cgsv_device *device, const struct server_step *st
 /* The part of it that finds, in step->aggregate, the entries that each agent keeps: step->rank
  * from keep_ratio and order. */
 cgsv_status server_step_select(cgsv_device *device, const struct server_step *step, void *stream);
+
+/* From now on a server takes its updates' norms from its latest step, for measurements of a step as in a
+ * round, where training leaves them. Expects the same updates again. */
+void server_keep_norms(cgsv_server *server);
 
 #endif

@@ -30,6 +30,7 @@ NAMED(model, cgsv_model)
 NAMED(partition, cgsv_partition)
 NAMED(optimizer, cgsv_optimizer)
 NAMED(augment, cgsv_augment)
+NAMED(precision, cgsv_precision)
 NAMED(storage, cgsv_storage)
 NAMED(decay, cgsv_decay)
 NAMED(normalise, cgsv_normalise)
@@ -60,6 +61,7 @@ static const struct setting_field all[] = {
     FIELD("momentum", momentum, show_double),
     FIELD("weight-decay", weight_decay, show_double),
     FIELD("augment", augment, show_augment),
+    FIELD("precision", precision, show_precision),
     FIELD("updates", update_storage, show_storage),
     FIELD("lr", lr, show_double),
     FIELD("lr-decay", lr_decay, show_double),

@@ -17,10 +17,13 @@
 
 static cgsv_status cannot_write(const struct csv *csv, int number)
 {
+    if (number == ELOOP)
+        return error_set(CGSV_ERROR_IO, "'%s' is a symbolic link, and rows would go to the file behind it; replace the "
+                         "link by that file", csv->path);
     return error_set(CGSV_ERROR_IO, "cannot write '%s': %s", csv->path, strerror(number));
 }
 
-/* The table without a row. */
+/* The table without a row. A link in its place would lead out of the output folder. */
 static cgsv_status begin(struct csv *csv, const char *path, const char *header, int flags)
 {
     *csv = (struct csv){.descriptor = -1, .path = strdup(path), .columns = 1};
@@ -29,7 +32,7 @@ static cgsv_status begin(struct csv *csv, const char *path, const char *header, 
         return error_set(CGSV_ERROR_MEMORY, "no memory for the table '%s'", path);
     }
     for (const char *at = header; *at; at++) csv->columns += *at == ',';
-    csv->descriptor = open(path, O_WRONLY | O_CLOEXEC | flags, 0666);
+    csv->descriptor = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | flags, 0666);
     if (csv->descriptor >= 0) return CGSV_OK;
     cgsv_status status = cannot_write(csv, errno);
     csv_free(csv);
@@ -38,7 +41,9 @@ static cgsv_status begin(struct csv *csv, const char *path, const char *header, 
 
 cgsv_status csv_create(struct csv *csv, const char *path, const char *header)
 {
-    TRY(begin(csv, path, header, O_CREAT | O_TRUNC));
+    if (unlink(path) != 0 && errno != ENOENT) /* which takes a link, not its target */
+        return error_set(CGSV_ERROR_IO, "cannot write '%s': %s", path, strerror(errno));
+    TRY(begin(csv, path, header, O_CREAT | O_EXCL));
     fprintf(csv->pending.to, "%s\n", header);
     cgsv_status status = csv_flush(csv);
     if (status != CGSV_OK) csv_free(csv);
@@ -90,8 +95,12 @@ cgsv_status csv_find_end(int64_t *end, const char *path, const char *header, int
 
 cgsv_status csv_continue(struct csv *csv, const char *path, const char *header, int64_t end)
 {
-    if (truncate(path, (off_t)end) != 0) return error_set(CGSV_ERROR_IO, "cannot cut '%s': %s", path, strerror(errno));
-    return csv_append(csv, path, header);
+    TRY(begin(csv, path, header, 0));
+    csv->length = end;
+    if (ftruncate(csv->descriptor, end) == 0 && lseek(csv->descriptor, end, SEEK_SET) == end) return CGSV_OK;
+    cgsv_status status = error_set(CGSV_ERROR_IO, "cannot cut '%s': %s", path, strerror(errno));
+    csv_free(csv);
+    return status;
 }
 
 static void begin_field(struct csv *csv)

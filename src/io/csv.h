@@ -17,10 +17,12 @@ struct csv {
     int column;  /* of the row in the making */
 };
 
-/* Creates the file with its header, "a,b,c", which fixes the number of columns. */
+/* Creates the file, in place of one or of a link of that name, with its header, "a,b,c", which fixes the number of
+ * columns. */
 cgsv_status csv_create(struct csv *csv, const char *path, const char *header);
 
-/* Opens a table that has that header and ends in a complete row, to add further ones. */
+/* Opens a table that has that header and ends in a complete row, to add further ones. CGSV_ERROR_IO where it is a
+ * symbolic link, which may lead out of the output folder. */
 cgsv_status csv_append(struct csv *csv, const char *path, const char *header);
 
 /* Where the first `rows` rows of a table with that header end; CGSV_ERROR_DATA where there are fewer, or

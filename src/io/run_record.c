@@ -71,6 +71,7 @@ static bool add_config(cJSON *root, const cgsv_config *config, const char *schem
            cJSON_AddNumberToObject(to, "momentum", config->momentum) &&
            cJSON_AddNumberToObject(to, "weight_decay", config->weight_decay) &&
            json_add_text(to, "augment", cgsv_augment_name(config->augment)) &&
+           json_add_text(to, "precision", cgsv_precision_name(config->precision)) &&
            json_add_text(to, "updates", cgsv_storage_name(config->update_storage)) &&
            cJSON_AddNumberToObject(to, "lr", config->lr) &&
            cJSON_AddNumberToObject(to, "lr_decay", config->lr_decay) &&

@@ -45,6 +45,7 @@ struct model {
     int64_t features;   /* of an input; 0 for sentences */
     int channels, height, width; /* of a picture */
     int classes;
+    cgsv_precision precision; /* of its products' inputs */
     struct text_shape text;
 };
 

@@ -204,7 +204,8 @@ static cgsv_status forward_text(const struct pass *pass)
                                       .n = layer->units, .k = E, .lda = E, .ldb = (int64_t)layer->kernel * E,
                                       .ldc = layer->units, .stride_a = (int64_t)ws->text.most_words * E,
                                       .stride_b = pass->w_stride, .stride_c = layer->kernel * tap,
-                                      .batch = pass->rows, .each_m = words_of_each(device, ws)}));
+                                      .batch = pass->rows, .precision = pass->model->precision,
+                                      .each_m = words_of_each(device, ws)}));
     LAUNCHED(device, k->max_over_time(device->stream, ws->out[0], ws->scratch.winner, ws->scratch.part,
                                       pass->w + layer->bias, pass->w_stride, ws->text, layer->units, pass->rows));
     if (!ws->dropout.row) return CGSV_OK;
@@ -234,7 +235,8 @@ static cgsv_status forward_dense(const struct pass *pass, int i, const float *x,
                                       .b = x + b * layer->channels * S, .m = layer->units, .n = S,
                                       .k = layer->channels, .lda = layer->channels, .ldb = S, .ldc = S,
                                       .stride_a = pass->w_stride, .stride_b = x_stride,
-                                      .stride_c = layer->units * slots_of(ws), .batch = pass->rows}));
+                                      .stride_c = layer->units * slots_of(ws), .batch = pass->rows,
+                                      .precision = pass->model->precision}));
     return device_launched(device, device->kernels->bias_activation(device->stream, ws->out[i], pass->w + layer->bias,
                                                                     pass->w_stride, layer->activation, layer->units,
                                                                     pass->rows, ws->blocks, S));
@@ -320,14 +322,15 @@ static cgsv_status backward_dense(const struct pass *pass, int i, float *gradien
             device, &(struct product){.c = gradient + layer->weight, .a = delta_b, .b = x_b, .transpose_b = true,
                                       .accumulate = b > 0, .m = layer->units, .n = layer->channels, .k = S,
                                       .lda = S, .ldb = S, .ldc = layer->channels, .stride_a = delta_stride,
-                                      .stride_b = stride, .stride_c = pass->w_stride, .batch = pass->rows}));
+                                      .stride_b = stride, .stride_c = pass->w_stride, .batch = pass->rows,
+                                      .precision = pass->model->precision}));
         if (i == 0) continue;
         TRY(device->backend->multiply(
             device, &(struct product){.c = next + b * layer->channels * S, .a = pass->w + layer->weight, .b = delta_b,
                                       .transpose_a = true, .m = layer->channels, .n = S, .k = layer->units,
                                       .lda = layer->channels, .ldb = S, .ldc = S, .stride_a = pass->w_stride,
                                       .stride_b = delta_stride, .stride_c = layer->channels * slots_of(ws),
-                                      .batch = pass->rows}));
+                                      .batch = pass->rows, .precision = pass->model->precision}));
     }
     return CGSV_OK;
 }

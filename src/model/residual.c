@@ -66,7 +66,8 @@ static struct conv3_shape conv3_shape_of(const struct pass *pass, const struct l
 {
     return (struct conv3_shape){.rows = pass->rows, .channels = layer->channels, .height = layer->height,
                                 .width = layer->width, .filters = layer->units, .stride = layer->stride,
-                                .blocks = pass->ws->blocks, .slots = pass->ws->slots};
+                                .blocks = pass->ws->blocks, .slots = pass->ws->slots,
+                                .precision = pass->model->precision};
 }
 
 static struct norm_shape norm_shape_of(const struct pass *pass, const struct layer *layer)

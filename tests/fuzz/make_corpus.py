@@ -6,6 +6,7 @@ The targets say how they read an input. Run it again after a change, and commit 
 
 import gzip
 import json
+import math
 import pathlib
 import shutil
 import struct
@@ -327,6 +328,27 @@ def make_checkpoint():
     write("checkpoint", "table_other", b"\2\1round\n1\n")
 
 
+def make_federation():
+    """The first byte says of which federation; see fuzz_federation.c for edits."""
+    header, arrays, number = range(3)
+
+    def edit(target, at, drop, text):
+        return bytes([target]) + struct.pack("<I", at)[:3] + bytes([drop, len(text)]) + text
+
+    for variant in range(5):
+        first, nan, huge = bytes([variant]), struct.pack("<f", math.nan), struct.pack("<d", 1e300)
+        write("federation", f"sound_{variant}", first)
+        write("federation", f"not_numbers_{variant}",
+              first + b"".join(edit(arrays, 4 * at, 4, nan) for at in range(0, 2000, 99)))
+        write("federation", f"huge_{variant}",
+              first + b"".join(edit(arrays, 65536 - 400 * at, 8, huge) for at in range(9)))
+    for at in range(0, 40, 3):
+        for text in (b"3", b"0", b"4294967297"):
+            write("federation", f"number_{at}_{text.decode()}", b"\3" + edit(number, at, 0, text))
+    write("federation", "shorter", b"\1" + edit(arrays, 8, 8, b""))
+    write("federation", "text", b"\0" + edit(header, 30, 1, b"\x1b"))
+
+
 def make_resume():
     """The first byte says what stands on the command line beside --resume."""
     line = ["cgsv", "run", "--model=mlp", "--agents", "3", "--rounds=5", "--beta=2", "--out", "../../x", "--force"]
@@ -352,5 +374,5 @@ if __name__ == "__main__":
     shutil.rmtree(FOLDER, ignore_errors=True)
     for make in (make_npy, make_numbers, make_safetensors, make_idx, make_cifar, make_rt_polarity, make_trees,
                  make_vectors, make_options, make_csv, make_report, make_comparison, make_sweep, make_paper, make_gz,
-                 make_checkpoint, make_resume):
+                 make_checkpoint, make_federation, make_resume):
         make()

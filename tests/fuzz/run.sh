@@ -13,7 +13,8 @@ cd "$(dirname "$0")/../.."
 # The files of each target whose lines are counted, in src/.
 declare -A readers=(
     [checkpoint]="io/checkpoint_file" [cifar]="data/cifar" [comparison]="io/report_input io/report_compare"
-    [csv]="io/csv_read" [gz]="data/dataset" [idx]="data/idx" [npy]="io/npy" [numbers]="cli/value_inputs"
+    [csv]="io/csv_read" [federation]="federation/checkpoint io/checkpoint_file" [gz]="data/dataset"
+    [idx]="data/idx" [npy]="io/npy" [numbers]="cli/value_inputs"
     [options]="cli/options cli/list cli/bench_options cli/paper_options cli/paper_plan cli/report_options
         cli/run_options cli/scheme_options cli/study_options cli/sweep_options cli/value_options"
     [paper]="cli/paper_cells cli/paper_study" [report]="io/report_run" [resume]="cli/resume"

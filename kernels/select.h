@@ -1,0 +1,49 @@
+/* What the kernels of the selection share. */
+#ifndef KERNELS_SELECT_H
+#define KERNELS_SELECT_H
+
+#include "kernels/server.h"
+
+/* Entries that the passes read of a span, or of those near a threshold that stand for it. */
+struct entries {
+    const float *g;
+    int64_t n;
+};
+
+DEVICE struct entries entries_of(struct server_step s, int64_t federation, int64_t span)
+{
+    const struct chunk piece = s.span[span];
+    struct entries all = {s.key + federation * s.ld + piece.begin, piece.end - piece.begin};
+    if (s.windows[federation * s.segments + piece.tensor] == 0) return all;
+    all.g = s.list + federation * s.ld + piece.begin;
+    all.n = s.listed[federation * s.spans + span];
+    return all;
+}
+
+/* The bin that a rank falls in: the highest that leaves less than *wanted above it, which
+ * is taken off. coarse[i]: sum of NARROW_BINS counts. */
+enum { NARROW_BINS = 32 };
+
+DEVICE int narrow_to_bin(int64_t *wanted, const int *coarse, const int *count, int bins)
+{
+    int64_t left = *wanted;
+    int part = bins / NARROW_BINS - 1;
+    while (part > 0 && coarse[part] < left) left -= coarse[part--];
+    int bin = part * NARROW_BINS + NARROW_BINS - 1;
+    while (bin > 0 && count[bin] < left) left -= count[bin--];
+    *wanted = left;
+    return bin;
+}
+
+/* To be followed by block_sync(). */
+DEVICE void sum_coarsely(BLOCK_PARAM int *coarse, const int *count, int bins)
+{
+    BLOCK_FOR(i, bins / NARROW_BINS)
+    {
+        int sum = 0;
+        for (int k = 0; k < NARROW_BINS; k++) sum += count[i * NARROW_BINS + k];
+        coarse[i] = sum;
+    }
+}
+
+#endif
