@@ -69,12 +69,15 @@ until_killed() {
     echo "$what: $killed kills of $started processes, $ended ended as unbroken ones do ($longest ms)"
 }
 
-# Sweeps: cells that are done stay
+# Sweeps: cells that are done stay, and rounds of others that a checkpoint holds
 sweep() {
-    words=("$cgsv" sweep "${small[@]}" --rounds 40 --seed 1..6 --details --fleet $((1 + RANDOM % 3)) --out "$1")
+    words=("$cgsv" sweep "${small[@]}" --rounds 40 --seed 1..6 --details --fleet $((1 + RANDOM % 3))
+           --checkpoint-every $((RANDOM % 3 * 4)) --out "$1")
 }
 sweep_again() { sweep killed; }
-same_sweep() { [ "$(numbers killed)" = "$wanted" ] && [ "$(details killed)" = "$wanted_details" ]; }
+same_sweep() {
+    [ "$(numbers killed)" = "$wanted" ] && [ "$(details killed)" = "$wanted_details" ] && [ ! -e killed/checkpoints ]
+}
 milliseconds sweep unbroken >took
 longest=$(milliseconds sweep warm)
 wanted=$(numbers unbroken) wanted_details=$(details unbroken)

@@ -3,14 +3,16 @@
 #define TESTS_OUTCOME_H
 
 #include "cgsv/cgsv.h"
+#include "federation/internal.h"
 
-enum { OUTCOME_ROUNDS = 2, OUTCOME_AGENTS = 5 }; /* at most */
+enum { OUTCOME_ROUNDS = 4, OUTCOME_AGENTS = 6 }; /* at most */
 
 struct outcome {
     float *models, *updates; /* [2 N + 1][D], [N][D] */
     size_t model_bytes, update_bytes;
     cgsv_round_record record[OUTCOME_ROUNDS][OUTCOME_AGENTS];
-    cgsv_evaluation agent[OUTCOME_AGENTS], alone[OUTCOME_AGENTS], server;
+    cgsv_evaluation agent[OUTCOME_AGENTS], alone[OUTCOME_AGENTS], local[OUTCOME_AGENTS], server;
+    double total[INDEX_KINDS][OUTCOME_AGENTS]; /* of contribution indices, which nothing public tells */
     int64_t samples[OUTCOME_AGENTS], counts[OUTCOME_AGENTS][10];
 };
 

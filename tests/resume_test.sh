@@ -179,19 +179,96 @@ for options in "--scheme cffl --optimizer adam --lr 0.01" "--scheme fedavg --mom
     goes_on i plain
 done
 
-# Sweeps: cells are the unit
-sweep=(sweep --data-set mnist --data data --model mlp --agents 3 --rounds 16 --samples-per-agent 250 --seed 1..4
-       --fleet 2 --device cpu --threads 1)
-stopped 130 SIGINT 'err:fleet 2' "${sweep[@]}" --out s
-says 'stopped after 2 of 4 cells; the same command goes on with the others'
-expect 0 'written to s' "${sweep[@]}" --out s
-check "two cells were left" grep -q '^fleet 1: 2 cells from cell 2 on' err
-"$cgsv" "${sweep[@]}" --out t --quiet >out 2>err
-columns() { rev "$1" | cut -d, -f5- | rev; }
-check "the same table" test "$(columns s/sweep.csv)" = "$(columns t/sweep.csv)"
-stopped 130 SIGTERM 'err:fleet 2' "${sweep[@]}"
+# Sweeps: the cells that are done stay, and the fleet in training goes on where it was
+cat >same_sweep.py <<'P'
+import csv, json, os, sys
+a, b = sys.argv[1:3]
+def files(folder):
+    return sorted(os.path.relpath(os.path.join(path, name), folder) for path, _, names in os.walk(folder)
+                  for name in names if name != "sweep.json")
+def content(path):
+    if path.endswith("sweep.csv"):
+        return [{k: v for k, v in row.items() if not k.startswith("seconds")} for row in csv.DictReader(open(path))]
+    if path.endswith(".json"):
+        values = json.load(open(path))
+        assert all(t > 0 for t in values.pop("seconds", {}).values()), path
+        if "memory" in values:
+            del values["memory"]["available"]
+        return values
+    return open(path, "rb").read()
+assert files(a) == files(b), (files(a), files(b))
+for name in files(a):
+    assert content(f"{a}/{name}") == content(f"{b}/{name}"), name
+P
+sweep=(sweep --data-set mnist --data data --model mlp --agents 3 --rounds 16 --samples-per-agent 150 --eval-every 4
+       --seed 1..2 --beta 0.5,2 --details --device cpu --threads 1)
+sweep_goes_on() { # FOLDER ARGUMENTS...
+    local folder=$1
+    expect 0 "written to $folder" "${sweep[@]}" --out "$folder" "${@:2}"
+    check "$folder: the files of an unbroken sweep" python3 same_sweep.py s "$folder"
+}
+"$cgsv" "${sweep[@]}" --quiet --out s >out 2>err || fail "an unbroken sweep"
+for every in 0 5; do
+    rm -rf t
+    stopped 130 SIGTERM t/cells/003/rounds.csv:12 "${sweep[@]}" --checkpoint-every $every --out t
+    says 'stopped after 0 of 4 cells and round [0-9]* of 4 more; the same command goes on with the others'
+    stopped 130 SIGINT err:resume "${sweep[@]}" --checkpoint-every $every --fleet 1 --out t
+    says '^fleet 1: 4 cells from cell 0 on, in training before'
+    says '^resume  after round'
+    sweep_goes_on t --fleet 3 --threads 2
+done
+stopped 130 SIGINT 'err:fleet 2' "${sweep[@]}" --fleet 2 --out u
+says 'stopped after 2 of 4 cells and round'
+cp -r u u.stopped
+sweep_goes_on u
+check "two cells were left" grep -q '^fleet 1: 2 cells from cell 2 on, in training before' err
+rm -rf u && cp -r u.stopped u # killed while rows were written: one of the fleet's is there
+sed -n 4p s/sweep.csv >>u/sweep.csv
+rm -r u/cells/002 && cp -r s/cells/002 u/cells
+touch -d @1 u/cells/002/rounds.csv
+sweep_goes_on u
+check "a cell with a row stays as it is" test "$(stat -c %Y u/cells/002/rounds.csv)" -eq 1
+
+# kill -9, damage, other data
+killed_sweep() {
+    rm -rf v
+    stopped -9 SIGKILL v/cells/003/rounds.csv:27 "${sweep[@]}" --checkpoint-every 3 --out v
+}
+killed_sweep
+printf '17,2,0.1' >>v/cells/001/rounds.csv
+echo torn >v/checkpoints/round_000099.safetensors.tmp-1-0
+sweep_goes_on v
+killed_sweep
+saved=$(newest v)
+printf 'X' | dd of="$saved" bs=1 seek=70000 conv=notrunc status=none
+sweep_goes_on v
+says "warning: .*$(basename "$saved"). is damaged: its checksum.*going back to the checkpoint before it"
+killed_sweep
+for file in v/checkpoints/round*; do truncate -s 100 "$file"; done
+sweep_goes_on v
+says 'no checkpoint is left to go on from: its 4 cells are trained anew'
+killed_sweep
+echo '{"cells": [0, 7]}' >v/checkpoints/cells.json
+sweep_goes_on v
+says "cells.json' is damaged: it names no cells of this sweep: they are trained anew"
+killed_sweep
+cp data/t10k-images-idx3-ubyte kept_pictures
+printf 'X' | dd of=data/t10k-images-idx3-ubyte bs=1 seek=70 conv=notrunc status=none
+expect 2 "4 cells that were in training.* is of a run with data_checksum .*remove 'v/checkpoints'" "${sweep[@]}" \
+    --out v --quiet
+cp kept_pictures data/t10k-images-idx3-ubyte
+sweep_goes_on v
+killed_sweep
+expect 0 "written to v" "${sweep[@]}" --out v --force --quiet
+check "anew, from the start" python3 same_sweep.py s v
+stopped -2 SIGINT,SIGINT w/cells/000/rounds.csv:14 "${sweep[@]}" --local-epochs 30 --checkpoint-every 2 --out w
+check "checkpoints of before" test "$(checkpoints w | wc -l)" -eq 2
+refuse 2 "checkpoint-every needs --out" "${sweep[@]/--details/--quiet}" --checkpoint-every 3
+stopped 130 SIGTERM 'err:fleet 1' "${sweep[@]/--details/--standalone}"
 says 'without --out nothing was saved'
-stopped 130 SIGTERM 'err:fleet 1' paper --quick --data-sets synthetic --agents 3 --seeds 1 --out p
-says 'the same command goes on'
+for what in 'fleet 1' resume; do
+    stopped 130 SIGTERM "err:$what" paper --quick --data-sets synthetic --agents 3 --seeds 1 --out p
+    says 'and round [0-9]* of [0-9]* more; the same command goes on'
+done
 
 finish

@@ -20,8 +20,9 @@ refuse 2 "seed: .*backwards" sweep --seed 3..1
 refuse 2 "agents.*at least 1" sweep --agents 0..3
 refuse 2 "more than 100000 cells" sweep --seed 1..250 --agents 1..250 --beta 1,2
 refuse 2 "did you mean '--details'?" sweep --detials
-for option in retry force details; do refuse 2 "$option needs --out" sweep --$option; done
+for option in retry force details other-device; do refuse 2 "$option needs --out" sweep --$option; done
 refuse 2 "save-models needs --details" sweep --save-models --out x
+refuse 2 "checkpoint-every.*at least 0" sweep --checkpoint-every -1 --out x
 
 # Without any file
 expect 0 '^ *11 *powerlaw *2 *10000000 ' sweep "${small[@]}" "${lists[@]}"

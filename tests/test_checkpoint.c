@@ -7,10 +7,10 @@
 
 #include "cgsv/cgsv.h"
 #include "checkpoint_files.h"
-#include "federation/internal.h"
+#include "outcome.h"
 #include "text_files.h"
 
-enum { ROUNDS = 4, MOST_AGENTS = 6 };
+enum { ROUNDS = OUTCOME_ROUNDS };
 
 static void check(cgsv_status status) { cr_assert_eq(status, CGSV_OK, "%s", cgsv_last_error()); }
 
@@ -45,58 +45,6 @@ static cgsv_config small_config(const char *scheme)
     return c;
 }
 
-/* Everything that a federation offers to be read. */
-struct outcome {
-    float *models, *updates; /* [2 N + 1][D], [N][D] */
-    size_t model_bytes, update_bytes;
-    cgsv_round_record record[ROUNDS][MOST_AGENTS];
-    cgsv_evaluation agent[MOST_AGENTS], alone[MOST_AGENTS], local[MOST_AGENTS], server;
-    double total[INDEX_KINDS][MOST_AGENTS]; /* of contribution indices, which nothing public tells */
-};
-
-static void read_outcome(struct outcome *o, cgsv_federation *f, const cgsv_config *c)
-{
-    const size_t D = (size_t)cgsv_federation_parameters(f), N = (size_t)c->agents;
-    memset(o, 0, sizeof *o);
-    o->model_bytes = (2 * N + 1) * D * sizeof *o->models;
-    o->update_bytes = N * D * sizeof *o->updates;
-    o->models = calloc(1, o->model_bytes);
-    o->updates = calloc(1, o->update_bytes);
-    cr_assert(o->models && o->updates && N <= MOST_AGENTS);
-    for (size_t i = 0; i < N; i++) {
-        check(cgsv_federation_model(f, CGSV_AGENT, (int)i, o->models + i * D));
-        check(cgsv_federation_update(f, (int)i, o->updates + i * D));
-        if (c->standalone) check(cgsv_federation_model(f, CGSV_STANDALONE, (int)i, o->models + (N + 1 + i) * D));
-    }
-    check(cgsv_federation_model(f, CGSV_SERVER, 0, o->models + N * D));
-    for (int t = 0; t < c->rounds; t++) check(cgsv_federation_round(f, t, o->record[t]));
-    check(cgsv_federation_evaluation(f, o->agent, o->alone, &o->server));
-    check(cgsv_federation_local_evaluation(f, o->local));
-    for (int kind = 0; kind < INDEX_KINDS; kind++)
-        if (f->fleet->scores.made[kind]) memcpy(o->total[kind], f->fleet->scores.index[kind].total, N * sizeof(double));
-}
-
-static void free_outcome(struct outcome *o)
-{
-    free(o->models);
-    free(o->updates);
-}
-
-static void expect_same(const struct outcome *a, const struct outcome *b, const char *what, int round)
-{
-#define SAME(member) \
-    cr_expect_eq(memcmp(&a->member, &b->member, sizeof a->member), 0, "%s, round %d: " #member, what, round)
-    cr_expect_eq(memcmp(a->models, b->models, a->model_bytes), 0, "%s, round %d: models", what, round);
-    cr_expect_eq(memcmp(a->updates, b->updates, a->update_bytes), 0, "%s, round %d: updates", what, round);
-    SAME(record);
-    SAME(agent);
-    SAME(alone);
-    SAME(local);
-    SAME(server);
-    SAME(total);
-#undef SAME
-}
-
 /* Rounds done + 1 … rounds, evaluated where the settings say so. */
 static void run_to(cgsv_federation *f, const cgsv_config *c, int rounds)
 {
@@ -109,7 +57,7 @@ static void run_to(cgsv_federation *f, const cgsv_config *c, int rounds)
 static void finish(struct outcome *o, cgsv_federation *f, const cgsv_config *c)
 {
     run_to(f, c, c->rounds);
-    read_outcome(o, f, c);
+    outcome_read(o, f, c);
     cgsv_federation_free(f);
 }
 
@@ -128,9 +76,9 @@ static void expect_same_bits(const cgsv_config *c, const cgsv_dataset *data, int
         run_to(f, c, t);
         check(cgsv_federation_save_checkpoint(f, checkpoint_path(path, t)));
     }
-    read_outcome(&resumed, f, c);
-    expect_same(&resumed, &unbroken, what, -1);
-    free_outcome(&resumed);
+    outcome_read(&resumed, f, c);
+    outcome_expect_equal(&resumed, &unbroken, what, -1);
+    outcome_free(&resumed);
     cgsv_federation_free(f);
 
     for (int t = 0; t < c->rounds; t++) {
@@ -141,12 +89,12 @@ static void expect_same_bits(const cgsv_config *c, const cgsv_dataset *data, int
         check(cgsv_federation_load_checkpoint(f, path, 0));
         cr_expect_eq(cgsv_federation_rounds_done(f), t);
         finish(&resumed, f, c);
-        expect_same(&resumed, &unbroken, what, t);
-        free_outcome(&resumed);
+        outcome_expect_equal(&resumed, &unbroken, what, t);
+        outcome_free(&resumed);
         unlink(path);
     }
     unlink(checkpoint_path(path, c->rounds));
-    free_outcome(&unbroken);
+    outcome_free(&unbroken);
     cgsv_device_close(device);
     cgsv_device_close(other);
 }
@@ -276,7 +224,7 @@ Test(checkpoint, what_is_there_before_the_next_round)
     cgsv_dataset *data = load_pictures();
     cgsv_device *device = open_cpu(1);
     cgsv_config c = small_config("fedavg");
-    cgsv_evaluation before[MOST_AGENTS], after[MOST_AGENTS], server_before, server_after;
+    cgsv_evaluation before[OUTCOME_AGENTS], after[OUTCOME_AGENTS], server_before, server_after;
     cgsv_federation *f, *g;
     char path[64];
     check(cgsv_federation_create(&f, device, &c, data));

@@ -287,12 +287,12 @@ Test(checkpoint_refusals, a_federation_that_has_run_or_is_part_of_a_fleet)
     cgsv_fleet *fleet;
     check(cgsv_federation_create(&f, x.device, &x.config, x.data));
     check(cgsv_federation_run(f, 1));
-    refused(cgsv_federation_load_checkpoint(f, x.path, 0), CGSV_ERROR_ARGUMENT, "has done 1 rounds");
+    refused(cgsv_federation_load_checkpoint(f, x.path, 0), CGSV_ERROR_ARGUMENT, "1 rounds are done");
     cgsv_federation_free(f);
     check(cgsv_fleet_create(&fleet, x.device, &x.config, 1, x.data));
     f = cgsv_fleet_federation(fleet, 0);
-    refused(cgsv_federation_load_checkpoint(f, x.path, 0), CGSV_ERROR_ARGUMENT, "part of a fleet");
-    refused(cgsv_federation_save_checkpoint(f, x.path), CGSV_ERROR_ARGUMENT, "part of a fleet");
+    refused(cgsv_federation_load_checkpoint(f, x.path, 0), CGSV_ERROR_ARGUMENT, "call cgsv_fleet_load_checkpoint");
+    refused(cgsv_federation_save_checkpoint(f, x.path), CGSV_ERROR_ARGUMENT, "call cgsv_fleet_save_checkpoint");
     cgsv_fleet_free(fleet);
 }
 

@@ -16,7 +16,7 @@ static cgsv_config small_config(cgsv_model model)
     cgsv_config config;
     cgsv_config_defaults(&config, "synthetic");
     config.model = model;
-    config.rounds = OUTCOME_ROUNDS;
+    config.rounds = 2;
     config.local_epochs = 2;
     config.samples_per_agent = 40;
     config.validation_fraction = 0;
@@ -229,7 +229,7 @@ Test(fleet, members_are_only_read)
     expect_refused(cgsv_federation_run(member, 1), "cgsv_fleet_run");
     expect_refused(cgsv_federation_evaluate(member), "cgsv_fleet_evaluate");
     expect_refused(cgsv_federation_evaluation(member, NULL, NULL, &server), "evaluated");
-    expect_refused(cgsv_fleet_run(fleet, OUTCOME_ROUNDS + 1), "rounds");
+    expect_refused(cgsv_fleet_run(fleet, 3), "rounds");
     cgsv_federation_free(member);
     check(cgsv_fleet_run(fleet, 1));
     check(cgsv_fleet_seconds(fleet, &seconds));

@@ -17,7 +17,7 @@ static cgsv_config small_config(const char *data_set, cgsv_model model)
     cgsv_config_defaults(&config, data_set);
     config.model = model;
     config.agents = AGENTS;
-    config.rounds = OUTCOME_ROUNDS;
+    config.rounds = 2;
     config.local_epochs = 2;
     config.batch = 16;
     config.samples_per_agent = 40;

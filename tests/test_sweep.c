@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cgsv/cgsv.h"
+#include "cli/checkpoint_clock.h"
 #include "cli/sweep_options.h"
 #include "io/file.h"
 #include "io/sweep_row.h"
@@ -141,4 +142,16 @@ Test(sweep, lines_that_are_no_rows)
     cr_expect_not(sweep_row_read(&row, line_of("99999999999,done", COLUMNS), 0), "a number beyond int");
     cr_expect_not(sweep_row_read(&row, line_of("1,done,x", COLUMNS - 1), 0), "no number");
     cr_expect(sweep_row_read(&row, line_of("1,done", COLUMNS), 0));
+}
+
+/* Saving may take a hundredth of the time. */
+Test(sweep, when_a_fleet_is_saved_unasked)
+{
+    const struct checkpoint_clock first = {.last = 1000}, cheap = {1000, 2.9}, dear = {1000, 6};
+    cr_expect_not(checkpoint_clock_due(&first, 1299));
+    cr_expect(checkpoint_clock_due(&first, 1300));
+    cr_expect_not(checkpoint_clock_due(&cheap, 1299));
+    cr_expect(checkpoint_clock_due(&cheap, 1300));
+    cr_expect_not(checkpoint_clock_due(&dear, 1599));
+    cr_expect(checkpoint_clock_due(&dear, 1600));
 }

@@ -6,56 +6,73 @@
 #include "core/error.h"
 #include "io/checkpoint_folder.h"
 
-cgsv_status checkpoints_save(struct recorder *r)
+static int rounds_done(cgsv_fleet *fleet) { return cgsv_federation_rounds_done(cgsv_fleet_federation(fleet, 0)); }
+
+cgsv_status checkpoints_save(const char *folder, cgsv_fleet *fleet, struct recorder *recorders, int count)
 {
-    const char *folder = r->folder.path;
-    const int round = cgsv_federation_rounds_done(r->federation);
+    const int round = rounds_done(fleet);
     char *path;
-    TRY(run_folder_sync(&r->folder));
+    for (int i = 0; i < count; i++)
+        if (recorders[i].folder.path) TRY(run_folder_sync(&recorders[i].folder));
     TRY(checkpoint_folder_make(folder));
     TRY(checkpoint_folder_path(&path, folder, round));
-    cgsv_status status = cgsv_federation_save_checkpoint(r->federation, path);
+    cgsv_status status = cgsv_fleet_save_checkpoint(fleet, path);
     free(path);
     return status == CGSV_OK ? checkpoint_folder_prune(folder, round) : status;
 }
 
+static cgsv_status check_tables(const char *const *tables, int count, struct run_rows rows)
+{
+    for (int i = 0; i < count; i++)
+        if (tables[i]) TRY(run_folder_check_rows(tables[i], rows));
+    return CGSV_OK;
+}
+
+/* What a checkpoint must fit. */
+struct wanted {
+    cgsv_fleet *fleet;
+    const cgsv_config *config;
+    const char *const *tables;
+    int count;
+    unsigned flags;
+};
+
 /* Of one checkpoint. *usable: it was loaded; where not, the last error says why. */
-static cgsv_status try_one(bool *usable, int round, cgsv_federation *federation, const cgsv_config *config,
-                           const char *folder, bool other_device)
+static cgsv_status try_one(bool *usable, int round, const char *folder, const struct wanted *w)
 {
     char *path;
     int rounds;
     TRY(checkpoint_folder_path(&path, folder, round));
     cgsv_status status = cgsv_checkpoint_check(path, &rounds);
-    if (status == CGSV_OK && rounds <= config->rounds)
-        status = run_folder_check_rows(folder, recorder_rows(config, rounds));
+    if (status == CGSV_OK && rounds <= w->config->rounds)
+        status = check_tables(w->tables, w->count, recorder_rows(w->config, rounds));
     *usable = status == CGSV_OK;
     if (*usable)
-        status = cgsv_federation_load_checkpoint(federation, path, other_device ? CGSV_CHECKPOINT_OTHER_DEVICE : 0);
+        status = cgsv_fleet_load_checkpoint(w->fleet, path, w->flags);
     else if (status != CGSV_ERROR_MEMORY)
         status = CGSV_OK;
     free(path);
     return status;
 }
 
-cgsv_status checkpoints_load(int *rounds, cgsv_federation *federation, const cgsv_config *config, const char *folder,
-                             bool other_device)
+cgsv_status checkpoints_load(int *rounds, const char *folder, cgsv_fleet *fleet, const cgsv_config *config,
+                             const char *const *tables, int count, bool other_device)
 {
-    int *round, count;
+    const struct wanted wanted = {fleet, config, tables, count, other_device ? CGSV_CHECKPOINT_OTHER_DEVICE : 0};
+    int *round, saved;
     bool usable = false;
     *rounds = 0;
     TRY(checkpoint_folder_clean(folder));
-    TRY(checkpoint_folder_list(&round, &count, folder));
+    TRY(checkpoint_folder_list(&round, &saved, folder));
     cgsv_status status = CGSV_OK;
-    for (int i = 0; i < count && status == CGSV_OK && !usable; i++) {
-        status = try_one(&usable, round[i], federation, config, folder, other_device);
-        if (status == CGSV_OK && !usable && i < count - 1)
+    for (int i = 0; i < saved && status == CGSV_OK && !usable; i++) {
+        status = try_one(&usable, round[i], folder, &wanted);
+        if (status == CGSV_OK && !usable && i < saved - 1)
             fprintf(stderr, "cgsv: warning: %s; going back to the checkpoint before it\n", cgsv_last_error());
     }
     free(round);
     TRY(status);
-    *rounds = cgsv_federation_rounds_done(federation);
-    if (usable || count == 0) return CGSV_OK;
-    return error_set(CGSV_ERROR_DATA, "%s; no checkpoint is left to go on from: remove '%s/checkpoints' to start over",
-                     cgsv_last_error(), folder);
+    *rounds = rounds_done(fleet);
+    if (usable || saved == 0) return CGSV_OK;
+    return error_set(CGSV_ERROR_DATA, "%s; no checkpoint is left to go on from", cgsv_last_error());
 }

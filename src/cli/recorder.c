@@ -37,7 +37,7 @@ cgsv_status recorder_continue(struct recorder *r, cgsv_federation *federation, c
         TRY(cgsv_federation_round(federation, round, r->records));
         results_note_faults(&r->results, round + 1, r->records, NULL);
     }
-    return run_folder_continue(&r->folder, out, recorder_rows(setup->config, done));
+    return out ? run_folder_continue(&r->folder, out, recorder_rows(setup->config, done)) : CGSV_OK;
 }
 
 struct run_rows recorder_rows(const cgsv_config *config, int rounds)

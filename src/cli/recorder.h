@@ -22,7 +22,7 @@ cgsv_status recorder_begin(struct recorder *recorder, cgsv_federation *federatio
                            const char *out);
 
 /* Of a federation that goes on after rounds done earlier: their records are taken from it, and what the
- * folder `out` has of later rounds is dropped. */
+ * folder `out`, if it has one, has of later rounds is dropped. */
 cgsv_status recorder_continue(struct recorder *recorder, cgsv_federation *federation, const struct run_setup *setup,
                               const char *out);
 

@@ -31,6 +31,7 @@ struct run {
     cgsv_device *device;
     struct profile profile;
     cgsv_memory_plan plan;
+    cgsv_fleet *fleet; /* of one */
     cgsv_federation *federation;
     struct run_setup setup;
     struct recorder recorder;
@@ -42,7 +43,7 @@ struct run {
 static void run_release(struct run *run)
 {
     recorder_free(&run->recorder);
-    cgsv_federation_free(run->federation);
+    cgsv_fleet_free(run->fleet);
     cgsv_device_close(run->device);
     cgsv_dataset_free(run->dataset);
     resume_free(&run->resume);
@@ -174,7 +175,11 @@ static cgsv_status print_dry_run(struct run *run)
 static cgsv_status go_on(struct run *run)
 {
     const struct run_options *options = &run->options;
-    TRY(checkpoints_load(&run->first, run->federation, &options->config, options->out, options->other_device));
+    const cgsv_status status = checkpoints_load(&run->first, options->out, run->fleet, &options->config,
+                                                &options->out, 1, options->other_device);
+    if (status == CGSV_ERROR_DATA)
+        return error_set(status, "%s: remove '%s/checkpoints' to start over", cgsv_last_error(), options->out);
+    TRY(status);
     if (run->first == 0)
         fprintf(stderr, "cgsv: '%s' has no checkpoint yet: starting over\n", options->out);
     else if (!options->quiet)
@@ -196,7 +201,8 @@ static cgsv_status begin(struct run *run)
     const cgsv_config *config = &run->options.config;
     if (!run->options.quiet) print_start(stderr, run);
     if (run->options.profile) TRY(profile_begin(&run->profile, run->device));
-    TRY(cgsv_federation_create(&run->federation, run->device, config, run->dataset));
+    TRY(cgsv_fleet_create(&run->fleet, run->device, config, 1, run->dataset));
+    run->federation = cgsv_fleet_federation(run->fleet, 0);
     if (run_recorded_rounds(&run->setup) > 0) {
         run->updates = calloc((size_t)config->agents * (size_t)run->plan.parameters, sizeof *run->updates);
         if (!run->updates)
@@ -233,8 +239,8 @@ static cgsv_status train_to(struct run *run, int done, int stop, int *reached)
     cgsv_seconds waited;
     for (*reached = done; *reached < stop && !(signals_asked() && *reached > done);) {
         const int rounds = pace_begin(&run->pace, stop - *reached);
-        TRY(cgsv_federation_run(run->federation, rounds));
-        TRY(cgsv_federation_seconds(run->federation, &waited));
+        TRY(cgsv_fleet_run(run->fleet, rounds));
+        TRY(cgsv_fleet_seconds(run->fleet, &waited));
         pace_end(&run->pace, rounds);
         *reached += rounds;
     }
@@ -246,7 +252,8 @@ static cgsv_status save_checkpoint(struct run *run, int round)
 {
     const int every = run->options.checkpoint_every;
     const bool stopped = signals_asked() && round < run->options.config.rounds;
-    if (run->options.out && (stopped || (every > 0 && round % every == 0))) TRY(checkpoints_save(&run->recorder));
+    if (run->options.out && (stopped || (every > 0 && round % every == 0)))
+        TRY(checkpoints_save(run->options.out, run->fleet, &run->recorder, 1));
     if (!stopped) return CGSV_OK;
     progress_end(&run->progress);
     if (!run->options.out)
@@ -263,7 +270,7 @@ static cgsv_status train(struct run *run)
     for (int done = run->first, reached; done < config->rounds; done = reached) {
         TRY(train_to(run, done, next_stop(run, done), &reached));
         bool evaluate = recorder_is_evaluated(config, reached);
-        if (evaluate) TRY(cgsv_federation_evaluate(run->federation));
+        if (evaluate) TRY(cgsv_fleet_evaluate(run->fleet));
         TRY(record_updates(run, reached));
         TRY(recorder_add(&run->recorder, done, reached, evaluate, &run->progress));
         progress_round(&run->progress, reached, evaluate ? recorder_mean_accuracy(recorder) : NAN,

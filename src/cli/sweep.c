@@ -15,6 +15,7 @@
 #include "cli/sweep_table.h"
 #include "core/error.h"
 #include "device/device.h"
+#include "io/fleet_folder.h"
 
 #define MEMORY_SHARE 0.8 /* of what the device has free: the host's side of a fleet wants some too */
 enum { MOST_IN_FLEET = 10000, SPARE_FILES = 64 };
@@ -32,6 +33,7 @@ struct sweep {
     enum cell_state *state;     /* [cells] */
     size_t budget;              /* bytes that a fleet may take */
     int failed, fleets;
+    int saved_round, saved_cells; /* of a fleet that a signal has stopped; 0 where it was not saved */
     FILE *table; /* for people; NULL: none */
 
     cgsv_config *config; /* [cells] of the fleet in the making */
@@ -144,6 +146,13 @@ static void take_earlier(struct sweep *s)
 
 /* ---- fleets ---- */
 
+static cgsv_status make_config(cgsv_config *config, struct sweep *s, int cell)
+{
+    TRY(sweep_cell_config(config, &s->options, cell));
+    if (!s->options.details) config->eval_every = 0; /* nobody sees evaluations before the last */
+    return CGSV_OK;
+}
+
 /* Whether the cell could be run alone, as far as can be told before. */
 static cgsv_status check_cell(struct sweep *s, int cell, const cgsv_config *config)
 {
@@ -172,8 +181,7 @@ static cgsv_status gather(struct sweep *s, int *count)
     for (int cell = 0; cell < s->options.cells && *count < most; cell++) {
         cgsv_config *config = &s->config[*count];
         if (s->state[cell] == CELL_SETTLED) continue;
-        TRY(sweep_cell_config(config, &s->options, cell));
-        if (!s->options.details) config->eval_every = 0; /* nobody sees evaluations before the last */
+        TRY(make_config(config, s, cell));
         if (*count > 0 && cgsv_fleet_alike(&s->config[0], config) != CGSV_OK) continue;
         if (check_cell(s, cell, config) == CGSV_OK)
             s->cell[(*count)++] = cell;
@@ -226,21 +234,55 @@ static void print_fleet(FILE *stream, struct sweep *s, int count, const cgsv_mem
             count == 1 ? "" : "s", s->cell[0], plan->rows, format_bytes(bytes, plan->total));
 }
 
-/* Trains s->cell[count]; where memory is short after all, half of them. */
-static cgsv_status train(struct sweep *s, int count)
+/* Of a fleet that has come to its end; what it was saved in is needed no more. */
+static cgsv_status report_fleet(struct sweep *s, int count, cgsv_status status)
 {
-    const struct sweep_fleet fleet = {.device = s->device, .dataset = s->dataset, .options = &s->options,
-                                      .folder = s->options.details ? &s->folder : NULL, .config = s->config,
-                                      .cell = s->cell, .count = count};
-    const cgsv_status status = sweep_fleet_train(s->row, &fleet);
-    if (status == CGSV_ERROR_MEMORY && count > 1) return train(s, count / 2);
-    if (status == CGSV_ERROR_INTERRUPTED) return status;
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
+        if (s->state[s->cell[i]] == CELL_SETTLED) continue;
         if (status == CGSV_OK)
             TRY(report_row(s, &s->row[i]));
         else
             TRY(report_failure(s, s->cell[i]));
-    return CGSV_OK;
+    }
+    return s->folder.path ? fleet_folder_end(s->folder.path) : CGSV_OK;
+}
+
+/* Trains s->cell[count]; where memory is short after all, half of them. */
+static cgsv_status train(struct sweep *s, int count, bool saved)
+{
+    struct sweep_fleet fleet = {.device = s->device, .dataset = s->dataset, .options = &s->options,
+                                .folder = &s->folder, .config = s->config, .cell = s->cell, .count = count,
+                                .saved = saved};
+    const cgsv_status status = sweep_fleet_train(s->row, &fleet);
+    if (fleet.refused)
+        return error_set(status, "the %d cells that were in training cannot go on: %s; or remove '%s/checkpoints', to "
+                         "train them anew", count, cgsv_last_error(), s->folder.path);
+    if (status == CGSV_ERROR_MEMORY && count > 1) return train(s, count / 2, false);
+    if (status != CGSV_ERROR_INTERRUPTED) return report_fleet(s, count, status);
+    s->saved_round = fleet.saved_round;
+    s->saved_cells = fleet.count;
+    return status;
+}
+
+/* The fleet that was in training when the sweep was stopped, with the cells that it had then: they may be others than
+ * would be gathered now. */
+static cgsv_status go_on(struct sweep *s)
+{
+    int count, settled = 0;
+    const cgsv_status status = fleet_folder_read(s->cell, &count, s->folder.path, s->options.cells);
+    if (status == CGSV_ERROR_DATA)
+        fprintf(stderr, "cgsv: warning: %s: they are trained anew\n", cgsv_last_error());
+    else
+        TRY(status);
+    for (int i = 0; i < count; i++) {
+        TRY(make_config(&s->config[i], s, s->cell[i]));
+        settled += s->state[s->cell[i]] == CELL_SETTLED;
+    }
+    if (settled == count) return fleet_folder_end(s->folder.path);
+    if (!s->options.run.quiet)
+        fprintf(stderr, "fleet %d: %d cell%s from cell %d on, in training before\n", ++s->fleets, count,
+                count == 1 ? "" : "s", s->cell[0]);
+    return train(s, count, true);
 }
 
 static void skip(struct sweep *s, int count)
@@ -251,6 +293,7 @@ static void skip(struct sweep *s, int count)
 static cgsv_status run_cells(struct sweep *s)
 {
     const struct run_options *run = &s->options.run;
+    if (s->folder.path) TRY(go_on(s));
     for (;;) {
         cgsv_memory_plan plan;
         int count;
@@ -266,7 +309,7 @@ static cgsv_status run_cells(struct sweep *s)
         if (run->dry_run)
             skip(s, count);
         else
-            TRY(train(s, count));
+            TRY(train(s, count, false));
     }
 }
 
@@ -276,8 +319,10 @@ static cgsv_status report_stop(const struct sweep *s)
 {
     int settled = 0;
     for (int cell = 0; cell < s->options.cells; cell++) settled += s->state[cell] == CELL_SETTLED;
-    return error_set(CGSV_ERROR_INTERRUPTED, "stopped after %d of %d cells; %s", settled, s->options.cells,
-                     !s->folder.path          ? "without --out nothing was saved"
+    char more[64] = "";
+    if (s->saved_round > 0) snprintf(more, sizeof more, " and round %d of %d more", s->saved_round, s->saved_cells);
+    return error_set(CGSV_ERROR_INTERRUPTED, "stopped after %d of %d cells%s; %s", settled, s->options.cells, more,
+                     !s->folder.path        ? "without --out nothing was saved"
                      : s->options.run.force ? "the same command, without --force, goes on with the others"
                                             : "the same command goes on with the others");
 }

@@ -5,10 +5,16 @@
 #include <string.h>
 
 #include "cgsv/cgsv.h"
+#include "cli/checkpoint_clock.h"
+#include "cli/checkpoints.h"
 #include "cli/pace.h"
 #include "cli/recorder.h"
 #include "cli/signals.h"
+#include "core/clock.h"
 #include "core/error.h"
+#include "io/fleet_folder.h"
+
+/* ---- what a cell is alone ---- */
 
 /* The arguments of the `cgsv run` that gives the same as a cell. */
 struct cell_arguments {
@@ -55,8 +61,45 @@ static void free_arguments(struct cell_arguments *arguments)
     for (int i = 0; i < arguments->argc; i++) free(arguments->argv[i]);
 }
 
-static cgsv_status begin_cell(struct recorder *recorder, cgsv_fleet *fleet, const struct sweep_fleet *f, int i)
+/* ---- a fleet in training ---- */
+
+struct training {
+    struct sweep_fleet *of;
+    cgsv_fleet *fleet;
+    struct recorder *recorder; /* [count] */
+    char **path;               /* [count] the cells' own folders; NULL: no */
+    int first;                 /* rounds done before, by a sweep that was stopped */
+    bool begun;                /* the sweep's folder names the fleet's cells */
+    struct checkpoint_clock clock;
+    struct pace pace;
+    struct progress progress;
+};
+
+static void release(struct training *t)
 {
+    for (int i = 0; i < t->of->count; i++) {
+        if (t->recorder) recorder_free(&t->recorder[i]);
+        if (t->path) free(t->path[i]);
+    }
+    free(t->recorder);
+    free(t->path);
+    cgsv_fleet_free(t->fleet);
+}
+
+/* Those of cells that have a row already stay as they are. */
+static cgsv_status make_folders(struct training *t)
+{
+    const struct sweep_fleet *f = t->of;
+    struct sweep_row row;
+    for (int i = 0; i < f->count && f->options->details; i++)
+        if (!sweep_folder_row(f->folder, f->cell[i], &row))
+            TRY(sweep_folder_cell(&t->path[i], f->folder, f->cell[i]));
+    return CGSV_OK;
+}
+
+static cgsv_status begin_cell(struct training *t, int i)
+{
+    const struct sweep_fleet *f = t->of;
     struct cell_arguments arguments = {.argc = 0};
     cgsv_memory_plan plan; /* of the cell alone */
     struct run_setup setup = {.config = &f->config[i],
@@ -65,54 +108,127 @@ static cgsv_status begin_cell(struct recorder *recorder, cgsv_fleet *fleet, cons
                               .device = cgsv_device_describe(f->device),
                               .threads = f->options->run.threads,
                               .plan = &plan};
-    char *path = NULL;
+    struct recorder *recorder = &t->recorder[i];
+    cgsv_federation *federation = cgsv_fleet_federation(t->fleet, i);
     TRY(cgsv_federation_plan(&plan, f->device, &f->config[i], f->dataset));
-    cgsv_status status = f->folder ? list_arguments(&arguments, f->options, f->cell[i]) : CGSV_OK;
+    cgsv_status status = t->path[i] ? list_arguments(&arguments, f->options, f->cell[i]) : CGSV_OK;
     setup.scheme = cgsv_scheme_name(f->options->run.scheme);
     setup.argc = arguments.argc;
     setup.argv = arguments.argv;
-    if (status == CGSV_OK && f->folder) status = sweep_folder_cell(&path, f->folder, f->cell[i]);
-    if (status == CGSV_OK) status = recorder_begin(recorder, cgsv_fleet_federation(fleet, i), &setup, path);
+    if (status == CGSV_OK)
+        status = t->first > 0 ? recorder_continue(recorder, federation, &setup, t->path[i])
+                              : recorder_begin(recorder, federation, &setup, t->path[i]);
     recorder->setup.argc = 0; /* plan and arguments end here */
     recorder->setup.argv = NULL;
     recorder->setup.plan = NULL;
-    free(path);
     free_arguments(&arguments);
     return status;
 }
 
-/* A stop by a signal leaves the fleet's cells undone, but for the last rounds, after which they are done. */
-static cgsv_status run_rounds(cgsv_fleet *fleet, struct pace *pace, int rounds, bool last)
+/* To where the fleet was when the sweep was stopped; where nothing is left of that, it begins anew. */
+static cgsv_status go_on(struct training *t)
 {
+    const struct sweep_fleet *f = t->of;
+    const cgsv_status status = checkpoints_load(&t->first, f->folder->path, t->fleet, &f->config[0],
+                                                (const char *const *)t->path, f->count, f->options->run.other_device);
+    if (status == CGSV_ERROR_DATA) {
+        fprintf(stderr, "cgsv: warning: %s: its %d cells are trained anew\n", cgsv_last_error(), f->count);
+        return CGSV_OK;
+    }
+    TRY(status);
+    t->begun = t->first > 0;
+    if (t->begun && !f->options->run.quiet)
+        fprintf(stderr, "resume  after round %d of %d\n", t->first, f->config[0].rounds);
+    return CGSV_OK;
+}
+
+static cgsv_status open_all(struct training *t)
+{
+    struct sweep_fleet *f = t->of;
+    t->recorder = calloc((size_t)f->count, sizeof *t->recorder);
+    t->path = calloc((size_t)f->count, sizeof *t->path);
+    if (!t->recorder || !t->path) return error_set(CGSV_ERROR_MEMORY, "no memory for %d cells", f->count);
+    TRY(cgsv_fleet_create(&t->fleet, f->device, f->config, f->count, f->dataset));
+    TRY(make_folders(t));
+    return f->saved ? go_on(t) : CGSV_OK;
+}
+
+/* ---- rounds ---- */
+
+static bool is_due(const struct training *t) { return checkpoint_clock_due(&t->clock, clock_seconds()); }
+
+/* Without a checkpoint the sweep can go on all the same. */
+static bool save(struct training *t)
+{
+    const struct sweep_fleet *f = t->of;
+    const double begin = clock_seconds();
+    cgsv_status status = t->begun ? CGSV_OK : fleet_folder_begin(f->folder->path, f->cell, f->count);
+    t->begun = status == CGSV_OK;
+    if (status == CGSV_OK) status = checkpoints_save(f->folder->path, t->fleet, t->recorder, f->count);
+    if (status != CGSV_OK) {
+        progress_end(&t->progress);
+        fprintf(stderr, "cgsv: warning: no checkpoint is saved now: %s\n", cgsv_last_error());
+    }
+    t->clock.last = clock_seconds();
+    t->clock.cost = t->clock.last - begin;
+    return status == CGSV_OK;
+}
+
+/* Saves what is due after round `round`. After the last one the cells are done, whatever signals ask for. */
+static cgsv_status save_or_stop(struct training *t, int round)
+{
+    struct sweep_fleet *f = t->of;
+    const int every = f->options->run.checkpoint_every;
+    const bool stopped = signals_asked();
+    if (round == f->config[0].rounds) return CGSV_OK;
+    const bool due = stopped || (every > 0 ? round % every == 0 : is_due(t));
+    const bool saved = f->folder->path && due && save(t);
+    if (!stopped) return CGSV_OK;
+    f->saved_round = saved ? round : 0;
+    return error_set(CGSV_ERROR_INTERRUPTED, "stopped by a signal");
+}
+
+/* Trains from `done` rounds to `stop`, or to where a signal or the clock asks to save: *reached. */
+static cgsv_status train_to(struct training *t, int done, int stop, int *reached)
+{
+    const bool clock = t->of->folder->path && t->of->options->run.checkpoint_every == 0;
     cgsv_seconds waited;
-    for (int done = 0, next; done < rounds; done += next) {
-        next = pace_begin(pace, rounds - done);
-        TRY(cgsv_fleet_run(fleet, next));
-        TRY(cgsv_fleet_seconds(fleet, &waited));
-        pace_end(pace, next);
-        if (signals_asked() && !(last && done + next == rounds))
-            return error_set(CGSV_ERROR_INTERRUPTED, "stopped by a signal");
+    for (*reached = done; *reached < stop;) {
+        const int rounds = pace_begin(&t->pace, stop - *reached);
+        TRY(cgsv_fleet_run(t->fleet, rounds));
+        TRY(cgsv_fleet_seconds(t->fleet, &waited));
+        pace_end(&t->pace, rounds);
+        *reached += rounds;
+        if (signals_asked() || (clock && is_due(t))) break;
     }
     return CGSV_OK;
 }
 
-static cgsv_status train(cgsv_fleet *fleet, struct recorder *recorders, const struct sweep_fleet *f)
+/* Rounds and evaluations are the same for all cells. */
+static cgsv_status train(struct training *t)
 {
-    const cgsv_config *config = &f->config[0]; /* rounds and evaluations are the same for all */
-    struct progress progress;
-    struct pace pace = {0};
-    cgsv_status status = CGSV_OK;
-    progress_begin(&progress, config->rounds, 0, f->options->run.quiet);
-    for (int done = 0, stop; done < config->rounds && status == CGSV_OK; done = stop) {
-        stop = recorder_next_stop(config, done);
-        const bool evaluate = recorder_is_evaluated(config, stop);
-        status = run_rounds(fleet, &pace, stop - done, stop == config->rounds);
-        if (evaluate && status == CGSV_OK) status = cgsv_fleet_evaluate(fleet);
-        for (int i = 0; i < f->count && status == CGSV_OK; i++)
-            status = recorder_add(&recorders[i], done, stop, evaluate, NULL);
-        if (status == CGSV_OK) progress_round(&progress, stop, NAN, NAN);
+    const struct sweep_fleet *f = t->of;
+    const cgsv_config *config = &f->config[0];
+    for (int done = t->first, reached; done < config->rounds; done = reached) {
+        const int evaluation = recorder_next_stop(config, done);
+        const int checkpoint = recorder_next_multiple(f->options->run.checkpoint_every, done, config->rounds);
+        TRY(train_to(t, done, evaluation < checkpoint ? evaluation : checkpoint, &reached));
+        const bool evaluate = recorder_is_evaluated(config, reached);
+        if (evaluate) TRY(cgsv_fleet_evaluate(t->fleet));
+        for (int i = 0; i < f->count; i++) TRY(recorder_add(&t->recorder[i], done, reached, evaluate, NULL));
+        progress_round(&t->progress, reached, NAN, NAN);
+        TRY(save_or_stop(t, reached));
     }
-    progress_end(&progress);
+    return CGSV_OK;
+}
+
+static cgsv_status train_all(struct training *t)
+{
+    const struct sweep_fleet *f = t->of;
+    t->clock.last = clock_seconds();
+    progress_begin(&t->progress, f->config[0].rounds, t->first, f->options->run.quiet);
+    const cgsv_status status = train(t);
+    progress_end(&t->progress);
     return status;
 }
 
@@ -130,24 +246,22 @@ static cgsv_status finish_cell(struct sweep_row *row, struct recorder *recorder,
     return CGSV_OK;
 }
 
-static cgsv_status train_all(struct sweep_row *rows, cgsv_fleet *fleet, struct recorder *recorders,
-                             const struct sweep_fleet *f)
+static cgsv_status begin_train_finish(struct sweep_row *rows, struct training *t)
 {
-    for (int i = 0; i < f->count; i++) TRY(begin_cell(&recorders[i], fleet, f, i));
-    TRY(train(fleet, recorders, f));
-    for (int i = 0; i < f->count; i++) TRY(finish_cell(&rows[i], &recorders[i], f, i));
+    struct sweep_fleet *f = t->of;
+    const cgsv_status status = open_all(t);
+    f->refused = f->saved && status != CGSV_OK;
+    TRY(status);
+    for (int i = 0; i < f->count; i++) TRY(begin_cell(t, i));
+    TRY(train_all(t));
+    for (int i = 0; i < f->count; i++) TRY(finish_cell(&rows[i], &t->recorder[i], f, i));
     return CGSV_OK;
 }
 
-cgsv_status sweep_fleet_train(struct sweep_row *rows, const struct sweep_fleet *f)
+cgsv_status sweep_fleet_train(struct sweep_row *rows, struct sweep_fleet *f)
 {
-    cgsv_fleet *fleet;
-    TRY(cgsv_fleet_create(&fleet, f->device, f->config, f->count, f->dataset));
-    struct recorder *recorders = calloc((size_t)f->count, sizeof *recorders);
-    cgsv_status status = recorders ? train_all(rows, fleet, recorders, f)
-                                   : error_set(CGSV_ERROR_MEMORY, "no memory for %d cells", f->count);
-    for (int i = 0; recorders && i < f->count; i++) recorder_free(&recorders[i]);
-    free(recorders);
-    cgsv_fleet_free(fleet);
+    struct training training = {.of = f};
+    const cgsv_status status = begin_train_finish(rows, &training);
+    release(&training);
     return status;
 }

@@ -88,6 +88,12 @@ static int add_output_options(struct option *table, struct sweep_options *o, con
         {"out", NULL, OPTION_STRING, &o->run.out, "DIR", output,
          .help = "folder for sweep.json and sweep.csv; a sweep that stopped goes on there; without it nothing is "
                  "written"},
+        {"checkpoint-every", NULL, OPTION_INT, &o->run.checkpoint_every, "K", output,
+         .help = "save the fleet in training after every K-th round, in that folder's checkpoints/, to go on from; 0 "
+                 "for every five minutes, where that takes less than a hundredth of the time",
+         .range = {.low = 0, .high = INFINITY}},
+        {"other-device", NULL, OPTION_FLAG, &o->run.other_device, NULL, output,
+         .help = "go on from another kind of device's checkpoint, too; bits will then differ"},
         {"retry", NULL, OPTION_FLAG, &o->retry, NULL, output, .help = "run cells again that failed there before"},
         {"force", NULL, OPTION_FLAG, &o->run.force, NULL, output,
          .help = "start anew, in place of the sweep in that folder"},
@@ -200,7 +206,7 @@ static void note_given(struct sweep_options *o, const struct option *table, int 
 
 static cgsv_status check(const struct sweep_options *o, const struct option *table, int count)
 {
-    static const char *const need_out[] = {"retry", "force", "details"};
+    static const char *const need_out[] = {"retry", "force", "details", "checkpoint-every", "other-device"};
     for (size_t i = 0; i < sizeof need_out / sizeof *need_out; i++)
         if (!o->run.out && options_given(table, count, need_out[i]))
             return error_set(CGSV_ERROR_ARGUMENT, "--%s needs --out DIR", need_out[i]);
@@ -296,6 +302,9 @@ void sweep_options_print_help(FILE *stream, struct sweep_options *o)
                     "setting marked with ',...' takes a list, '0.5,1,2', and whole numbers also ranges, '1..5'.\n"
                     "A cell gives the same bits as cgsv run does. Defaults below are those of the data set '%s'\n"
                     "and the scheme '%s'.\n\n%s\n"
+                    "The same command goes on where a sweep was stopped: without the cells that are done, and with\n"
+                    "the fleet that was in training from its latest checkpoint, to the same bits. SIGINT and\n"
+                    "SIGTERM finish the round and save; a second signal stops at once.\n"
                     "The table goes to standard output, progress and warnings go to standard error.\n"
                     "Exit codes: 0 done, 1 failed or some cells failed, 2 wrong usage,\n"
                     "130 stopped by SIGINT or SIGTERM\n",

@@ -2,14 +2,9 @@
  * and the history. list_state is the one place that names it. */
 #include "cgsv/checkpoint.h"
 
-#include <limits.h>
 #include <stdlib.h>
-#include <string.h>
-#include <zlib.h>
 
-#include "federation/internal.h"
-#include "federation/settings.h"
-#include "io/checkpoint_file.h"
+#include "federation/identity.h"
 
 enum { PIECE = 4 << 20, MOST_STATE = 32 };
 
@@ -61,7 +56,7 @@ static void add_index(struct state_list *list, const cgsv_fleet *f, int kind)
     add_numbers(list, "index_rounds", SAFETENSORS_F64, c->summed, fleet_agents(f));
 }
 
-/* Of a federation alone after `rounds` rounds. */
+/* After `rounds` rounds. */
 static void list_state(struct state_list *list, const cgsv_fleet *f, int rounds)
 {
     const int64_t agents = fleet_agents(f), models = fleet_models(f) + fleet_twins(f);
@@ -79,90 +74,6 @@ static void list_state(struct state_list *list, const cgsv_fleet *f, int rounds)
                 (models + agents) * (int64_t)(sizeof *f->test_sums / sizeof(double)));
     add(list, (struct state){.name = "seconds", .type = SAFETENSORS_F64, .memory = f->device->seconds, .rows = 1,
                              .columns = PHASES, .on_host = true});
-}
-
-/* ---- whose it is ---- */
-
-enum { MOST_SETTINGS = CONFIG_SETTINGS + 8 };
-
-/* Adds the CRC-32 of what lies on the device. */
-static cgsv_status sum_up(uint32_t *checksum, cgsv_device *device, const void *memory, size_t bytes, char *piece)
-{
-    for (size_t at = 0; memory && at < bytes; at += PIECE) {
-        const size_t count = bytes - at < PIECE ? bytes - at : PIECE;
-        TRY(device->backend->download(device, piece, (const char *)memory + at, count));
-        *checksum = (uint32_t)crc32_z(*checksum, (const unsigned char *)piece, count);
-    }
-    return CGSV_OK;
-}
-
-/* Of all samples and labels, which the device holds; the data set itself may be gone. */
-static cgsv_status sum_up_data(uint32_t *checksum, const cgsv_fleet *f, char *piece)
-{
-    const size_t train = (size_t)f->train_samples, test = (size_t)f->test_samples;
-    const size_t own = (size_t)f->validation.own_samples, picture = (size_t)f->model.features * sizeof(float);
-    const size_t label = sizeof(int32_t), sentence = (size_t)f->sample_width * label;
-    const struct {
-        const void *memory;
-        size_t bytes;
-    } arrays[] = {
-        {f->train_x, train * picture},
-        {f->train_token, train * sentence},
-        {f->train_length, train * label},
-        {f->train_y, train * label},
-        {f->test_x, test * picture},
-        {f->test_token, test * sentence},
-        {f->test_length, test * label},
-        {f->test_y, test * label},
-        {f->validation.own.token, own * sentence},
-        {f->validation.own.length, own * label},
-        {f->validation.own.label, own * label},
-    };
-    *checksum = (uint32_t)crc32(0, NULL, 0);
-    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
-        TRY(sum_up(checksum, f->device, arrays[i].memory, arrays[i].bytes, piece));
-    return CGSV_OK;
-}
-
-/* Where the value goes. */
-static char *new_setting(struct setting *list, int *count, const char *name)
-{
-    list[*count].name = name;
-    return list[(*count)++].value;
-}
-
-/* What must be the same for the same bits; the device last. */
-static cgsv_status list_settings(struct setting *list, int *count, cgsv_federation *m, char *piece)
-{
-    cgsv_fleet *f = m->fleet;
-    if (!f->data_summed) TRY(sum_up_data(&f->data_checksum, f, piece));
-    f->data_summed = true;
-    *count = 0;
-    snprintf(new_setting(list, count, "cgsv_version"), SETTING_LENGTH, "%s", cgsv_version());
-    snprintf(new_setting(list, count, "training_samples"), SETTING_LENGTH, "%lld", (long long)f->train_samples);
-    snprintf(new_setting(list, count, "test_samples"), SETTING_LENGTH, "%lld", (long long)f->test_samples);
-    snprintf(new_setting(list, count, "data_checksum"), SETTING_LENGTH, "%08lx", (unsigned long)f->data_checksum);
-    *count = settings_add(list, *count, &m->config);
-    f->device->backend->identify(f->device, new_setting(list, count, "device"), SETTING_LENGTH);
-    return CGSV_OK;
-}
-
-static cgsv_status check_settings(const struct checkpoint_file *file, const struct setting *list, int count,
-                                  unsigned flags)
-{
-    const char *path = file->reader.path;
-    for (int i = 0; i < count; i++) {
-        const char *saved = safetensors_metadata_value(file->header, list[i].name), *ours = list[i].value;
-        if (saved && strcmp(saved, ours) == 0) continue;
-        if (!saved) saved = "(unknown)";
-        if (i < count - 1)
-            return error_set(CGSV_ERROR_ARGUMENT, "'%s' is of a run with %s %.160s, and this one has %s", path,
-                             list[i].name, saved, ours);
-        if (!(flags & CGSV_CHECKPOINT_OTHER_DEVICE))
-            return error_set(CGSV_ERROR_ARGUMENT, "'%s' was saved on %.160s, and this is %s, where the bits would "
-                             "differ; go on there, or allow another device (--other-device)", path, saved, ours);
-    }
-    return CGSV_OK;
 }
 
 /* ---- saving ---- */
@@ -214,37 +125,36 @@ static void describe_tensors(struct safetensors_tensor *tensor, const struct sta
     }
 }
 
-static cgsv_status save(cgsv_federation *m, const char *path, char *piece)
+static cgsv_status write_file(const cgsv_fleet *f, const struct identity *id, const char *path, char *piece)
 {
-    const cgsv_fleet *f = m->fleet;
-    struct setting setting[MOST_SETTINGS];
-    struct safetensors_metadata metadata[MOST_SETTINGS + 1 + PROGRESS];
+    struct safetensors_metadata metadata[MOST_FACTS + 1 + PROGRESS];
     struct safetensors_tensor tensor[MOST_STATE];
     struct checkpoint_writer writer;
     struct state_list list;
     char progress[PROGRESS][16];
-    int settings;
-    TRY(f->device->backend->sync(f->device));
-    TRY(list_settings(setting, &settings, m, piece));
     snprintf(progress[ROUNDS_DONE], sizeof *progress, "%d", f->rounds_done);
     snprintf(progress[EVALUATED_ROUND], sizeof *progress, "%d", f->evaluated_round);
     snprintf(progress[TRAINED_ROUND], sizeof *progress, "%d", f->trained_round);
     metadata[0] = (struct safetensors_metadata){"checkpoint_version", CHECKPOINT_VERSION};
     for (int i = 0; i < PROGRESS; i++) metadata[1 + i] = (struct safetensors_metadata){progress_names[i], progress[i]};
-    for (int i = 0; i < settings; i++)
-        metadata[1 + PROGRESS + i] = (struct safetensors_metadata){setting[i].name, setting[i].value};
+    for (int i = 0; i < id->count; i++)
+        metadata[1 + PROGRESS + i] = (struct safetensors_metadata){id->fact[i].name, id->fact[i].value};
     list_state(&list, f, f->rounds_done);
     describe_tensors(tensor, &list);
-    TRY(checkpoint_begin(&writer, path, tensor, list.count, metadata, settings + 1 + PROGRESS));
+    TRY(checkpoint_begin(&writer, path, tensor, list.count, metadata, id->count + 1 + PROGRESS));
     const cgsv_status status = save_all(&writer, f, &list, piece);
     if (status != CGSV_OK) checkpoint_abort(&writer);
     return status;
 }
 
-static cgsv_status check_alone(const cgsv_federation *m)
+static cgsv_status save(cgsv_fleet *f, const char *path, char *piece)
 {
-    if (m->owns_fleet) return CGSV_OK;
-    return error_set(CGSV_ERROR_ARGUMENT, "the federation is part of a fleet; checkpoints are of single federations");
+    struct identity id;
+    TRY(f->device->backend->sync(f->device));
+    cgsv_status status = identity_make(&id, f, piece, PIECE);
+    if (status == CGSV_OK) status = write_file(f, &id, path, piece);
+    identity_free(&id);
+    return status;
 }
 
 static cgsv_status allocate_piece(char **piece)
@@ -253,12 +163,11 @@ static cgsv_status allocate_piece(char **piece)
     return *piece ? CGSV_OK : error_set(CGSV_ERROR_MEMORY, "no memory for a checkpoint's piece of %d bytes", PIECE);
 }
 
-cgsv_status cgsv_federation_save_checkpoint(cgsv_federation *m, const char *path)
+cgsv_status cgsv_fleet_save_checkpoint(cgsv_fleet *f, const char *path)
 {
     char *piece;
-    TRY(check_alone(m));
     TRY(allocate_piece(&piece));
-    const cgsv_status status = save(m, path, piece);
+    const cgsv_status status = save(f, path, piece);
     free(piece);
     return status;
 }
@@ -280,7 +189,7 @@ static cgsv_status check_tensors(const struct checkpoint_file *file, const struc
     const struct safetensors_tensor *tensors;
     const int count = safetensors_list(file->header, &tensors) - 1; /* its own checksum */
     if (count != list->count)
-        return error_set(CGSV_ERROR_DATA, "'%s' holds %d arrays, and this federation has %d", file->reader.path, count,
+        return error_set(CGSV_ERROR_DATA, "'%s' holds %d arrays, and here there are %d", file->reader.path, count,
                          list->count);
     for (int i = 0; i < list->count; i++) {
         const struct state *s = &list->state[i];
@@ -320,14 +229,20 @@ static cgsv_status load_all(cgsv_fleet *f, const struct state_list *list, const 
     return f->device->backend->upload(f->device, f->round, &file->rounds, sizeof *f->round);
 }
 
-static cgsv_status load(cgsv_federation *m, const struct checkpoint_file *file, unsigned flags, char *piece)
+static cgsv_status check_identity(cgsv_fleet *f, const struct checkpoint_file *file, unsigned flags, char *piece)
 {
-    cgsv_fleet *f = m->fleet;
-    struct setting setting[MOST_SETTINGS];
+    struct identity id;
+    cgsv_status status = identity_make(&id, f, piece, PIECE);
+    if (status == CGSV_OK) status = identity_check(&id, file, flags);
+    identity_free(&id);
+    return status;
+}
+
+static cgsv_status load(cgsv_fleet *f, const struct checkpoint_file *file, unsigned flags, char *piece)
+{
     struct state_list list;
-    int settings, evaluated, trained;
-    TRY(list_settings(setting, &settings, m, piece));
-    TRY(check_settings(file, setting, settings, flags));
+    int evaluated, trained;
+    TRY(check_identity(f, file, flags, piece));
     if (file->rounds > f->config.rounds)
         return error_set(CGSV_ERROR_DATA, "'%s' claims %d rounds of %d", file->reader.path, file->rounds,
                          f->config.rounds);
@@ -342,18 +257,31 @@ static cgsv_status load(cgsv_federation *m, const struct checkpoint_file *file, 
     return CGSV_OK;
 }
 
-cgsv_status cgsv_federation_load_checkpoint(cgsv_federation *m, const char *path, unsigned flags)
+cgsv_status cgsv_fleet_load_checkpoint(cgsv_fleet *f, const char *path, unsigned flags)
 {
     struct checkpoint_file file;
     char *piece;
-    TRY(check_alone(m));
-    if (m->fleet->rounds_done > 0)
-        return error_set(CGSV_ERROR_ARGUMENT, "a checkpoint is for a federation that has not run; this one has done %d "
-                         "rounds", m->fleet->rounds_done);
+    if (f->rounds_done > 0)
+        return error_set(CGSV_ERROR_ARGUMENT, "a checkpoint is for federations that have not run; %d rounds are done",
+                         f->rounds_done);
     TRY(checkpoint_file_open(&file, path));
     cgsv_status status = allocate_piece(&piece);
-    if (status == CGSV_OK) status = load(m, &file, flags, piece);
+    if (status == CGSV_OK) status = load(f, &file, flags, piece);
     free(piece);
     checkpoint_file_close(&file);
     return status;
+}
+
+/* ---- of one federation ---- */
+
+cgsv_status cgsv_federation_save_checkpoint(cgsv_federation *m, const char *path)
+{
+    TRY(federation_check_alone(m, "cgsv_federation_save_checkpoint", "cgsv_fleet_save_checkpoint"));
+    return cgsv_fleet_save_checkpoint(m->fleet, path);
+}
+
+cgsv_status cgsv_federation_load_checkpoint(cgsv_federation *m, const char *path, unsigned flags)
+{
+    TRY(federation_check_alone(m, "cgsv_federation_load_checkpoint", "cgsv_fleet_load_checkpoint"));
+    return cgsv_fleet_load_checkpoint(m->fleet, path, flags);
 }

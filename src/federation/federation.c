@@ -41,7 +41,7 @@ void cgsv_federation_free(cgsv_federation *m)
     if (m && m->owns_fleet) cgsv_fleet_free(m->fleet);
 }
 
-static cgsv_status check_alone(const cgsv_federation *m, const char *function, const char *instead)
+cgsv_status federation_check_alone(const cgsv_federation *m, const char *function, const char *instead)
 {
     if (m->owns_fleet) return CGSV_OK;
     return error_set(CGSV_ERROR_ARGUMENT, "%s: the federation is part of a fleet; call %s", function, instead);
@@ -49,13 +49,13 @@ static cgsv_status check_alone(const cgsv_federation *m, const char *function, c
 
 cgsv_status cgsv_federation_run(cgsv_federation *m, int rounds)
 {
-    TRY(check_alone(m, "cgsv_federation_run", "cgsv_fleet_run"));
+    TRY(federation_check_alone(m, "cgsv_federation_run", "cgsv_fleet_run"));
     return cgsv_fleet_run(m->fleet, rounds);
 }
 
 cgsv_status cgsv_federation_evaluate(cgsv_federation *m)
 {
-    TRY(check_alone(m, "cgsv_federation_evaluate", "cgsv_fleet_evaluate"));
+    TRY(federation_check_alone(m, "cgsv_federation_evaluate", "cgsv_fleet_evaluate"));
     return cgsv_fleet_evaluate(m->fleet);
 }
 

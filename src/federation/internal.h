@@ -128,6 +128,9 @@ cgsv_status members_split(cgsv_fleet *fleet, const cgsv_dataset *data);
 /* The rows in training, once the data is split. */
 cgsv_status members_make_rows(cgsv_fleet *fleet);
 
+/* CGSV_ERROR_ARGUMENT for a federation of a fleet, which has a `function` of its own. */
+cgsv_status federation_check_alone(const cgsv_federation *federation, const char *function, const char *instead);
+
 /* Rows first .. first + rows - 1, which go through the same launches. */
 struct group {
     cgsv_device *device;

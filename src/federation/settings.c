@@ -100,12 +100,3 @@ int setting_fields(const struct setting_field **fields)
     *fields = all;
     return FIELDS;
 }
-
-int settings_add(struct setting *list, int count, const cgsv_config *config)
-{
-    for (int i = 0; i < FIELDS; i++, count++) {
-        list[count].name = all[i].name;
-        all[i].show(list[count].value, SETTING_LENGTH, (const char *)config + all[i].offset);
-    }
-    return count;
-}

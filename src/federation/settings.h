@@ -1,5 +1,4 @@
-/* A federation's settings as text, each under the name that the command line gives it: what a
- * checkpoint says of the run that it is of. */
+/* A federation's settings as text, each under the name that the command line gives it. */
 #ifndef FEDERATION_SETTINGS_H
 #define FEDERATION_SETTINGS_H
 
@@ -15,15 +14,6 @@ struct setting_field {
 /* All of them; returns their number. */
 int setting_fields(const struct setting_field **fields);
 
-enum { SETTING_LENGTH = 176 };
-
-struct setting {
-    const char *name;
-    char value[SETTING_LENGTH];
-};
-
-/* Adds the settings of `config` to list[count ...] and returns how many there are then. */
-enum { CONFIG_SETTINGS = 64 }; /* at most */
-int settings_add(struct setting *list, int count, const cgsv_config *config);
+enum { CONFIG_SETTINGS = 64, SETTING_LENGTH = 176 }; /* of them, and of a value as text, at most */
 
 #endif

@@ -122,6 +122,23 @@ static cgsv_status drop_others(const char *run, struct kept kept)
 
 cgsv_status checkpoint_folder_clean(const char *run) { return drop_others(run, (struct kept){0, INT_MAX}); }
 
+static cgsv_status drop_any(void *unused, const char *folder, const char *name)
+{
+    struct kept none = {0, -1};
+    (void)unused;
+    return drop(&none, folder, name);
+}
+
+cgsv_status checkpoint_folder_remove(const char *run, bool (*owned)(const char *name))
+{
+    char *folder;
+    TRY(folder_of(&folder, run));
+    const cgsv_status status = file_visit_folder(folder, owned, drop_any, NULL);
+    rmdir(folder); /* not there, or with files of others in it: left alone */
+    free(folder);
+    return status;
+}
+
 cgsv_status checkpoint_folder_prune(const char *run, int round)
 {
     struct kept kept = {round, round};

@@ -1,4 +1,4 @@
-/* The checkpoints of a run: checkpoints/round_000040.safetensors and so on in its folder. */
+/* The checkpoints of a run, or of a sweep: checkpoints/round_000040.safetensors and so on in its folder. */
 #ifndef IO_CHECKPOINT_FOLDER_H
 #define IO_CHECKPOINT_FOLDER_H
 
@@ -24,5 +24,8 @@ cgsv_status checkpoint_folder_list(int **rounds, int *count, const char *run);
  * has just been saved. */
 cgsv_status checkpoint_folder_clean(const char *run);
 cgsv_status checkpoint_folder_prune(const char *run, int round);
+
+/* Removes all files there that are `owned`, and the folder where nothing else is in it. */
+cgsv_status checkpoint_folder_remove(const char *run, bool (*owned)(const char *name));
 
 #endif

@@ -131,6 +131,7 @@ cgsv_status run_folder_continue(struct run_folder *folder, const char *path, str
     *folder = (struct run_folder){.path = strdup(path)};
     if (!folder->path) return error_set(CGSV_ERROR_MEMORY, "no memory for the path '%s'", path);
     TRY(find_ends(&ends, path, rows));
+    TRY(remove_summary(path));
     TRY(continue_table(&folder->rounds, path, "rounds.csv", rounds_header, ends.rounds));
     return continue_table(&folder->server, path, "server.csv", server_header, ends.server);
 }

@@ -7,6 +7,7 @@
 #include "cgsv/cgsv.h"
 #include "core/error.h"
 #include "io/file.h"
+#include "io/fleet_folder.h"
 #include "io/json.h"
 #include "io/output_folder.h"
 #include "io/run_folder.h"
@@ -15,7 +16,8 @@
 enum { FILE_LIMIT = 256 << 20 };
 
 static const char *const top_files[] = {"sweep.csv", "sweep.json"};
-static const struct output_files files = {"sweep", top_files, 2, NULL, 0};
+static const struct output_subfolder subfolders[] = {{"checkpoints", fleet_folder_owns}};
+static const struct output_files files = {"sweep", top_files, 2, subfolders, 1};
 
 static cgsv_status no_memory(const char *path) { return error_set(CGSV_ERROR_MEMORY, "no memory for '%s'", path); }
 

@@ -3,7 +3,8 @@
  *   sweep.json   settings, axes and cells
  *   sweep.csv    one row per cell, on the disk as soon as the cell is done; in the order of the
  *                cells once all are
- *   cells/       000, 001 …: a run's folder for every cell, where they were asked for */
+ *   cells/       000, 001 …: a run's folder for every cell, where they were asked for
+ *   checkpoints/ of the fleet in training, until its cells are done (io/fleet_folder.h) */
 #ifndef IO_SWEEP_FOLDER_H
 #define IO_SWEEP_FOLDER_H
 
