@@ -81,11 +81,13 @@ def rates(r, nbytes):
 
 
 def server():
-    check("server", "reward updates floor_bytes floor_seconds times_floor moved_bytes",
+    check("server", "reward updates norms_given floor_bytes floor_seconds times_floor moved_bytes",
           [(2, 3000), (2, 4000), (5, 3000), (5, 4000)])
     for r in rows:
         n, d = r["agents"], r["dimension"]
-        assert r["floor_bytes"] == 4 * d * (n + 2 * (n + 1)) and r["moved_bytes"] == 4 * d * (2 * n + 5 + 2 * (n + 1))
+        reads = 1 if r["norms_given"] else 2
+        assert r["floor_bytes"] == 4 * d * (n + 2 * (n + 1))
+        assert r["moved_bytes"] == 4 * d * (reads * n + 5 + 2 * (n + 1))
         assert same(r["times_floor"], r["seconds"] / r["floor_seconds"])
         assert same(r["floor_seconds"], 1e-9 * r["floor_bytes"] / r["copy_gb_per_second"])
         rates(r, r["moved_bytes"])
@@ -137,6 +139,7 @@ lines() { # REST OF lines.py's ARGUMENTS -- ARGUMENTS OF cgsv bench
     check "nothing but JSON" test ! -s err
 }
 lines server -- --agents 2,5 --dimension 3k..4k:1k --reward global
+lines server -- --agents 2,5 --dimension 3k..4k:1k --norms-given
 lines select layer -- --agents 1,40 --dimension 1,70000
 lines select global -- --agents 1,40 --dimension 1,70000 --reward global
 lines shapley gram -- --agents 4,7,9 --dimension 100,3000 --exact-agents 7

@@ -234,7 +234,7 @@ void server_cases(void)
 {
     static const int64_t small[] = {1, 31, 33, 7, 2, 97, 10}, edges[] = {4095, 1, 4096, 4097, 31, 8193, 64, 10},
                          single[] = {1}, large[] = {60013, 211, 4096, 83}, spans[] = {150001, 66000, 5},
-                         sampled[] = {20011, 8193, 5};
+                         sampled[] = {20000, 80, 80000};
     for (int reward = 0; reward < 2; reward++) {
         const enum cgsv_reward rule = (enum cgsv_reward)reward;
         server_case(1, 1, single, 1, rule, HONEST, 1);
@@ -264,7 +264,7 @@ void server_cases(void)
             for (int few = 0; few < 2; few++) {
                 const enum pattern p = (enum pattern)pattern;
                 select_case(2, 40, small, 7, rule, p, few);
-                select_case(2, 4, op_cases_small ? sampled : spans, 3, rule, p, few);
+                select_case(1, 4, sampled, op_cases_small ? 2 : 3, rule, p, few);
                 if (few) continue;
                 select_case(1, 1, edges, 3, rule, p, few);
                 select_case(1, op_cases_small ? 9 : 40, edges, 8, rule, p, few);
