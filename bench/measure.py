@@ -76,7 +76,8 @@ class Session:
             answer = peer.ask({**request, "kind": kind})
         except Absent as reason:
             return {"absent": str(reason)}
-        self.cost[key] = answer.get("whole", answer)["seconds"] / work
+        whole = answer.get("whole") or answer.get("training") or answer
+        self.cost[key] = whole["seconds"] / work
         return answer
 
     def add(self, section, what, size, ours, peers, **more):
