@@ -7,43 +7,13 @@
 
 #include "cgsv/cgsv.h"
 #include "checkpoint_files.h"
+#include "checkpoint_setup.h"
 #include "outcome.h"
 #include "text_files.h"
 
 enum { ROUNDS = OUTCOME_ROUNDS };
 
-static void check(cgsv_status status) { cr_assert_eq(status, CGSV_OK, "%s", cgsv_last_error()); }
-
-static cgsv_device *open_cpu(int threads)
-{
-    cgsv_device *device;
-    check(cgsv_device_open(&device, "cpu", threads));
-    return device;
-}
-
-static cgsv_dataset *load_pictures(void)
-{
-    cgsv_dataset *data;
-    check(cgsv_dataset_load(&data, "synthetic", NULL));
-    data->train.samples = 400;
-    data->test.samples = 100;
-    return data;
-}
-
-static cgsv_config small_config(const char *scheme)
-{
-    cgsv_config c;
-    cgsv_config_defaults(&c, "synthetic");
-    c.model = CGSV_MODEL_MLP;
-    c.agents = 4;
-    c.rounds = ROUNDS;
-    c.local_epochs = 2;
-    c.samples_per_agent = 30;
-    c.validation_samples = 30;
-    c.eval_every = 2;
-    check(cgsv_config_set_scheme(&c, scheme));
-    return c;
-}
+static cgsv_config small_config(const char *scheme) { return checkpoint_config(scheme, 4, ROUNDS, 2); }
 
 /* Rounds done + 1 … rounds, evaluated where the settings say so. */
 static void run_to(cgsv_federation *f, const cgsv_config *c, int rounds)
@@ -103,7 +73,7 @@ static void expect_same_bits(const cgsv_config *c, const cgsv_dataset *data, int
 
 Test(checkpoint, every_named_scheme)
 {
-    cgsv_dataset *data = load_pictures();
+    cgsv_dataset *data = load_pictures(400, 100);
     for (int s = 0; s < cgsv_scheme_count(); s++) {
         cgsv_config c = small_config(cgsv_scheme_name(s));
         c.scheme.removal_round = c.scheme.removal_round > 1 ? 1 : c.scheme.removal_round;
@@ -115,7 +85,7 @@ Test(checkpoint, every_named_scheme)
 
 Test(checkpoint, agents_that_a_scheme_removes_stay_removed)
 {
-    cgsv_dataset *data = load_pictures();
+    cgsv_dataset *data = load_pictures(400, 100);
     cgsv_config c = small_config("rffl");
     c.scheme.removal = 0.9;
     c.scheme.removal_round = 0;
@@ -137,7 +107,7 @@ Test(checkpoint, optimizers)
         {"adam", CGSV_OPTIMIZER_ADAM, 0, 1e-3, CGSV_DECAY_EPOCH},
     };
     static const char *const schemes[] = {"cgsv", "standalone"};
-    cgsv_dataset *data = load_pictures();
+    cgsv_dataset *data = load_pictures(400, 100);
     for (size_t i = 0; i < sizeof optimizers / sizeof *optimizers; i++)
         for (int s = 0; s < 2; s++) {
             cgsv_config c = small_config(schemes[s]);
@@ -155,7 +125,7 @@ Test(checkpoint, optimizers)
 
 Test(checkpoint, adversaries_of_every_kind)
 {
-    cgsv_dataset *data = load_pictures();
+    cgsv_dataset *data = load_pictures(400, 100);
     cgsv_config c = small_config("cffl");
     c.agents = 6;
     check(cgsv_adversaries_parse(&c.adversaries, "label-flip:1,random-update:1,zero-update:1,rescaled:1,replicated:1"));
@@ -165,7 +135,7 @@ Test(checkpoint, adversaries_of_every_kind)
 
 Test(checkpoint, indices_from_samples_and_random_choices)
 {
-    cgsv_dataset *data = load_pictures();
+    cgsv_dataset *data = load_pictures(400, 100);
     cgsv_config c = small_config("eci-one-round");
     c.scheme.permutations = 2;
     c.scheme.quota = CGSV_QUOTA_RANDOM;
@@ -182,7 +152,7 @@ Test(checkpoint, indices_from_samples_and_random_choices)
 
 Test(checkpoint, convolutions)
 {
-    cgsv_dataset *data = load_pictures();
+    cgsv_dataset *data = load_pictures(400, 100);
     cgsv_config c = small_config("cgsv");
     c.model = CGSV_MODEL_MNIST_CNN;
     c.agents = 2;
@@ -221,7 +191,7 @@ Test(checkpoint, sentences)
 
 Test(checkpoint, what_is_there_before_the_next_round)
 {
-    cgsv_dataset *data = load_pictures();
+    cgsv_dataset *data = load_pictures(400, 100);
     cgsv_device *device = open_cpu(1);
     cgsv_config c = small_config("fedavg");
     cgsv_evaluation before[OUTCOME_AGENTS], after[OUTCOME_AGENTS], server_before, server_after;
@@ -262,7 +232,7 @@ Test(checkpoint, what_is_there_before_the_next_round)
 
 Test(checkpoint, seconds_go_on)
 {
-    cgsv_dataset *data = load_pictures();
+    cgsv_dataset *data = load_pictures(400, 100);
     cgsv_device *device = open_cpu(1);
     const cgsv_config c = small_config("cgsv");
     cgsv_seconds saved, loaded, later;

@@ -6,43 +6,13 @@
 
 #include "cgsv/cgsv.h"
 #include "checkpoint_files.h"
+#include "checkpoint_setup.h"
 #include "outcome.h"
 #include "text_files.h"
 
 enum { ROUNDS = 3, MOST_MEMBERS = 16 };
 
-static void check(cgsv_status status) { cr_assert_eq(status, CGSV_OK, "%s", cgsv_last_error()); }
-
-static cgsv_device *open_cpu(int threads)
-{
-    cgsv_device *device;
-    check(cgsv_device_open(&device, "cpu", threads));
-    return device;
-}
-
-static cgsv_dataset *load_pictures(void)
-{
-    cgsv_dataset *data;
-    check(cgsv_dataset_load(&data, "synthetic", NULL));
-    data->train.samples = 300;
-    data->test.samples = 60;
-    return data;
-}
-
-static cgsv_config small_config(const char *scheme)
-{
-    cgsv_config c;
-    cgsv_config_defaults(&c, "synthetic");
-    c.model = CGSV_MODEL_MLP;
-    c.agents = 3;
-    c.rounds = ROUNDS;
-    c.local_epochs = 1;
-    c.samples_per_agent = 30;
-    c.validation_samples = 30;
-    c.eval_every = 2;
-    check(cgsv_config_set_scheme(&c, scheme));
-    return c;
-}
+static cgsv_config small_config(const char *scheme) { return checkpoint_config(scheme, 3, ROUNDS, 1); }
 
 static void run_to(cgsv_fleet *f, const cgsv_config *c, int rounds)
 {
@@ -105,7 +75,7 @@ static void expect_same_bits(const cgsv_config *configs, int count, const cgsv_d
 /* All those that one fleet may hold. */
 Test(checkpoint_fleet, every_named_scheme)
 {
-    cgsv_dataset *data = load_pictures();
+    cgsv_dataset *data = load_pictures(300, 60);
     bool done[MOST_MEMBERS * 4] = {false};
     const int schemes = cgsv_scheme_count();
     cr_assert_leq(schemes, (int)(sizeof done / sizeof *done));
@@ -129,7 +99,7 @@ Test(checkpoint_fleet, every_named_scheme)
 /* Twins that are shared and that are not; rows of which none is where its agent is. */
 Test(checkpoint_fleet, optimizers_and_twins)
 {
-    cgsv_dataset *data = load_pictures();
+    cgsv_dataset *data = load_pictures(300, 60);
     for (int adam = 0; adam < 2; adam++) {
         cgsv_config configs[4];
         for (int m = 0; m < 4; m++) {
@@ -151,7 +121,7 @@ Test(checkpoint_fleet, optimizers_and_twins)
 Test(checkpoint_fleet, adversaries_and_removals)
 {
     static const char *const adversaries[] = {"none", "label-flip:1,random-update:1", "sign-flip:1", "replicated:2"};
-    cgsv_dataset *data = load_pictures();
+    cgsv_dataset *data = load_pictures(300, 60);
     cgsv_config configs[4];
     for (int m = 0; m < 4; m++) {
         configs[m] = small_config("rffl");
@@ -165,7 +135,7 @@ Test(checkpoint_fleet, adversaries_and_removals)
 
 Test(checkpoint_fleet, sampled_indices_and_stored_updates)
 {
-    cgsv_dataset *data = load_pictures();
+    cgsv_dataset *data = load_pictures(300, 60);
     cgsv_config configs[3];
     for (int m = 0; m < 3; m++) {
         configs[m] = small_config(m < 2 ? "eci-one-round" : "eci");
@@ -216,7 +186,7 @@ struct fixture {
 /* Saved after a round: a fleet of config[0] and config[1]. */
 static struct fixture open_fixture(void)
 {
-    struct fixture x = {.data = load_pictures(), .device = open_cpu(1)};
+    struct fixture x = {.data = load_pictures(300, 60), .device = open_cpu(1)};
     cgsv_fleet *f;
     for (int m = 0; m < 3; m++) {
         x.config[m] = small_config("cgsv");
