@@ -4,6 +4,20 @@
  * the columns. */
 #include "kernels/server.h"
 
+enum { NORMS_AHEAD = 1024 }; /* columns */
+
+/* By parts, as a sum would wait for its last addition. */
+template <typename stored>
+DEVICE void add_squares(lanes_double *square, const stored *u, int64_t i, int64_t count)
+{
+    UNROLL for (int part = 0; part < DOUBLE_PARTS; part++)
+    {
+        const lanes_double v =
+            lanes_double_load_part(u + i + part * DOUBLE_LANES, double_part_count(count, part));
+        square[part] += v * v;
+    }
+}
+
 /* Block: a piece of CHUNK_COLUMNS columns, an agent, a federation. ‖Δw‖² alone: what
  * float32 leaves of an update is known to the optimizer, and taken to be all of it here. */
 template <typename stored>
@@ -12,21 +26,16 @@ KERNEL(server_norms, struct server_step s)
     const stored *u = update_row<stored>(s, BLOCK_Z, BLOCK_Y) + BLOCK_X * CHUNK_COLUMNS;
     const int64_t width = piece_width(s.dimension, BLOCK_X);
     if (s.norms_given && uploads_raw(s.mechanism + BLOCK_Z)) return; /* all threads alike */
-    double square = 0;
-    for (int64_t begin = 0; begin < width; begin += TILE_COLUMNS) {
-        const stored *tile = u + begin;
-        const int64_t n = smaller(width - begin, TILE_COLUMNS);
-        prefetch(tile + 4 * TILE_COLUMNS, TILE_COLUMNS);
-        SIMD_SUM(square)
-        BLOCK_FOR(i, n)
-        {
-            const double entry = widened(tile[i]);
-            square += entry * entry;
-        }
+    lanes_double square[DOUBLE_PARTS] = {};
+    WARP_FOR(strip, strips_of(width))
+    {
+        prefetch(u + strip * STRIP_COLUMNS + NORMS_AHEAD, STRIP_COLUMNS);
+        STRIP_OF_LANES(strip * STRIP_COLUMNS, width, LANES, add_squares, square, u);
     }
-    square = block_sum(square);
+    for (int i = 1; i < DOUBLE_PARTS; i++) square[0] += square[i];
+    const double sum = block_sum(lanes_double_own(square[0]));
     double *partial = s.norm_partial + ((BLOCK_Z * s.agents + BLOCK_Y) * s.pieces + BLOCK_X) * NORM_SUMS;
-    BLOCK_FOR(k, NORM_SUMS) { partial[k] = square; }
+    BLOCK_FOR(k, NORM_SUMS) { partial[k] = sum; }
 }
 
 static const char *launch_server_norms(void *stream, struct server_step step)
@@ -68,49 +77,59 @@ DEVICE struct agent_team<stored> next_team(struct server_step s, int64_t federat
     return team;
 }
 
-/* Sends for half of a later tile. The sums send for its first half, the dot products for its second:
- * the memory then has something to do all the time, and not more at once than it can take. */
+/* Sends for the columns from `begin` on of a later tile, half a strip: the sums send for its first half, the dot
+ * products for its second, so that the memory has something to do all the time. */
 template <typename stored>
-DEVICE void send_for_half(const struct agent_team<stored> *team, int64_t begin, int half)
+DEVICE void send_for_half_strip(const struct agent_team<stored> *team, int64_t begin)
 {
-    const int64_t at = begin + 2 * TILE_COLUMNS + half * (TILE_COLUMNS / 2);
-    for (int k = 0; k < team->count; k++) prefetch(team->u[k] + at, TILE_COLUMNS / 2);
+    for (int k = 0; k < team->count; k++) prefetch(team->u[k] + begin, STRIP_COLUMNS / 2);
+}
+
+/* sum[i] += Σ coefficient u over `count` columns from i on. */
+template <typename stored>
+DEVICE void add_lanes(double *sum, const struct agent_team<stored> *team, int64_t begin, int64_t i, int64_t count)
+{
+    lanes_double v[AGENTS_AT_ONCE];
+    UNROLL for (int k = 0; k < AGENTS_AT_ONCE; k++)
+        v[k] = lanes_double_of(team->coefficient[k]) * lanes_double_load_part(team->u[k] + begin + i, count);
+    lanes_double_store(sum + i, lanes_double_load_part(sum + i, DOUBLE_LANES) + ((v[0] + v[1]) + (v[2] + v[3])));
 }
 
 /* sum += Σ coefficient u over `width` columns from `begin` on. */
 template <typename stored>
-DEVICE void add_team(BLOCK_PARAM double *sum, const struct agent_team<stored> *team, int64_t begin, int64_t width)
+DEVICE void add_team(BLOCK_PARAM double *sum, const struct agent_team<stored> *team, int64_t begin, int64_t width,
+                     int64_t tile)
 {
-    const stored *u0 = team->u[0] + begin, *u1 = team->u[1] + begin, *u2 = team->u[2] + begin, *u3 = team->u[3] + begin;
-    const double c0 = team->coefficient[0], c1 = team->coefficient[1], c2 = team->coefficient[2],
-                 c3 = team->coefficient[3];
-    send_for_half(team, begin, 0);
-    SIMD BLOCK_FOR(i, width)
+    WARP_FOR(strip, strips_of(width))
     {
-        sum[i] += (c0 * widened(u0[i]) + c1 * widened(u1[i])) + (c2 * widened(u2[i]) + c3 * widened(u3[i]));
+        send_for_half_strip(team, begin + tile + strip * (STRIP_COLUMNS / 2));
+        STRIP_OF_LANES(strip * STRIP_COLUMNS, width, DOUBLE_LANES, add_lanes, sum, team, begin);
     }
+}
+
+template <typename stored>
+DEVICE void dot_lanes(lanes_double *dot, const struct agent_team<stored> *team, const double *g, int64_t begin,
+                      int64_t i, int64_t count)
+{
+    const lanes_double v = lanes_double_load_part(g + i, DOUBLE_LANES);
+    UNROLL for (int k = 0; k < AGENTS_AT_ONCE; k++) dot[k] += v * lanes_double_load_part(team->u[k] + begin + i, count);
 }
 
 /* partial[agent] += <Δw, g> over `width` columns from `begin` on; g points at the first. */
 template <typename stored>
-DEVICE void dot_team(BLOCK_PARAM double *partial, const struct agent_team<stored> *team, const float *g, int64_t begin,
-                     int64_t width)
+DEVICE void dot_team(BLOCK_PARAM double *partial, const struct agent_team<stored> *team, const double *g, int64_t begin,
+                     int64_t width, int64_t tile)
 {
-    const stored *u0 = team->u[0] + begin, *u1 = team->u[1] + begin, *u2 = team->u[2] + begin, *u3 = team->u[3] + begin;
-    double d0 = 0, d1 = 0, d2 = 0, d3 = 0;
-    send_for_half(team, begin, 1);
-    SIMD_SUM(d0, d1, d2, d3)
-    BLOCK_FOR(i, width)
+    lanes_double dot[AGENTS_AT_ONCE] = {};
+    WARP_FOR(strip, strips_of(width))
     {
-        const double v = g[i];
-        d0 += v * widened(u0[i]);
-        d1 += v * widened(u1[i]);
-        d2 += v * widened(u2[i]);
-        d3 += v * widened(u3[i]);
+        send_for_half_strip(team, begin + tile + tile / 2 + strip * (STRIP_COLUMNS / 2));
+        STRIP_OF_LANES(strip * STRIP_COLUMNS, width, DOUBLE_LANES, dot_lanes, dot, team, g, begin);
     }
-    const double dot[AGENTS_AT_ONCE] = {block_sum(d0), block_sum(d1), block_sum(d2), block_sum(d3)};
-    if (THREAD_INDEX == 0)
-        for (int k = 0; k < team->count; k++) partial[team->agent[k]] += dot[k];
+    for (int k = 0; k < AGENTS_AT_ONCE; k++) {
+        const double total = block_sum(lanes_double_own(dot[k]));
+        if (THREAD_INDEX == 0 && k < team->count) partial[team->agent[k]] += total;
+    }
 }
 
 /* Block: a chunk, a federation. g = Σ_i coefficient_i Δw_i tile by tile, then from the
@@ -120,29 +139,35 @@ KERNEL(server_aggregate_and_dot, struct server_step s)
 {
     SHARED(double, sum, TILE_COLUMNS);
     const struct chunk chunk = s.chunk[BLOCK_X];
+    const int64_t tile = tile_columns(s.agents);
     double *partial = s.dot_partial + (BLOCK_Y * s.chunks + BLOCK_X) * (s.agents + 1);
     BLOCK_FOR(i, s.agents + 1) { partial[i] = 0; }
 
-    for (int64_t begin = chunk.begin; begin < chunk.end; begin += TILE_COLUMNS) {
-        const int64_t width = smaller(chunk.end - begin, TILE_COLUMNS);
+    for (int64_t begin = chunk.begin; begin < chunk.end; begin += tile) {
+        const int64_t width = smaller(chunk.end - begin, tile), strips = (width + STRIP_COLUMNS - 1) / STRIP_COLUMNS;
         float *g = s.aggregate + BLOCK_Y * s.ld + begin;
-        BLOCK_FOR(i, width) { sum[i] = 0.0; }
-        for (int agent = 0; agent < s.agents;) {
-            const struct agent_team<stored> team = next_team<stored>(s, BLOCK_Y, &agent);
-            if (team.count) add_team(BLOCK_PASS sum, &team, begin, width);
-        }
-        double square = 0;
-        SIMD_SUM(square)
-        BLOCK_FOR(i, width)
+        WARP_FOR(strip, strips * (STRIP_COLUMNS / DOUBLE_LANES))
         {
-            g[i] = (float)sum[i];
-            square += (double)g[i] * g[i];
+            lanes_double_store(sum + strip * DOUBLE_LANES, lanes_double_of(0.0));
         }
-        square = block_sum(square);
-        if (THREAD_INDEX == 0) partial[s.agents] += square;
         for (int agent = 0; agent < s.agents;) {
             const struct agent_team<stored> team = next_team<stored>(s, BLOCK_Y, &agent);
-            if (team.count) dot_team(BLOCK_PASS partial, &team, g, begin, width);
+            if (team.count) add_team(BLOCK_PASS sum, &team, begin, width, tile);
+        }
+        lanes_double square = lanes_double_of(0.0);
+        WARP_FOR(i, (width + DOUBLE_LANES - 1) / DOUBLE_LANES)
+        {
+            double *at = sum + i * DOUBLE_LANES;
+            const lanes_double v = lanes_double_round(g + i * DOUBLE_LANES, lanes_double_load_part(at, DOUBLE_LANES),
+                                                      width - i * DOUBLE_LANES);
+            lanes_double_store(at, v);
+            square += v * v;
+        }
+        const double total = block_sum(lanes_double_own(square));
+        if (THREAD_INDEX == 0) partial[s.agents] += total;
+        for (int agent = 0; agent < s.agents;) {
+            const struct agent_team<stored> team = next_team<stored>(s, BLOCK_Y, &agent);
+            if (team.count) dot_team(BLOCK_PASS partial, &team, sum, begin, width, tile);
         }
     }
 }

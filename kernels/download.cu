@@ -4,40 +4,51 @@
 
 DEVICE double square_of(double x) { return x * x; }
 
-/* w += the entries of g whose key (of g itself, or of random numbers) is at least `threshold`,
- * in columns begin..end-1, and the sums over them. w and server may be NULL. What is stored is not
- * read back: GCC would keep the sums in memory. */
-DEVICE void download_columns(BLOCK_PARAM float *w, double *kept, double *distance, const float *g, const float *key,
-                             const float *server, uint32_t threshold, int64_t begin, int64_t end)
+/* What an agent's columns are made from; w and server may be NULL. */
+struct download {
+    float *w;
+    const float *g, *key, *server;
+    float least; /* keys from it on are kept: of g itself, or of random numbers */
+    int64_t ahead;
+};
+
+/* A warp's; by parts, as a sum would wait for its last addition. */
+struct download_sums {
+    lanes_double kept[DOUBLE_PARTS], distance[DOUBLE_PARTS];
+};
+
+/* `count` columns from i on. */
+DEVICE void download_lanes(struct download_sums *sums, const struct download *d, int64_t i, int64_t count)
 {
-    const float least = float_of(threshold); /* keys order as magnitudes do */
-    const int64_t n = end - begin;
-    if (n == 0) return; /* all threads alike */
-    double kept_sum = 0, distance_sum = 0;
-    g += begin;
-    key += begin;
-    if (w && server) {
-        w += begin;
-        server += begin;
-        SIMD_SUM(kept_sum, distance_sum)
-        BLOCK_FOR(i, n)
-        {
-            const float entry = g[i], v = fabsf(key[i]) >= least ? entry : 0.0f, moved = w[i] + v;
-            w[i] = moved;
-            kept_sum += square_of(v);
-            distance_sum += square_of((double)moved - server[i]);
-        }
-    } else {
-        SIMD_SUM(kept_sum)
-        BLOCK_FOR(i, n)
-        {
-            const float entry = g[i], v = fabsf(key[i]) >= least ? entry : 0.0f;
-            if (w) w[begin + i] += v;
-            kept_sum += square_of(v);
-        }
+    const lanes key = lanes_magnitude(lanes_load_part(d->key + i, count));
+    const lanes v = lanes_select(key >= d->least, lanes_load_part(d->g + i, count), lanes_of(0.0f));
+    lanes moved = v;
+    if (d->w) {
+        moved = lanes_load_part(d->w + i, count) + v;
+        lanes_store_part(d->w + i, moved, count);
     }
-    *kept += kept_sum;
-    *distance += distance_sum;
+    UNROLL for (int part = 0; part < DOUBLE_PARTS; part++)
+    {
+        const lanes_double kept = lanes_double_part(v, part);
+        sums->kept[part] += kept * kept;
+        if (!d->w || !d->server) continue;
+        const lanes_double distance =
+            lanes_double_part(moved, part) -
+            lanes_double_load_part(d->server + i + part * DOUBLE_LANES, double_part_count(count, part));
+        sums->distance[part] += distance * distance;
+    }
+}
+
+/* w += the entries of g that are kept, and onto the sums over them, of columns begin..end-1. */
+DEVICE void download_columns(BLOCK_PARAM struct download_sums *sums, const struct download *d, int64_t begin,
+                             int64_t end)
+{
+    WARP_FOR(strip, strips_of(end - begin))
+    {
+        const int64_t first = begin + strip * STRIP_COLUMNS;
+        if (d->w) prefetch(d->w + first + d->ahead, STRIP_COLUMNS);
+        STRIP_OF_LANES(first, end, LANES, download_lanes, sums, d);
+    }
 }
 
 /* Columns begin..begin+n-1 of a chunk for the agent in `place`, and onto its sums in `partial`. */
@@ -51,19 +62,24 @@ DEVICE void download_tile(BLOCK_PARAM struct server_step s, struct chunk chunk, 
     const float *g = s.aggregate + BLOCK_Y * s.ld + chunk.begin;
     const float *key = s.reward == CGSV_REWARD_RANDOM ? s.key + BLOCK_Y * s.ld + chunk.begin : g;
     const float *server = s.server_model ? s.server_model + model_begin : NULL;
-    float *w = s.model ? s.model + model_begin + agent * s.model_stride : NULL;
+    struct download d = {s.model ? s.model + model_begin + agent * s.model_stride : NULL,
+                         g, key, server, float_of(rank.threshold), tile_columns(s.agents)};
     /* Entries equal to the threshold are kept before this column of the tile. */
     const int64_t tie_end = rank.tie_end - chunk.begin - begin, ties = tie_end < 0 ? 0 : smaller(tie_end, n);
-    double *sum = partial + agent * DOWNLOAD_SUMS;
-    double kept = THREAD_INDEX == 0 ? sum[DOWNLOAD_KEPT] : 0, distance = THREAD_INDEX == 0 ? sum[DOWNLOAD_DISTANCE] : 0;
-    if (w) prefetch(w + begin + 2 * TILE_COLUMNS, TILE_COLUMNS);
-    download_columns(BLOCK_PASS w, &kept, &distance, g, key, server, rank.threshold, begin, begin + ties);
-    download_columns(BLOCK_PASS w, &kept, &distance, g, key, server, rank.threshold + 1, begin + ties, begin + n);
-    kept = block_sum(kept);
-    distance = block_sum(distance);
+    struct download_sums sums = {};
+    download_columns(BLOCK_PASS &sums, &d, begin, begin + ties);
+    d.least = float_of(rank.threshold + 1);
+    download_columns(BLOCK_PASS &sums, &d, begin + ties, begin + n);
+    for (int part = 1; part < DOUBLE_PARTS; part++) {
+        sums.kept[0] += sums.kept[part];
+        sums.distance[0] += sums.distance[part];
+    }
+    const double kept = block_sum(lanes_double_own(sums.kept[0]));
+    const double distance = block_sum(lanes_double_own(sums.distance[0]));
     if (THREAD_INDEX == 0) {
-        sum[DOWNLOAD_KEPT] = kept;
-        sum[DOWNLOAD_DISTANCE] = distance;
+        double *sum = partial + agent * DOWNLOAD_SUMS;
+        sum[DOWNLOAD_KEPT] += kept;
+        sum[DOWNLOAD_DISTANCE] += distance;
     }
 }
 
@@ -97,8 +113,8 @@ KERNEL(server_download, struct server_step s)
         partial[s.agents * DOWNLOAD_SUMS + DOWNLOAD_DISTANCE] = distance;
     }
 
-    for (int64_t begin = 0; begin < width; begin += TILE_COLUMNS) {
-        const int64_t n = smaller(width - begin, TILE_COLUMNS);
+    for (int64_t begin = 0; begin < width; begin += tile_columns(s.agents)) {
+        const int64_t n = smaller(width - begin, tile_columns(s.agents));
         for (int place = 0; place < s.agents; place++) download_tile(BLOCK_PASS s, chunk, place, partial, begin, n);
     }
 }

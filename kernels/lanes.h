@@ -30,14 +30,16 @@ DEVICE lanes_int lanes_bits(lanes v) { return __float_as_int(v); }
 DEVICE lanes lanes_select(int condition, lanes a, lanes b) { return condition ? a : b; }
 DEVICE lanes_int lanes_select_int(int condition, lanes_int a, lanes_int b) { return condition ? a : b; }
 DEVICE float lanes_sum(lanes v) { return warp_sum(v); }
-DEVICE int lanes_sum_int(lanes_int v) { return warp_sum(v); }
 DEVICE lanes lanes_magnitude(lanes v) { return fabsf(v); }
-/* Lanes that are not zero; and these alone, side by side, to p. */
-DEVICE int lanes_count(lanes v) { return __popc(__ballot_sync(0xffffffffu, v != 0.0f)); }
-DEVICE void lanes_store_packed(float *p, lanes v)
+/* A bit for each lane. */
+typedef uint32_t lane_mask;
+DEVICE lane_mask lanes_at_least(lanes v, float bound) { return __ballot_sync(0xffffffffu, v >= bound); }
+DEVICE int lane_mask_count(lane_mask m) { return __popc(m); }
+/* The lanes of m, side by side, to p. */
+DEVICE void lanes_store_packed(float *p, lanes v, lane_mask m)
 {
-    const unsigned kept = __ballot_sync(0xffffffffu, v != 0.0f);
-    if (v != 0.0f) p[__popc(kept & ((1u << (threadIdx.x & 31)) - 1))] = v;
+    const unsigned lane = threadIdx.x & 31;
+    if (m >> lane & 1) p[__popc(m & ((1u << lane) - 1))] = v;
 }
 
 /* The lanes of v that are not zero go to value[], the same lanes of w to where[]. Returns how many
@@ -62,7 +64,8 @@ DEVICE void lanes_exchange(lanes *a, lanes *b, int step)
     *(upper ? a : b) = got;
 }
 
-/* The same in float64, DOUBLE_LANES at a time; float32 entries are widened. */
+/* The same in float64, DOUBLE_LANES at a time; float32 entries are widened, and so are those of bfloat16, which are
+ * uint16_t. */
 #define DOUBLE_LANES 32
 typedef double lanes_double;
 template <typename real>
@@ -70,13 +73,32 @@ DEVICE lanes_double lanes_double_load_part(const real *p, int64_t count)
 {
     return (threadIdx.x & 31) < count ? (double)p[threadIdx.x & 31] : 0.0;
 }
+DEVICE lanes_double lanes_double_load_part(const uint16_t *p, int64_t count)
+{
+    return (threadIdx.x & 31) < count ? (double)__uint_as_float((uint32_t)p[threadIdx.x & 31] << 16) : 0.0;
+}
+/* As many vectors of doubles hold what one of floats does; of these, that number `part`. */
+#define DOUBLE_PARTS (LANES / DOUBLE_LANES)
+DEVICE lanes_double lanes_double_part(lanes v, int) { return v; }
+DEVICE lanes_double lanes_double_of(double v) { return v; }
+DEVICE void lanes_double_store(double *p, lanes_double v) { p[threadIdx.x & 31] = v; }
+/* v rounded to float32, and the first `count` of it to p. */
+DEVICE lanes_double lanes_double_round(float *p, lanes_double v, int64_t count)
+{
+    const float rounded = (float)v;
+    if ((threadIdx.x & 31) < count) p[threadIdx.x & 31] = rounded;
+    return rounded;
+}
 DEVICE double lanes_double_sum(lanes_double v) { return warp_sum(v); }
+/* What this thread alone holds of v, all of which block_sum() of it adds up. */
+DEVICE double lanes_double_own(lanes_double v) { return v; }
 
 #else
 
 #if !defined(CGSV_DOUBLE) /* else tests/double.h has the integer that is as wide */
 typedef int32_t lane_int;
 #endif
+#define LANE_MAGNITUDE ((lane_int)(sizeof(lane_int) == 4 ? INT32_MAX : INT64_MAX)) /* all bits but the sign */
 typedef float lanes __attribute__((vector_size(sizeof(float) * LANES)));
 typedef lane_int lanes_int __attribute__((vector_size(sizeof(lane_int) * LANES)));
 typedef uint8_t lanes_byte __attribute__((vector_size(LANES)));
@@ -167,30 +189,30 @@ DEVICE float lanes_sum(lanes v)
     return v[0];
 }
 
-DEVICE int lanes_sum_int(lanes_int v)
-{
-    UNROLL for (int step = LANES / 2; step > 0; step /= 2) v += (lanes_int)lanes_of_one((lanes)v, lane_numbers ^ step);
-    return (int)v[0];
-}
-DEVICE lanes lanes_magnitude(lanes v) { return lanes_select(v < lanes_of(0.0f), -v, v); }
-DEVICE int lanes_count(lanes v)
+DEVICE lanes lanes_magnitude(lanes v) { return (lanes)((lanes_int)v & LANE_MAGNITUDE); }
+typedef uint32_t lane_mask;
+DEVICE lane_mask lanes_at_least(lanes v, float bound)
 {
 #if defined(__AVX512F__)
-    return __builtin_popcount(_mm512_cmp_ps_mask((__m512)v, _mm512_setzero_ps(), _CMP_NEQ_UQ));
+    return _mm512_cmp_ps_mask((__m512)v, (__m512)lanes_of(bound), _CMP_GE_OQ);
+#elif defined(__AVX2__) && !defined(CGSV_DOUBLE)
+    return (lane_mask)_mm256_movemask_ps((__m256)(v >= bound));
 #else
-    return lanes_sum_int(lanes_select_int(v != lanes_of(0.0f), lanes_int_of(1), lanes_int_of(0)));
+    lane_mask m = 0;
+    for (int i = 0; i < LANES; i++) m |= (lane_mask)(v[i] >= bound) << i;
+    return m;
 #endif
 }
-DEVICE void lanes_store_packed(float *p, lanes v)
+DEVICE int lane_mask_count(lane_mask m) { return __builtin_popcount(m); }
+DEVICE void lanes_store_packed(float *p, lanes v, lane_mask m)
 {
 #if defined(__AVX512F__)
-    const __mmask16 kept = _mm512_cmp_ps_mask((__m512)v, _mm512_setzero_ps(), _CMP_NEQ_UQ);
     /* In two steps: AMD's processors are slow at compressing into memory. */
-    _mm512_mask_storeu_ps(p, (__mmask16)((1u << __builtin_popcount(kept)) - 1),
-                          _mm512_maskz_compress_ps(kept, (__m512)v));
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << __builtin_popcount(m)) - 1),
+                          _mm512_maskz_compress_ps((__mmask16)m, (__m512)v));
 #else
     for (int i = 0; i < LANES; i++)
-        if (v[i] != 0.0f) *p++ = v[i];
+        if (m >> i & 1) *p++ = v[i];
 #endif
 }
 
@@ -223,6 +245,7 @@ DEVICE void lanes_exchange(lanes *a, lanes *b, int step)
 }
 
 #define DOUBLE_LANES (LANES / 2)
+#define DOUBLE_PARTS 2
 typedef double lanes_double __attribute__((vector_size(8 * DOUBLE_LANES)));
 template <typename real>
 DEVICE lanes_double lanes_double_load_part(const real *p, int64_t count)
@@ -231,14 +254,89 @@ DEVICE lanes_double lanes_double_load_part(const real *p, int64_t count)
     memcpy(&v, p, count >= DOUBLE_LANES ? sizeof v : (size_t)count * sizeof *p);
     return __builtin_convertvector(v, lanes_double);
 }
+#if !defined(CGSV_DOUBLE)
+/* GCC 12 widens halves of a vector, each by itself; hence the intrinsics. */
+DEVICE lanes_double lanes_double_load_part(const float *p, int64_t count)
+{
+#if defined(__AVX512F__)
+    const __mmask8 part = (__mmask8)(count >= DOUBLE_LANES ? 0xff : (1 << count) - 1);
+    return (lanes_double)_mm512_maskz_cvtps_pd(0xff, _mm256_maskz_loadu_ps(part, p));
+#else
+    float v __attribute__((vector_size(4 * DOUBLE_LANES))) = {};
+    memcpy(&v, p, count >= DOUBLE_LANES ? sizeof v : (size_t)count * sizeof *p);
+#if defined(__AVX2__)
+    return (lanes_double)_mm256_cvtps_pd((__m128)v);
+#else
+    return __builtin_convertvector(v, lanes_double);
+#endif
+#endif
+}
+DEVICE lanes_double lanes_double_load_part(const uint16_t *p, int64_t count)
+{
+    uint16_t v __attribute__((vector_size(2 * DOUBLE_LANES))) = {};
+    typedef uint32_t words __attribute__((vector_size(4 * DOUBLE_LANES)));
+    memcpy(&v, p, count >= DOUBLE_LANES ? sizeof v : (size_t)count * sizeof *p);
+    const words w = __builtin_convertvector(v, words) << 16;
+    return lanes_double_load_part((const float *)&w, DOUBLE_LANES);
+}
+#endif
+/* With the intrinsics, since GCC 12 goes through memory. */
+DEVICE lanes_double lanes_double_part(lanes v, int part)
+{
+#if defined(__AVX512F__) && !defined(CGSV_DOUBLE)
+    const __m256 half = part ? _mm512_maskz_extractf32x8_ps(0xff, (__m512)v, 1)
+                             : _mm512_maskz_extractf32x8_ps(0xff, (__m512)v, 0);
+    return (lanes_double)_mm512_maskz_cvtps_pd(0xff, half);
+#elif defined(__AVX2__) && !defined(CGSV_DOUBLE)
+    const __m128 half = part ? _mm256_extractf128_ps((__m256)v, 1) : _mm256_castps256_ps128((__m256)v);
+    return (lanes_double)_mm256_cvtps_pd(half);
+#else
+    lanes_double half;
+    for (int i = 0; i < DOUBLE_LANES; i++) half[i] = v[part * DOUBLE_LANES + i];
+    return half;
+#endif
+}
+DEVICE lanes_double lanes_double_of(double v) { return v - (lanes_double){}; }
+DEVICE void lanes_double_store(double *p, lanes_double v) { memcpy(p, &v, sizeof v); }
+DEVICE lanes_double lanes_double_round(float *p, lanes_double v, int64_t count)
+{
+    typedef float floats __attribute__((vector_size(sizeof(float) * DOUBLE_LANES)));
+    const floats rounded = __builtin_convertvector(v, floats);
+    memcpy(p, &rounded, count >= DOUBLE_LANES ? sizeof rounded : (size_t)count * sizeof *p);
+    return __builtin_convertvector(rounded, lanes_double);
+}
 DEVICE double lanes_double_sum(lanes_double v)
 {
     double sum = v[0];
     for (int i = 1; i < DOUBLE_LANES; i++) sum += v[i];
     return sum;
 }
+DEVICE double lanes_double_own(lanes_double v) { return lanes_double_sum(v); }
 
 #endif
+
+/* Of `count` lanes, at most LANES, those in a part. */
+DEVICE int64_t double_part_count(int64_t count, int part)
+{
+    const int64_t left = count - part * DOUBLE_LANES;
+    return left > 0 ? left : 0;
+}
+
+/* Columns that a warp takes at a time where it sends for later ones meanwhile: a multiple of LANES. */
+enum { STRIP_COLUMNS = 32 };
+DEVICE int64_t strips_of(int64_t columns) { return (columns + STRIP_COLUMNS - 1) / STRIP_COLUMNS; }
+
+/* Columns first..end-1, or as many of them as a strip has, `step` lanes at a time: calls body(…, i, count) for the
+ * `count` from column i on. In a whole strip count is a constant. */
+#define STRIP_OF_LANES(first, end, step, body, ...)                                                       \
+    do {                                                                                                  \
+        const int64_t first_ = (first), left_ = (end) - first_;                                           \
+        if (left_ >= STRIP_COLUMNS) {                                                                     \
+            UNROLL for (int j_ = 0; j_ < STRIP_COLUMNS; j_ += (step)) body(__VA_ARGS__, first_ + j_, (step)); \
+        } else {                                                                                          \
+            for (int64_t j_ = 0; j_ < left_; j_ += (step)) body(__VA_ARGS__, first_ + j_, left_ - j_);    \
+        }                                                                                                 \
+    } while (0)
 
 /* v[i]'s lane j ↔ v[j]'s lane i, of LANES vectors. */
 DEVICE void lanes_transpose(lanes *v)

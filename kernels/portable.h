@@ -174,12 +174,11 @@ DEVICE int block_scan(int x)
                  i = i##_n * i##_part / i##_parts, i##_end = i##_n * (i##_part + 1) / i##_parts; \
          i < i##_end; i++)
 
-/* Asks for p[0..n-1], soon to be read, to be fetched into the second-level cache. It may
- * point past the end of an array. */
+/* Asks for p[0..n-1], soon to be read, to be fetched into the caches. It may point past the end of an array. */
 template <typename stored>
 DEVICE void prefetch(const stored *p, int64_t n)
 {
-    for (int64_t i = 0; i < n; i += 64 / (int64_t)sizeof(stored)) __builtin_prefetch(p + i, 0, 2);
+    for (int64_t i = 0; i < n; i += 64 / (int64_t)sizeof(stored)) __builtin_prefetch(p + i, 0, 3);
 }
 
 DEVICE void grid_mark(uint8_t *p) { __atomic_store_n(p, 1, __ATOMIC_RELAXED); } /* by many threads at once */
@@ -272,17 +271,17 @@ DEVICE float float_of(uint32_t bits)
  * or COUNT_COPIES of 2048. A span is ⌈D / SPAN_PARTS⌉ columns, but SPAN_LEAST to SPAN_MOST. The
  * selection samples one of SAMPLE_EVERY entries of a segment, or none below SAMPLE_LEAST, or SAMPLE_MOST in all. */
 #if defined(__CUDACC__)
-enum { TILE_COLUMNS = 4096, LOCAL_GROUPS = 8, COUNT_MISSES = 0, COUNT_COPIES = 4 }; /* 32 KiB each */
+enum { TILE_COLUMNS = 4096, SMALL_TILE_COLUMNS = 4096, LOCAL_GROUPS = 8, COUNT_MISSES = 0, COUNT_COPIES = 4 }; /* 32 KiB each */
 enum { SPAN_PARTS = 512, SPAN_LEAST = 4096, SPAN_MOST = 65536 };
 enum { SAMPLE_LEAST = 4096, SAMPLE_MOST = 16384 };
 #elif defined(CGSV_BLOCK_IS_THREADS)
-enum { TILE_COLUMNS = 1024, LOCAL_GROUPS = 8, COUNT_MISSES = 0, COUNT_COPIES = 2 };
+enum { TILE_COLUMNS = 1024, SMALL_TILE_COLUMNS = 256, LOCAL_GROUPS = 8, COUNT_MISSES = 0, COUNT_COPIES = 2 };
 enum { SPAN_PARTS = 512, SPAN_LEAST = 4096, SPAN_MOST = 8192 };
 enum { SAMPLE_LEAST = 64, SAMPLE_MOST = 16384 };
 #else
-/* A tile of sums and of a few agents' updates fits the first-level cache, the histograms
- * of all groups the second-level one; a long span writes them out seldom. */
-enum { TILE_COLUMNS = 256, LOCAL_GROUPS = 64, COUNT_MISSES = 1, COUNT_COPIES = 4 };
+/* Memory likes long runs of each row, but the small tile of a few agents stays in the first-level cache. The
+ * histograms of all groups fit the second-level one; a long span writes them out seldom. */
+enum { TILE_COLUMNS = 1024, SMALL_TILE_COLUMNS = 256, LOCAL_GROUPS = 64, COUNT_MISSES = 1, COUNT_COPIES = 4 };
 enum { SPAN_PARTS = 16, SPAN_LEAST = 65536, SPAN_MOST = 262144 };
 enum { SAMPLE_LEAST = 4096, SAMPLE_MOST = 16384 };
 #endif

@@ -59,10 +59,10 @@ KERNEL(select_count_leading, struct server_step s)
     int *histogram = s.histogram + (BLOCK_Y * s.segments + span.tensor) * s.agents * SELECT_BINS;
     BLOCK_FOR(i, COUNT_COPIES * SELECT_BINS) { count[i] = 0; }
     block_sync();
-    for (int64_t begin = 0; begin < in.n; begin += TILE_COLUMNS) {
+    for (int64_t begin = 0; begin < in.n; begin += SMALL_TILE_COLUMNS) {
         const float *tile = in.g + begin;
-        prefetch(tile + 2 * TILE_COLUMNS, TILE_COLUMNS);
-        BLOCK_FOR(i, smaller(in.n - begin, TILE_COLUMNS))
+        prefetch(tile + 2 * SMALL_TILE_COLUMNS, SMALL_TILE_COLUMNS);
+        BLOCK_FOR(i, smaller(in.n - begin, SMALL_TILE_COLUMNS))
         {
             shared_add(&count[i % COUNT_COPIES * SELECT_BINS + (key_of(tile[i]) >> 20)], 1);
         }
@@ -135,10 +135,10 @@ KERNEL(select_count, struct server_step s, int pass)
                 first[prefix[i] % SELECT_BINS] = (int16_t)i;
             }
         block_sync();
-        for (int64_t tile = 0; tile < in.n; tile += TILE_COLUMNS) {
+        for (int64_t tile = 0; tile < in.n; tile += SMALL_TILE_COLUMNS) {
             const float *g = in.g + tile;
-            const int64_t n = smaller(in.n - tile, TILE_COLUMNS);
-            prefetch(g + 2 * TILE_COLUMNS, TILE_COLUMNS);
+            const int64_t n = smaller(in.n - tile, SMALL_TILE_COLUMNS);
+            prefetch(g + 2 * SMALL_TILE_COLUMNS, SMALL_TILE_COLUMNS);
             if (pass == 1)
                 count_in_groups(BLOCK_PASS count, first, g, n);
             else

@@ -107,7 +107,7 @@ static const char *launch_select_begin(void *stream, struct server_step step)
     return LAUNCH(stream, grid_of(step.segments, step.federations, 1), select_begin, step);
 }
 
-enum { LIST_VECTORS = 8 }; /* that a warp holds at once */
+enum { LIST_VECTORS = 8, LIST_AHEAD = 1024 }; /* vectors that a warp holds at once, columns that it sends for ahead */
 
 /* Block: a span, a federation. Window j holds magnitudes from bound[2 j + 1] to below bound[2 j]; bounds descend. */
 KERNEL(select_list, struct server_step s)
@@ -132,30 +132,26 @@ KERNEL(select_list, struct server_step s)
     {
         const int64_t begin = i * LIST_VECTORS * LANES;
         lanes v[LIST_VECTORS];
-        lanes_int inside[LIST_VECTORS];
-        prefetch(g + begin + 4 * LIST_VECTORS * LANES, LIST_VECTORS * LANES);
+        lane_mask inside[LIST_VECTORS];
+        prefetch(g + begin + LIST_AHEAD, LIST_VECTORS * LANES);
         UNROLL for (int j = 0; j < LIST_VECTORS; j++)
         {
             const int64_t at = begin + j * LANES;
             v[j] = at < n ? lanes_magnitude(lanes_load_part(g + at, n - at)) : lanes_of(0.0f);
-            inside[j] = lanes_int_of(0);
+            inside[j] = 0;
         }
         for (int b = 0; b < bounds; b++) {
-            lanes_int count = lanes_int_of(0);
+            int found = 0;
             UNROLL for (int j = 0; j < LIST_VECTORS; j++)
             {
-                const lanes_int found = lanes_select_int(v[j] >= bound[b], lanes_int_of(1), lanes_int_of(0));
-                count += found;
-                inside[j] ^= found;
+                const lane_mask reached = lanes_at_least(v[j], bound[b]);
+                found += lane_mask_count(reached);
+                inside[j] ^= reached;
             }
-            const int found = lanes_sum_int(count);
             if (LANE_ZERO) shared_add(&above[b], found);
         }
         UNROLL for (int j = 0; j < LIST_VECTORS; j++)
-        {
-            const lanes kept = lanes_select(inside[j] != 0, v[j], lanes_of(0.0f));
-            lanes_store_packed(list + warp_take(listed, lanes_count(kept)), kept);
-        }
+            lanes_store_packed(list + warp_take(listed, lane_mask_count(inside[j])), v[j], inside[j]);
     }
     block_sync();
     BLOCK_FOR(b, bounds) { grid_add(&s.above[segment * 2 * LISTED_AGENTS + b], above[b]); }

@@ -20,8 +20,11 @@ int server_cut(struct chunk *piece, int32_t *first, const int64_t *begin, int pa
     int count = 0;
     for (int t = 0; t < parts; t++) {
         if (first) first[t] = count;
-        for (int64_t at = begin[t]; at < begin[t + 1]; at += columns, count++)
-            if (piece) piece[count] = (struct chunk){at, at + columns < begin[t + 1] ? at + columns : begin[t + 1], t};
+        for (int64_t at = begin[t], next; at < begin[t + 1]; at = next, count++) {
+            next = at / columns * columns + columns;
+            if (next > begin[t + 1]) next = begin[t + 1];
+            if (piece) piece[count] = (struct chunk){at, next, t};
+        }
     }
     if (first) first[parts] = count;
     return count;
