@@ -85,6 +85,8 @@ DEVICE void send_for_half_strip(const struct agent_team<stored> *team, int64_t b
     for (int k = 0; k < team->count; k++) prefetch(team->u[k] + begin, STRIP_COLUMNS / 2);
 }
 
+DEVICE void clear_lanes(double *sum, int64_t i, int64_t) { lanes_double_store(sum + i, lanes_double_of(0.0)); }
+
 /* sum[i] += Σ coefficient u over `count` columns from i on. */
 template <typename stored>
 DEVICE void add_lanes(double *sum, const struct agent_team<stored> *team, int64_t begin, int64_t i, int64_t count)
@@ -105,6 +107,14 @@ DEVICE void add_team(BLOCK_PARAM double *sum, const struct agent_team<stored> *t
         send_for_half_strip(team, begin + tile + strip * (STRIP_COLUMNS / 2));
         STRIP_OF_LANES(strip * STRIP_COLUMNS, width, DOUBLE_LANES, add_lanes, sum, team, begin);
     }
+}
+
+/* g = sum as float32, which `sum` is rounded to as well. */
+DEVICE void round_lanes(lanes_double *square, float *g, double *sum, int64_t i, int64_t count)
+{
+    const lanes_double v = lanes_double_round(g + i, lanes_double_load_part(sum + i, DOUBLE_LANES), count);
+    lanes_double_store(sum + i, v);
+    *square += v * v;
 }
 
 template <typename stored>
@@ -133,7 +143,7 @@ DEVICE void dot_team(BLOCK_PARAM double *partial, const struct agent_team<stored
 }
 
 /* Block: a chunk, a federation. g = Σ_i coefficient_i Δw_i tile by tile, then from the
- * same columns, still in cache, <Δw_i, g> and ‖g‖². */
+ * same columns, still in cache, <Δw_i, g> and ‖g‖². A strip of sums is always the same warp's. */
 template <typename stored>
 KERNEL(server_aggregate_and_dot, struct server_step s)
 {
@@ -144,24 +154,20 @@ KERNEL(server_aggregate_and_dot, struct server_step s)
     BLOCK_FOR(i, s.agents + 1) { partial[i] = 0; }
 
     for (int64_t begin = chunk.begin; begin < chunk.end; begin += tile) {
-        const int64_t width = smaller(chunk.end - begin, tile), strips = (width + STRIP_COLUMNS - 1) / STRIP_COLUMNS;
+        const int64_t width = smaller(chunk.end - begin, tile), strips = strips_of(width);
         float *g = s.aggregate + BLOCK_Y * s.ld + begin;
-        WARP_FOR(strip, strips * (STRIP_COLUMNS / DOUBLE_LANES))
+        WARP_FOR(strip, strips)
         {
-            lanes_double_store(sum + strip * DOUBLE_LANES, lanes_double_of(0.0));
+            STRIP_OF_LANES(strip * STRIP_COLUMNS, width, DOUBLE_LANES, clear_lanes, sum);
         }
         for (int agent = 0; agent < s.agents;) {
             const struct agent_team<stored> team = next_team<stored>(s, BLOCK_Y, &agent);
             if (team.count) add_team(BLOCK_PASS sum, &team, begin, width, tile);
         }
         lanes_double square = lanes_double_of(0.0);
-        WARP_FOR(i, (width + DOUBLE_LANES - 1) / DOUBLE_LANES)
+        WARP_FOR(strip, strips)
         {
-            double *at = sum + i * DOUBLE_LANES;
-            const lanes_double v = lanes_double_round(g + i * DOUBLE_LANES, lanes_double_load_part(at, DOUBLE_LANES),
-                                                      width - i * DOUBLE_LANES);
-            lanes_double_store(at, v);
-            square += v * v;
+            STRIP_OF_LANES(strip * STRIP_COLUMNS, width, DOUBLE_LANES, round_lanes, &square, g, sum);
         }
         const double total = block_sum(lanes_double_own(square));
         if (THREAD_INDEX == 0) partial[s.agents] += total;

@@ -291,7 +291,7 @@ DEVICE lanes_double lanes_double_part(lanes v, int part)
     const __m128 half = part ? _mm256_extractf128_ps((__m256)v, 1) : _mm256_castps256_ps128((__m256)v);
     return (lanes_double)_mm256_cvtps_pd(half);
 #else
-    lanes_double half;
+    lanes_double half = {};
     for (int i = 0; i < DOUBLE_LANES; i++) half[i] = v[part * DOUBLE_LANES + i];
     return half;
 #endif
