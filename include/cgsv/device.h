@@ -17,7 +17,7 @@ typedef struct cgsv_device cgsv_device;
 /* What there is to know of a device before it is opened. */
 typedef struct cgsv_device_info {
     char name[32];          /* what cgsv_device_open takes: "cpu", "cuda:0" */
-    char description[160];  /* "NVIDIA H200", "2 threads, AVX-512" */
+    char description[160];  /* "NVIDIA H200", "2 threads, AVX-512, OpenBLAS SkylakeX" */
     char reason[256];       /* why it cannot be used; empty when it can */
     size_t memory_total;    /* bytes; 0 when unknown */
     size_t memory_free;     /* bytes; 0 when unknown */

@@ -69,8 +69,8 @@ static void describe(cgsv_device_info *info, int threads)
 {
     memset(info, 0, sizeof *info);
     snprintf(info->name, sizeof info->name, "cpu");
-    snprintf(info->description, sizeof info->description, "%d thread%s, %s", threads, threads == 1 ? "" : "s",
-             best_kernels()->name);
+    snprintf(info->description, sizeof info->description, "%d thread%s, %s, OpenBLAS %s", threads,
+             threads == 1 ? "" : "s", best_kernels()->name, openblas_get_corename());
     info->memory_total = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
     info->memory_free = memory_available();
 }
