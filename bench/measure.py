@@ -32,7 +32,7 @@ FULL = {
     "fleet": [("mlp", 5, 32, 96, 18), ("mnist_cnn", 5, 32, 32, 6)],
     "compiled": {("server", 10, 10**6), ("training", "mnist_cnn", 10, 32)},
     "scaling": [("mnist_cnn", 10, 32, 128), ("cifar_cnn", 10, 128, 256)],
-    "scaling_server": [(10, 10**6), (10, 10**7), (100, 10**6)],
+    "scaling_server": [(10, 10**6), (10, 10**7), (100, 10**6)], "turns": 5,
 }
 QUICK = {
     "budget": 0.05, "round_budget": 0.05, "longest": 0.5, "longest_round": 0.5, "seconds": 90, "entries": 10**8,
@@ -40,7 +40,7 @@ QUICK = {
     "select": [(10, 10**5), (10, 10**6)], "gram": [(10, 10**5)], "exact": (5, 10, 15),
     "training": [("mlp", 5, 32, 64), ("mnist_cnn", 3, 32, 32), ("cifar_cnn", 3, 32, 32)],
     "rounds": [("cifar_cnn", 3, 32, 32)], "epochs": 1, "fleet": [("mlp", 3, 32, 32, 4)], "compiled": set(),
-    "scaling": [("cifar_cnn", 4, 32, 32)], "scaling_server": [(10, 10**6)],
+    "scaling": [("cifar_cnn", 4, 32, 32)], "scaling_server": [(10, 10**6)], "turns": 1,
 }
 COLUMNS = ("loop", "vectorised", "compiled", "jax", "cub")
 
@@ -242,26 +242,40 @@ def fleet(session):
                                           for key in ("seconds", "lower", "upper")}
 
 
+def in_turn(session, what, size, measure, limit):
+    """One thread and all, in turn, since a machine's speed changes with what else it does; the medians by seconds.
+    measure(threads) gives the times and the rate, of what `limit` says, that bounds them."""
+    pair = {1: [], session.args.threads: []}
+    for _ in range(session.plan["turns"]):
+        for threads, runs in pair.items():
+            runs.append(measure(threads))
+    (one, slow), (most, fast) = (sorted(runs, key=lambda run: run[0]["seconds"])[len(runs) // 2]
+                                 for runs in pair.values())
+    session.scaling.append({"what": what, "size": size, "one": one, "all": most, "limit": limit,
+                            "limit_faster": fast / slow})
+
+
 def scaling(session):
-    most = session.args.threads
-    if session.args.device != "cpu" or most < 2:
+    if session.args.device != "cpu" or session.args.threads < 2:
         session.notes.append("scaling: not measured; it needs --device cpu and at least 2 threads")
         return
-    one = Ours(session.args.build, session.args.device, 1)
+
+    def trained(threads):
+        line = train(session, *setting, threads=threads)[0]
+        return line["training"], line["product_gflop_per_second"]
+
+    def stepped(threads):
+        ours = Ours(session.args.build, session.args.device, threads)
+        line = ours.call("cgsv", "bench", "server", "--agents", str(agents), "--dimension", str(dimension), "--repeat",
+                         "31", "--seconds", str(session.plan["budget"]), "--json")[0]
+        return times(line), line["copy_gb_per_second"]
+
     for setting in session.plan["scaling"]:
         session.say(f"threads, {of_training(*setting)}")
-        pair = [train(session, *setting, threads=threads)[0]["training"] for threads in (1, most)]
-        session.scaling.append({"what": "local training", "size": of_training(*setting), "one": pair[0],
-                                "all": pair[1]})
+        in_turn(session, "local training", of_training(*setting), trained, "products")
     for agents, dimension in session.plan["scaling_server"]:
         session.say(f"threads, server step, {of_sizes(agents, dimension)}")
-        pair = []
-        for ours in (one, session.ours):
-            pair.append(times(ours.call("cgsv", "bench", "server", "--agents", str(agents), "--dimension",
-                                        str(dimension), "--repeat", "31", "--seconds",
-                                        str(session.plan["budget"]), "--json")[0]))
-        session.scaling.append({"what": "server step", "size": of_sizes(agents, dimension), "one": pair[0],
-                                "all": pair[1]})
+        in_turn(session, "server step", of_sizes(agents, dimension), stepped, "copies")
 
 
 def main():

@@ -73,8 +73,10 @@ def growth_table(growth, columns):
 
 def scaling_table(scaling, threads):
     rows = [[entry["what"], entry["size"], seconds(entry["one"]), seconds(entry["all"]),
-             number(entry["one"]["seconds"] / entry["all"]["seconds"])] for entry in scaling]
-    return markdown_table(["what", "size", "1 thread (s)", f"{threads} threads (s)", "faster"], rows)
+             number(entry["one"]["seconds"] / entry["all"]["seconds"]),
+             f"{entry['limit']}: {number(entry['limit_faster'])}"] for entry in scaling]
+    headings = ["what", "size", "1 thread (s)", f"{threads} threads (s)", "faster", "its bound is faster by"]
+    return markdown_table(headings, rows)
 
 
 def convolutions(rows):
@@ -116,7 +118,8 @@ def markdown(result, facts):
              "## Growth", "", "Exponents fitted to the seconds above (the server step's from N D = 2,000,000 on).", "",
              *growth_table(result["growth"], columns)]
     if result["scaling"]:
-        parts += ["## Threads", "", *scaling_table(result["scaling"], threads)]
+        parts += ["## Threads", "", "One thread and all in turn; medians. Training is bound by products, the server step "
+                  "by copies of memory.", "", *scaling_table(result["scaling"], threads)]
     parts += ["## Convolutions", "", "Forward and all gradients together, of three rounds under a profile.", "",
               *convolutions(rows), "## Fleets", "", *fleets(rows),
               "## The peers compute the same", "", *checks_table(result["checks"])]

@@ -42,7 +42,8 @@ rows = [{"section": "a", "what": "server step", "size": f"N = {n}, D = {d:,}", "
         for n in (5, 10) for d in (10**6, 10**7)]
 rows.append({"section": "f", "what": "round of a fleet", "size": "mlp", "ours": cell(1), "floor": 0.5, "peers": {},
              "one_by_one": cell(3), "model": "mlp", "batch": 32, "agents": 5})
-result = {"rows": rows, "scaling": [{"what": "server step", "size": "N = 10", "one": cell(2), "all": cell(1)}],
+result = {"rows": rows, "scaling": [{"what": "server step", "size": "N = 10", "one": cell(2), "all": cell(1),
+                                  "limit": "copies", "limit_faster": 1.25}],
           "growth": growth.fit(rows, ("loop", "vectorised", "jax")), "notes": ["a note"], "seconds": 12.0,
           "checks": [{"what": "server step", "column": "loop", "errors": {"psi": 1e-7}}],
           "versions": {"torch": "2", "jax": "none: not here"}}
@@ -66,7 +67,7 @@ assert len(table) == 4 * 3 + 1 + 2, len(table)
 assert near(float(table[1]["over_ours"]), 80) and table[1]["by"] == "loop"
 assert ("| (a) server step | N = 5, D = 1,000,000 | 0.005000 ±10% | 0.002500 | 2.000 | 0.4000 ±10% | 0.1000 ±10% | "
         "20.00 |") in printed
-assert "| server step | N = 10 | 2.000 ±10% | 1.000 ±10% | 2.000 |" in printed
+assert "| server step | N = 10 | 2.000 ±10% | 1.000 ±10% | 2.000 | copies: 1.250 |" in printed
 assert printed.count("JAX: none: not here (server step, N = 5, D = 1,000,000, and 3 more)") == 1
 assert "- Threads: 2\n" in printed and "a note" in printed and "CUB's sort: no column" in printed
 widths = [line.count("|") for line in printed.split("## Growth")[0].splitlines() if line.startswith("|")]
