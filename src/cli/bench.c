@@ -32,9 +32,8 @@ static cgsv_status for_pairs(struct bench *bench, cgsv_status (*each)(struct ben
 
 static cgsv_status check_memory(struct bench *bench, int agents, int64_t dimension)
 {
-    const size_t copy = bench_copy_bytes();
     const size_t bytes = bench->options.what->bytes(bench, agents, dimension) + bench_flush_bytes(bench->device);
-    return check_bytes(bench, bytes > copy ? bytes : copy, agents, dimension);
+    return check_bytes(bench, bytes, agents, dimension);
 }
 
 /* What cannot be measured for want of memory is refused before anything is measured. */
@@ -42,7 +41,6 @@ static cgsv_status run_all(struct bench *bench)
 {
     TRY(cgsv_device_open(&bench->device, bench->options.device, bench->options.threads));
     TRY(for_pairs(bench, check_memory));
-    TRY(bench_copy_bandwidth(&bench->copy_bandwidth, bench->device));
     TRY(bench_product_rate(&bench->product_rate, bench->device));
     bench_report_begin(bench);
     return for_pairs(bench, bench->options.what->run);

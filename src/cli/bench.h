@@ -40,7 +40,6 @@ struct bench_options {
 struct bench {
     struct bench_options options;
     cgsv_device *device;
-    double copy_bandwidth; /* bytes a second, read and written ones counted */
     double product_rate;   /* operations a second of a matrix product in float32 */
     bool headed;           /* the table has its line of headings */
 };

@@ -34,7 +34,7 @@ static cgsv_status time_once(double *seconds, cgsv_device *device, cgsv_status (
 }
 
 /* Every core copies more than its caches hold, a GPU more than its last-level one. */
-enum { FLUSH_CPU = 16 << 20, FLUSH_GPU = 128 << 20 };
+enum { FLUSH_CPU = 64 << 20, FLUSH_GPU = 256 << 20 };
 
 static size_t flush_half(const cgsv_device *device)
 {
@@ -43,21 +43,28 @@ static size_t flush_half(const cgsv_device *device)
 
 size_t bench_flush_bytes(const cgsv_device *device) { return 2 * flush_half(device); }
 
-static cgsv_status flush(cgsv_device *device, char *memory)
+struct flushing {
+    cgsv_device *device;
+    char *memory; /* of bench_flush_bytes */
+};
+
+static cgsv_status flush(void *context)
 {
-    const size_t half = flush_half(device);
-    return memory ? device->backend->copy(device, memory, memory + half, half) : CGSV_OK;
+    const struct flushing *f = context;
+    const size_t half = flush_half(f->device);
+    return f->device->backend->copy(f->device, f->memory, f->memory + half, half);
 }
 
-static cgsv_status time_all(double *seconds, int *count, cgsv_device *device, struct bench_effort effort, char *memory,
+/* Where memory is NULL, nothing is flushed. */
+static cgsv_status time_all(double *seconds, double *flushes, int *count, struct flushing f, struct bench_effort effort,
                             cgsv_status (*work)(void *), void *context)
 {
-    TRY(time_once(seconds, device, work, context)); /* warm-up */
+    TRY(time_once(seconds, f.device, work, context)); /* warm-up */
     const double begin = clock_seconds();
     for (*count = 0; *count < effort.repeat; ++*count) {
         if (effort.seconds > 0 && *count >= BENCH_LEAST_REPEATS && clock_seconds() - begin > effort.seconds) break;
-        TRY(flush(device, memory));
-        TRY(time_once(&seconds[*count], device, work, context));
+        if (f.memory) TRY(time_once(&flushes[*count], f.device, flush, &f));
+        TRY(time_once(&seconds[*count], f.device, work, context));
     }
     return CGSV_OK;
 }
@@ -65,14 +72,17 @@ static cgsv_status time_all(double *seconds, int *count, cgsv_device *device, st
 cgsv_status bench_measure(struct bench_times *times, cgsv_device *device, struct bench_effort effort,
                           cgsv_status (*work)(void *), void *context)
 {
-    double *seconds = calloc((size_t)effort.repeat, sizeof *seconds);
+    double *seconds = calloc(2 * (size_t)effort.repeat, sizeof *seconds), *flushes = seconds + effort.repeat;
     void *memory = NULL;
     int count;
     *times = (struct bench_times){0};
     if (!seconds) return error_set(CGSV_ERROR_MEMORY, "no memory for %d measurements", effort.repeat);
     cgsv_status status = effort.flush ? device->backend->allocate(device, &memory, bench_flush_bytes(device)) : CGSV_OK;
-    if (status == CGSV_OK) status = time_all(seconds, &count, device, effort, memory, work, context);
+    const struct flushing f = {device, memory};
+    if (status == CGSV_OK) status = time_all(seconds, flushes, &count, f, effort, work, context);
     if (status == CGSV_OK) *times = bench_times_of(seconds, count);
+    if (status == CGSV_OK && effort.flush)
+        times->copy_bandwidth = (double)bench_flush_bytes(device) / bench_times_of(flushes, count).median;
     device->backend->release(device, memory);
     free(seconds);
     return status;
@@ -108,8 +118,6 @@ static cgsv_status measure_copies(double *bandwidth, struct copying *c)
     *bandwidth = 2.0 * COPY_BYTES * (double)c->copies / times.median;
     return CGSV_OK;
 }
-
-size_t bench_copy_bytes(void) { return 2 * (size_t)COPY_BYTES; }
 
 cgsv_status bench_copy_bandwidth(double *bandwidth, cgsv_device *device)
 {

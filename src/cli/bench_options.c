@@ -113,8 +113,9 @@ void bench_options_print_help(FILE *stream, struct bench_options *o)
         for (int i = 0; i < BENCHMARKS; i++) fprintf(stream, "  %-9s %s\n", benchmarks[i]->name, benchmarks[i]->help);
         fprintf(stream, "\nOptions and their defaults: cgsv bench WHAT --help\n");
     }
-    fprintf(stream, "\nGB are 10^9 bytes. The copy bandwidth counts bytes read and bytes written, and is "
-                    "measured first.\n"
-                    "Seconds are medians; least seconds stand beside them. Measure on an idle machine.\n"
+    fprintf(stream, "\nGB are 10^9 bytes. The copy bandwidth counts bytes read and bytes written; copies "
+                    "take turns with\nwhat is measured, and flush caches. "
+                    "Seconds are medians; least seconds stand beside them.\n"
+                    "Measure on an idle machine.\n"
                     "Exit codes: 0 done, 1 failed, 2 wrong usage\n");
 }

@@ -14,8 +14,8 @@ void bench_report_begin(const struct bench *bench)
 {
     const cgsv_device_info *info = cgsv_device_describe(bench->device);
     if (bench->options.json) return;
-    printf("%s: %s; copy %.4g GB/s read and written; %d repeat%s\n\n", info->name, info->description,
-           1e-9 * bench->copy_bandwidth, bench->options.effort.repeat, bench->options.effort.repeat == 1 ? "" : "s");
+    printf("%s: %s; %d repeat%s\n\n", info->name, info->description, bench->options.effort.repeat,
+           bench->options.effort.repeat == 1 ? "" : "s");
     fflush(stdout);
 }
 
@@ -45,7 +45,7 @@ static cgsv_status print_json(const struct bench *bench, const char *what, int a
         {.key = "agents", .value = agents},
         {.key = "dimension", .value = (double)dimension},
         {.key = "repeat", .value = times->count},
-        {.key = "copy_gb_per_second", .value = 1e-9 * bench->copy_bandwidth},
+        {.key = "copy_gb_per_second", .value = 1e-9 * times->copy_bandwidth},
         {.key = "product_gflop_per_second", .value = 1e-9 * bench->product_rate},
         {.key = "seconds", .value = times->median},
         {.key = "least_seconds", .value = times->least},
@@ -82,7 +82,7 @@ static int width_of(const char *heading)
 
 static void print_headings(const struct bench_field *fields, int count)
 {
-    printf("%-14s %7s %13s %*s %*s", "what", "N", "D", LEAST_WIDTH, "seconds", LEAST_WIDTH, "least");
+    printf("%-14s %7s %13s %*s %*s  copy GB/s", "what", "N", "D", LEAST_WIDTH, "seconds", LEAST_WIDTH, "least");
     for (int i = 0; i < count; i++)
         if (fields[i].heading) printf("  %*s", width_of(fields[i].heading), fields[i].heading);
     putchar('\n');
@@ -92,8 +92,9 @@ static void print_row(const char *what, int agents, int64_t dimension, const str
                       const struct bench_field *fields, int count)
 {
     char agents_text[FORMAT_SIZE], dimension_text[FORMAT_SIZE];
-    printf("%-14s %7s %13s %*.3g %*.3g", what, format_count(agents_text, agents),
-           format_count(dimension_text, dimension), LEAST_WIDTH, times->median, LEAST_WIDTH, times->least);
+    printf("%-14s %7s %13s %*.3g %*.3g  %*.3g", what, format_count(agents_text, agents),
+           format_count(dimension_text, dimension), LEAST_WIDTH, times->median, LEAST_WIDTH, times->least, LEAST_WIDTH,
+           1e-9 * times->copy_bandwidth);
     for (int i = 0; i < count; i++) {
         if (!fields[i].heading) continue;
         const int width = width_of(fields[i].heading);

@@ -200,7 +200,7 @@ static cgsv_status measure(struct selection *s, struct bench *bench, int agents,
         {"reads", "reads", (double)sweeps.reads / (double)dimension},
         {"bytes", NULL, bytes},
         {"gb_per_second", "GB/s", 1e-9 * rate},
-        {"share_of_copy", "of copy", rate / bench->copy_bandwidth},
+        {"share_of_copy", "of copy", rate / times.copy_bandwidth},
     };
     return bench_report_row(bench, "select", agents, dimension, &times, fields, sizeof fields / sizeof *fields);
 }

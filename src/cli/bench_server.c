@@ -94,7 +94,7 @@ static cgsv_status measure(struct stepping *s, struct bench *bench, int agents, 
     const double updates = bench->options.storage == CGSV_STORAGE_BF16 ? agents / 2.0 : agents; /* rows of floats */
     const double reads = bench->options.norms_given ? 1 : 2;
     const double floor = row * (updates + models), moved = row * (reads * updates + 2 + SELECT_PASSES + models);
-    const double bandwidth = bench->copy_bandwidth, rate = moved / times.median;
+    const double bandwidth = times.copy_bandwidth, rate = moved / times.median;
     const struct bench_field fields[] = {
         {"floor_bytes", "floor bytes", floor},
         {"floor_seconds", "floor", floor / bandwidth},

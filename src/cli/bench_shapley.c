@@ -32,7 +32,7 @@ static cgsv_status report_gram(struct bench *bench, int agents, int64_t dimensio
     const struct bench_field fields[] = {
         {"bytes", NULL, bytes},
         {"gb_per_second", "GB/s", 1e-9 * bytes / times->median},
-        {"share_of_copy", "of copy", bytes / times->median / bench->copy_bandwidth},
+        {"share_of_copy", "of copy", bytes / times->median / times->copy_bandwidth},
         {"gflop_per_second", "GFLOP/s", 1e-9 * operations / times->median},
         {"coalitions", NULL, NAN},
         {"coalitions_per_second", "coalitions/s", NAN},
