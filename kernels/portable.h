@@ -285,7 +285,7 @@ enum { SAMPLE_LEAST = 64, SAMPLE_MOST = 16384 };
  * histograms of all groups fit the second-level one; a long span writes them out seldom. */
 enum { TILE_COLUMNS = 1024, SMALL_TILE_COLUMNS = 256 };
 enum { LOCAL_GROUPS = 64, COUNT_MISSES = 1, COUNT_COPIES = 4 };
-enum { SPAN_PARTS = 16, SPAN_LEAST = 65536, SPAN_MOST = 262144 };
+enum { SPAN_PARTS = 16, SPAN_LEAST = 131072, SPAN_MOST = 262144 };
 enum { SAMPLE_LEAST = 4096, SAMPLE_MOST = 16384 };
 #endif
 enum { SAMPLE_EVERY = 16 };
