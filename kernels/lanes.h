@@ -35,8 +35,8 @@ DEVICE lanes lanes_magnitude(lanes v) { return fabsf(v); }
 typedef uint32_t lane_mask;
 DEVICE lane_mask lanes_at_least(lanes v, float bound) { return __ballot_sync(0xffffffffu, v >= bound); }
 DEVICE int lane_mask_count(lane_mask m) { return __popc(m); }
-/* The lanes of m, side by side, to p. */
-DEVICE void lanes_store_packed(float *p, lanes v, lane_mask m)
+/* The lanes of m, side by side, to p; some of the `room` entries there may be written as well. */
+DEVICE void lanes_store_packed(float *p, lanes v, lane_mask m, int64_t)
 {
     const unsigned lane = threadIdx.x & 31;
     if (m >> lane & 1) p[__popc(m & ((1u << lane) - 1))] = v;
@@ -197,20 +197,34 @@ DEVICE lane_mask lanes_at_least(lanes v, float bound)
     return _mm512_cmp_ps_mask((__m512)v, (__m512)lanes_of(bound), _CMP_GE_OQ);
 #elif defined(__AVX2__) && !defined(CGSV_DOUBLE)
     return (lane_mask)_mm256_movemask_ps((__m256)(v >= bound));
+#elif defined(__SSE2__) && !defined(CGSV_DOUBLE)
+    return (lane_mask)_mm_movemask_ps((__m128)(v >= bound));
 #else
     lane_mask m = 0;
     for (int i = 0; i < LANES; i++) m |= (lane_mask)(v[i] >= bound) << i;
     return m;
 #endif
 }
-DEVICE int lane_mask_count(lane_mask m) { return __builtin_popcount(m); }
-DEVICE void lanes_store_packed(float *p, lanes v, lane_mask m)
+/* Four bits are counted by a table, where processors may lack the instruction. */
+DEVICE int lane_mask_count(lane_mask m)
+{
+    return LANES == 4 ? (int)(UINT64_C(0x4332322132212110) >> 4 * m & 7) : __builtin_popcount(m);
+}
+DEVICE void lanes_store_packed(float *p, lanes v, lane_mask m, __attribute__((unused)) int64_t room)
 {
 #if defined(__AVX512F__)
     /* In two steps: AMD's processors are slow at compressing into memory. */
     _mm512_mask_storeu_ps(p, (__mmask16)((1u << __builtin_popcount(m)) - 1),
                           _mm512_maskz_compress_ps((__mmask16)m, (__m512)v));
 #else
+    if (room >= LANES) { /* without branches, since nothing here can be foreseen */
+        UNROLL for (int i = 0; i < LANES; i++)
+        {
+            *p = v[i];
+            p += m >> i & 1;
+        }
+        return;
+    }
     for (int i = 0; i < LANES; i++)
         if (m >> i & 1) *p++ = v[i];
 #endif

@@ -140,7 +140,7 @@ DEVICE int block_scan(int x)
 #else /* ------------------------------------------------------------ CPU and threads */
 
 #include <string.h>
-#if defined(__AVX2__)
+#if defined(__SSE2__)
 #include <immintrin.h>
 #endif
 

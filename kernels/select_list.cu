@@ -151,7 +151,10 @@ KERNEL(select_list, struct server_step s)
             if (LANE_ZERO) shared_add(&above[b], found);
         }
         UNROLL for (int j = 0; j < LIST_VECTORS; j++)
-            lanes_store_packed(list + warp_take(listed, lane_mask_count(inside[j])), v[j], inside[j]);
+        {
+            const int at = warp_take(listed, lane_mask_count(inside[j]));
+            lanes_store_packed(list + at, v[j], inside[j], n - at);
+        }
     }
     block_sync();
     BLOCK_FOR(b, bounds) { grid_add(&s.above[segment * 2 * LISTED_AGENTS + b], above[b]); }
