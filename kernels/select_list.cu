@@ -153,7 +153,8 @@ KERNEL(select_list, struct server_step s)
         UNROLL for (int j = 0; j < LIST_VECTORS; j++)
         {
             const int at = warp_take(listed, lane_mask_count(inside[j]));
-            lanes_store_packed(list + at, v[j], inside[j], n - at);
+            const int64_t room = WARPS == 1 ? n - at : 0; /* else others write there */
+            lanes_store_packed(list + at, v[j], inside[j], room);
         }
     }
     block_sync();
