@@ -287,11 +287,21 @@ DEVICE lanes_double lanes_double_load_part(const float *p, int64_t count)
 }
 DEVICE lanes_double lanes_double_load_part(const uint16_t *p, int64_t count)
 {
+#if defined(__AVX512F__)
+    const __mmask8 part = (__mmask8)(count >= DOUBLE_LANES ? 0xff : (1 << count) - 1);
+    const __m256i words = _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_maskz_loadu_epi16(part, p)), 16);
+    return (lanes_double)_mm512_maskz_cvtps_pd(0xff, (__m256)words);
+#elif defined(__AVX2__)
+    int64_t v = 0;
+    memcpy(&v, p, count >= DOUBLE_LANES ? sizeof v : (size_t)count * sizeof *p);
+    return (lanes_double)_mm256_cvtps_pd((__m128)_mm_slli_epi32(_mm_cvtepu16_epi32(_mm_cvtsi64_si128(v)), 16));
+#else
     uint16_t v __attribute__((vector_size(2 * DOUBLE_LANES))) = {};
     typedef uint32_t words __attribute__((vector_size(4 * DOUBLE_LANES)));
     memcpy(&v, p, count >= DOUBLE_LANES ? sizeof v : (size_t)count * sizeof *p);
     const words w = __builtin_convertvector(v, words) << 16;
     return lanes_double_load_part((const float *)&w, DOUBLE_LANES);
+#endif
 }
 #endif
 /* With the intrinsics, since GCC 12 goes through memory. */

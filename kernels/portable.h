@@ -267,23 +267,23 @@ DEVICE float float_of(uint32_t bits)
 #endif
 
 /* Sizes of the server step's blocks that suit each build. Shared memory holds TILE_COLUMNS
- * float64 numbers (or, of a small tile, fewer), or LOCAL_GROUPS (and a spare, COUNT_MISSES) histograms of 1024 counters,
+ * float64 numbers (of smaller tiles, fewer), or LOCAL_GROUPS (and a spare, COUNT_MISSES) histograms of 1024 counters,
  * or COUNT_COPIES of 2048. A span is ⌈D / SPAN_PARTS⌉ columns, but SPAN_LEAST to SPAN_MOST. The
  * selection samples one of SAMPLE_EVERY entries of a segment, or none below SAMPLE_LEAST, or SAMPLE_MOST in all. */
 #if defined(__CUDACC__)
-enum { TILE_COLUMNS = 4096, SMALL_TILE_COLUMNS = 4096 };
+enum { TILE_COLUMNS = 4096, MEDIUM_TILE_COLUMNS = 4096, SMALL_TILE_COLUMNS = 4096 };
 enum { LOCAL_GROUPS = 8, COUNT_MISSES = 0, COUNT_COPIES = 4 }; /* 32 KiB each */
 enum { SPAN_PARTS = 512, SPAN_LEAST = 4096, SPAN_MOST = 65536 };
 enum { SAMPLE_LEAST = 4096, SAMPLE_MOST = 16384 };
 #elif defined(CGSV_BLOCK_IS_THREADS)
-enum { TILE_COLUMNS = 1024, SMALL_TILE_COLUMNS = 256 };
+enum { TILE_COLUMNS = 1024, MEDIUM_TILE_COLUMNS = 512, SMALL_TILE_COLUMNS = 256 };
 enum { LOCAL_GROUPS = 8, COUNT_MISSES = 0, COUNT_COPIES = 2 };
 enum { SPAN_PARTS = 512, SPAN_LEAST = 4096, SPAN_MOST = 8192 };
 enum { SAMPLE_LEAST = 64, SAMPLE_MOST = 16384 };
 #else
-/* Memory likes long runs of each row, but the small tile of a few agents stays in the first-level cache. The
- * histograms of all groups fit the second-level one; a long span writes them out seldom. */
-enum { TILE_COLUMNS = 1024, SMALL_TILE_COLUMNS = 256 };
+/* Memory likes long runs of each row, but a small tile of a few agents stays in the first-level cache, a medium one of
+ * many in the second-level one. So do the histograms of all groups; a long span writes them out seldom. */
+enum { TILE_COLUMNS = 1024, MEDIUM_TILE_COLUMNS = 512, SMALL_TILE_COLUMNS = 256 };
 enum { LOCAL_GROUPS = 64, COUNT_MISSES = 1, COUNT_COPIES = 4 };
 enum { SPAN_PARTS = 16, SPAN_LEAST = 131072, SPAN_MOST = 262144 };
 enum { SAMPLE_LEAST = 4096, SAMPLE_MOST = 16384 };
