@@ -69,7 +69,8 @@ if [ "$device" != cpu ]; then
     facts+=("GPU=$chip, driver $(nvidia-smi --query-gpu=driver_version --format=csv,noheader | sed -n 1p)")
 fi
 description=$("$build/cgsv" devices | sed -n "s/^$device  *\(.*\), [0-9.]* [A-Za-z]* of .*/\1/p")
-facts+=("Device=$device: $description" "Threads=$threads" "Load before=$load" "Compiler=$compiler, ${build_type:-Release}"
+facts+=("Device=$device: $description" "Threads=$threads" "Load before=$load"
+        "Compiler=$compiler, ${build_type:-Release}"
         "Commit=$commit")
 [ -z "$quick" ] || facts+=("Quick=yes: these numbers only show that the benchmarks work")
 

@@ -118,8 +118,8 @@ def markdown(result, facts):
              "## Growth", "", "Exponents fitted to the seconds above (the server step's from N D = 2,000,000 on).", "",
              *growth_table(result["growth"], columns)]
     if result["scaling"]:
-        parts += ["## Threads", "", "One thread and all in turn; medians. Training is bound by products, the server step "
-                  "by copies of memory.", "", *scaling_table(result["scaling"], threads)]
+        parts += ["## Threads", "", "One thread and all in turn; medians. Training is bound by products, the server "
+                  "step by copies of memory.", "", *scaling_table(result["scaling"], threads)]
     parts += ["## Convolutions", "", "Forward and all gradients together, of three rounds under a profile.", "",
               *convolutions(rows), "## Fleets", "", *fleets(rows),
               "## The peers compute the same", "", *checks_table(result["checks"])]

@@ -298,9 +298,9 @@ DEVICE lanes_double lanes_double_load_part(const uint16_t *p, int64_t count)
 #else
     uint16_t v __attribute__((vector_size(2 * DOUBLE_LANES))) = {};
     typedef uint32_t words __attribute__((vector_size(4 * DOUBLE_LANES)));
+    typedef float floats __attribute__((vector_size(4 * DOUBLE_LANES)));
     memcpy(&v, p, count >= DOUBLE_LANES ? sizeof v : (size_t)count * sizeof *p);
-    const words w = __builtin_convertvector(v, words) << 16;
-    return lanes_double_load_part((const float *)&w, DOUBLE_LANES);
+    return __builtin_convertvector((floats)(__builtin_convertvector(v, words) << 16), lanes_double);
 #endif
 }
 #endif

@@ -72,12 +72,13 @@ static cgsv_status time_all(double *seconds, double *flushes, int *count, struct
 cgsv_status bench_measure(struct bench_times *times, cgsv_device *device, struct bench_effort effort,
                           cgsv_status (*work)(void *), void *context)
 {
-    double *seconds = calloc(2 * (size_t)effort.repeat, sizeof *seconds), *flushes = seconds + effort.repeat;
+    double *seconds = calloc(2 * (size_t)effort.repeat, sizeof *seconds);
     void *memory = NULL;
     int count;
     *times = (struct bench_times){0};
     if (!seconds) return error_set(CGSV_ERROR_MEMORY, "no memory for %d measurements", effort.repeat);
     cgsv_status status = effort.flush ? device->backend->allocate(device, &memory, bench_flush_bytes(device)) : CGSV_OK;
+    double *flushes = seconds + effort.repeat;
     const struct flushing f = {device, memory};
     if (status == CGSV_OK) status = time_all(seconds, flushes, &count, f, effort, work, context);
     if (status == CGSV_OK) *times = bench_times_of(seconds, count);
