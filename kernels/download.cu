@@ -9,7 +9,7 @@ struct download {
     float *w;
     const float *g, *key, *server;
     float least; /* keys from it on are kept: of g itself, or of random numbers */
-    int64_t ahead;
+    int64_t ahead; /* columns that are sent for before they are read */
 };
 
 /* A warp's; by parts, as a sum would wait for its last addition. */
