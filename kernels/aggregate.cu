@@ -32,8 +32,7 @@ KERNEL(server_norms, struct server_step s)
         prefetch(u + strip * STRIP_COLUMNS + NORMS_AHEAD, STRIP_COLUMNS);
         STRIP_OF_LANES(strip * STRIP_COLUMNS, width, LANES, add_squares, square, u);
     }
-    for (int i = 1; i < DOUBLE_PARTS; i++) square[0] += square[i];
-    const double sum = block_sum(lanes_double_own(square[0]));
+    const double sum = block_sum(double_parts_own(square));
     double *partial = s.norm_partial + ((BLOCK_Z * s.agents + BLOCK_Y) * s.pieces + BLOCK_X) * NORM_SUMS;
     BLOCK_FOR(k, NORM_SUMS) { partial[k] = sum; }
 }

@@ -70,12 +70,8 @@ DEVICE void download_tile(BLOCK_PARAM struct server_step s, struct chunk chunk, 
     download_columns(BLOCK_PASS &sums, &d, begin, begin + ties);
     d.least = float_of(rank.threshold + 1);
     download_columns(BLOCK_PASS &sums, &d, begin + ties, begin + n);
-    for (int part = 1; part < DOUBLE_PARTS; part++) {
-        sums.kept[0] += sums.kept[part];
-        sums.distance[0] += sums.distance[part];
-    }
-    const double kept = block_sum(lanes_double_own(sums.kept[0]));
-    const double distance = block_sum(lanes_double_own(sums.distance[0]));
+    const double kept = block_sum(double_parts_own(sums.kept));
+    const double distance = block_sum(double_parts_own(sums.distance));
     if (THREAD_INDEX == 0) {
         double *sum = partial + agent * DOWNLOAD_SUMS;
         sum[DOWNLOAD_KEPT] += kept;

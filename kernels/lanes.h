@@ -339,6 +339,14 @@ DEVICE double lanes_double_own(lanes_double v) { return lanes_double_sum(v); }
 
 #endif
 
+/* What this thread alone holds of all parts. */
+DEVICE double double_parts_own(const lanes_double *part)
+{
+    lanes_double sum = part[0];
+    for (int i = 1; i < DOUBLE_PARTS; i++) sum += part[i];
+    return lanes_double_own(sum);
+}
+
 /* Of `count` lanes, at most LANES, those in a part. */
 DEVICE int64_t double_part_count(int64_t count, int part)
 {
