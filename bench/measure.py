@@ -94,10 +94,16 @@ def of_sizes(agents, dimension):
     return f"N = {agents}, D = {dimension:,}"
 
 
-def bench(session, what, agents, dimension, *more):
+def ours_with(session, threads):
+    """Our programs with so many threads; None: with all."""
+    return session.ours if threads is None else Ours(session.args.build, session.args.device, threads)
+
+
+def bench(session, what, agents, dimension, *more, threads=None):
     budget = str(session.plan["budget"])
-    return session.ours.call("cgsv", "bench", what, "--agents", str(agents), "--dimension", str(dimension), "--repeat",
-                             "31", "--seconds", budget, "--json", *more)
+    ours = ours_with(session, threads)
+    return ours.call("cgsv", "bench", what, "--agents", str(agents), "--dimension", str(dimension), "--repeat", "31",
+                     "--seconds", budget, "--json", *more)
 
 
 def fits(agents, dimension):
@@ -189,8 +195,7 @@ def train(session, model, agents, batch, samples, epochs=1, federations=1, threa
                "federations": federations}
     arguments = [text for key, value in request.items() for text in (f"--{key}", str(value))]
     budget = budget or session.plan["budget"]
-    ours = session.ours if threads is None else Ours(session.args.build, session.args.device, threads)
-    line = ours.call("bench_training", *arguments, "--seconds", str(budget))[0]
+    line = ours_with(session, threads).call("bench_training", *arguments, "--seconds", str(budget))[0]
     return line, {"what": "training", "budget": budget, **request}
 
 
@@ -265,9 +270,7 @@ def scaling(session):
         return line["training"], line["product_gflop_per_second"]
 
     def stepped(threads):
-        ours = Ours(session.args.build, session.args.device, threads)
-        line = ours.call("cgsv", "bench", "server", "--agents", str(agents), "--dimension", str(dimension), "--repeat",
-                         "31", "--seconds", str(session.plan["budget"]), "--json")[0]
+        line = bench(session, "server", agents, dimension, threads=threads)[0]
         return times(line), line["copy_gb_per_second"]
 
     for setting in session.plan["scaling"]:
