@@ -43,4 +43,26 @@ static struct tile_kind best_tile(int64_t rows, int64_t vectors, int exact)
     return tile_table[best];
 }
 
+/* sum = Σ value_i · the tile at `from` + place_i, whose rows are `row` floats apart. */
+DEVICE void sum_tiles(lanes *sum, const float *from, int64_t row, struct conv_list list, int count, const int TR,
+                      const int TV)
+{
+    int32_t place = list.place[0], next = list.place[1];
+    UNROLL for (int r = 0; r < TR; r++) UNROLL for (int v = 0; v < TV; v++) sum[r * TV + v] = lanes_of(0.0f);
+    for (int i = 0; i < count; i++) {
+        const lanes d = lanes_of(list.value[i]);
+        const float *at = from + place;
+        place = next;
+        next = list.place[i + CONV_AHEAD];
+        UNROLL for (int r = 0; r < TR; r++, at += row)
+            UNROLL for (int v = 0; v < TV; v++) sum[r * TV + v] += d * lanes_load(at + v * LANES);
+    }
+}
+
+/* The list that begins at entry number `first` of the array. */
+DEVICE struct conv_list list_at(struct conv_list list, int64_t first)
+{
+    return {list.value + first, list.place + first};
+}
+
 #endif

@@ -30,8 +30,8 @@ DEVICE void list_gradients(struct conv_scratch scratch, int64_t list, const floa
 {
     const int64_t S = s.slots, windows = WINDOWS(s), length = CONV_LIST(s);
     const int32_t down = s.width * s.channels, right = s.channels, row_end = POOLED_WIDTH(s) * 2 * right;
-    float *value = scratch.value + list * length;
-    int32_t *patch = scratch.patch + list * length, column = 0, corner = 0, end[LANES];
+    const struct conv_list first = list_at(scratch.filter, list * length);
+    int32_t column = 0, corner = 0, end[LANES];
     delta += pooled;
     winner += pooled;
     UNROLL for (int i = 0; i < LANES; i++) end[i] = 0;
@@ -51,7 +51,10 @@ DEVICE void list_gradients(struct conv_scratch scratch, int64_t list, const floa
         lanes_transpose(d);
         lanes_transpose(at);
         UNROLL for (int i = 0; i < LANES; i++)
-            end[i] += lanes_compress(value + i * length + end[i], patch + i * length + end[i], d[i], lanes_bits(at[i]));
+        {
+            const struct conv_list to = list_at(first, i * length + end[i]);
+            end[i] += lanes_compress(to.value, to.place, d[i], lanes_bits(at[i]));
+        }
     }
     UNROLL for (int i = 0; i < LANES; i++)
         if (LANE_ZERO) scratch.count[list + i] = end[i];
@@ -133,26 +136,18 @@ KERNEL(taps_to_weights, float *weight, int64_t w_stride, const float *taps, stru
 
 /* taps += Σ_i value_i · patch_i over the tile that begins at kernel row `row` and vector
  * `vector`. A tile at the end reaches back over its neighbour, whose sums it leaves alone. */
-DEVICE void add_tile(float *taps, int64_t run, const float *x, int64_t x_row, const float *value,
-                     const int32_t *patch, int count, int64_t row, int64_t vector, int64_t rows, int64_t vectors,
-                     const int TR, const int TV)
+DEVICE void add_tile(float *taps, int64_t run, const float *x, int64_t x_row, struct conv_list list, int count,
+                     int64_t row, int64_t vector, int64_t rows, int64_t vectors, const int TR, const int TV)
 {
     const int64_t row0 = smaller(row, rows - TR), vector0 = smaller(vector, vectors - TV);
     lanes sum[TILE_REGISTERS];
-    UNROLL for (int r = 0; r < TR; r++) UNROLL for (int v = 0; v < TV; v++) sum[r * TV + v] = lanes_of(0.0f);
-    x += row0 * x_row + vector0 * LANES;
-    for (int i = 0; i < count; i++) {
-        const lanes d = lanes_of(value[i]);
-        const float *at = x + patch[i];
-        UNROLL for (int r = 0; r < TR; r++, at += x_row)
-            UNROLL for (int v = 0; v < TV; v++) sum[r * TV + v] += d * lanes_load(at + v * LANES);
-    }
-    UNROLL for (int r = 0; r < TR; r++)
+    sum_tiles(sum, x + row0 * x_row + vector0 * LANES, x_row, list, count, TR, TV);
+    taps += row0 * run + vector0 * LANES;
+    const int whole = row0 == row && vector0 == vector; /* and no sum needs to be chosen */
+    UNROLL for (int r = 0; r < TR; r++, taps += run)
         UNROLL for (int v = 0; v < TV; v++)
-        {
-            float *to = taps + (row0 + r) * run + (vector0 + v) * LANES;
-            if (row0 + r >= row && vector0 + v >= vector) lanes_store(to, lanes_load(to) + sum[r * TV + v]);
-        }
+            if (whole || (row0 + r >= row && vector0 + v >= vector))
+                lanes_store(taps + v * LANES, lanes_load(taps + v * LANES) + sum[r * TV + v]);
 }
 
 /* Filters that a block takes while a sample's input is in cache; more blocks for a GPU. */
@@ -165,9 +160,8 @@ DEVICE void add_tiles(float *taps, const float *x, struct conv_scratch scratch, 
     const int64_t K = s.kernel, run = CONV_RUN(s), x_row = (int64_t)s.width * s.channels;
     for (int64_t filter = 0; filter < filters; filter++, list += s.slots)
         if (scratch.count[list])
-            add_tile(taps + filter * K * run, run, x, x_row, scratch.value + list * CONV_LIST(s),
-                     scratch.patch + list * CONV_LIST(s), scratch.count[list], ky, vector, K,
-                     tiles_of(K * s.channels, LANES), TR, TV);
+            add_tile(taps + filter * K * run, run, x, x_row, list_at(scratch.filter, list * CONV_LIST(s)),
+                     scratch.count[list], ky, vector, K, tiles_of(K * s.channels, LANES), TR, TV);
 }
 
 /* Block: GRADIENT_FILTERS filters, a row. It lists a block of samples at a time, so that the lists

@@ -5,68 +5,67 @@
  * input_gradient sums what all filters give an output pixel's patch in registers. */
 #include "kernels/conv.h"
 
-enum { TERM_SLOTS = 128, NO_TERM = 4, TERM_KINDS = 8 };
+enum { TERM_SLOTS = 128, NO_TERM = 4, TERM_KINDS = 5 };
 
 /* Which winner's list a gradient belongs to; without a branch, since nothing here can be foreseen. */
-DEVICE int term_kind(float delta, uint8_t winner) { return winner + NO_TERM * (delta == 0.0f); }
+DEVICE int64_t term_kind(float delta, uint8_t winner) { return smaller(winner + NO_TERM * (delta == 0.0f), NO_TERM); }
+
+/* Of LANES samples, where in a window's list the terms of each winner begin; those of NO_TERM are the last. */
+DEVICE void begin_terms(int32_t *begin, const float *delta, const uint8_t *winner, int64_t plane, int64_t filters,
+                        int64_t slots)
+{
+    lanes_int count[NO_TERM], before = lanes_int_of(0);
+    UNROLL for (int kind = 0; kind < NO_TERM; kind++) count[kind] = lanes_int_of(0);
+    for (int64_t f = 0; f < filters; f++, delta += plane, winner += plane) {
+        const lanes_int won = lanes_load_byte(winner);
+        const auto some = lanes_load(delta) != 0.0f;
+        prefetch(delta + slots, LANES); /* of the next window */
+        UNROLL for (int kind = 0; kind < NO_TERM; kind++)
+            count[kind] += lanes_select_int((won == kind) & some, lanes_int_of(1), lanes_int_of(0));
+    }
+    UNROLL for (int kind = 0; kind < TERM_KINDS; kind++)
+    {
+        lanes_store_int(begin + kind * TERM_SLOTS, before);
+        if (kind < NO_TERM) before += count[kind];
+    }
+}
 
 /* Terms of the input's gradient, sorted by winner through counting. Block: a window, TERM_SLOTS
- * samples, a block of samples. A thread keeps to its samples. */
+ * samples, a block of samples. */
 KERNEL(list_terms, struct conv_scratch scratch, const float *delta, const uint8_t *winner, struct conv_shape s)
 {
     SHARED(int32_t, end, TERM_KINDS * TERM_SLOTS);
     const int64_t S = s.slots, F = s.filters, plane = WINDOWS(s) * S, slot0 = BLOCK_Y * TERM_SLOTS;
     const int64_t slots = smaller(S - slot0, TERM_SLOTS), first = BLOCK_Z * plane + BLOCK_X * S + slot0;
     const int32_t taps = (int32_t)(s.kernel * CONV_RUN(s));
-    struct conv_term *term = scratch.term + first * F;
+    const struct conv_list list = list_at(scratch.window, first * F);
     delta += BLOCK_Z * F * plane + BLOCK_X * S + slot0;
     winner += BLOCK_Z * F * plane + BLOCK_X * S + slot0;
-    BLOCK_FOR(i, slots)
-    {
-        for (int kind = 0; kind < TERM_KINDS; kind++) end[TERM_KINDS * i + kind] = 0;
-    }
-    for (int64_t f = 0; f < F; f++) {
-        prefetch(delta + f * plane + S, slots); /* of the next window */
-        BLOCK_FOR(i, slots) { end[TERM_KINDS * i + term_kind(delta[f * plane + i], winner[f * plane + i])]++; }
-    }
-    BLOCK_FOR(i, slots)
-    {
-        int32_t before = 0;
-        for (int kind = 0; kind < TERM_KINDS; kind++) {
-            const int32_t count = end[TERM_KINDS * i + kind];
-            end[TERM_KINDS * i + kind] = before;
-            before += count;
-        }
-    }
+    WARP_FOR(i, slots / LANES) { begin_terms(end + i * LANES, delta + i * LANES, winner + i * LANES, plane, F, S); }
+    block_sync();
     for (int64_t f = 0; f < F; f++)
         BLOCK_FOR(i, slots)
         {
             const float d = delta[f * plane + i];
-            struct conv_term *to = term + i * F + end[TERM_KINDS * i + term_kind(d, winner[f * plane + i])]++;
-            to->value = d;
-            to->taps = (int32_t)f * taps;
+            const int64_t to = i * F + end[term_kind(d, winner[f * plane + i]) * TERM_SLOTS + i]++;
+            list.value[to] = d;
+            list.place[to] = (int32_t)f * taps;
         }
     BLOCK_FOR(i, slots)
     {
-        for (int kind = 0; kind < NO_TERM; kind++) scratch.terms[4 * (first + i) + kind] = end[TERM_KINDS * i + kind];
+        for (int kind = 0; kind < NO_TERM; kind++) scratch.end[4 * (first + i) + kind] = end[kind * TERM_SLOTS + i];
     }
 }
 
 /* x += Σ_i value_i · taps_i over a tile, whose vectors hold `part` floats. */
-DEVICE void add_terms(float *x, int64_t x_row, const float *taps, int64_t run, const struct conv_term *term, int terms,
+DEVICE void add_terms(float *x, int64_t x_row, const float *taps, int64_t run, struct conv_list term, int terms,
                       int64_t part, const int TR, const int TV)
 {
     lanes sum[TILE_REGISTERS];
-    UNROLL for (int r = 0; r < TR; r++)
-        UNROLL for (int v = 0; v < TV; v++) sum[r * TV + v] = lanes_load_part(x + r * x_row + v * LANES, part);
-    for (int i = 0; i < terms; i++) {
-        const lanes d = lanes_of(term[i].value);
-        const float *at = taps + term[i].taps;
-        UNROLL for (int r = 0; r < TR; r++, at += run)
-            UNROLL for (int v = 0; v < TV; v++) sum[r * TV + v] += d * lanes_load(at + v * LANES);
-    }
-    UNROLL for (int r = 0; r < TR; r++)
-        UNROLL for (int v = 0; v < TV; v++) lanes_store_part(x + r * x_row + v * LANES, sum[r * TV + v], part);
+    sum_tiles(sum, taps, run, term, terms, TR, TV);
+    UNROLL for (int r = 0; r < TR; r++, x += x_row)
+        UNROLL for (int v = 0; v < TV; v++)
+            lanes_store_part(x + v * LANES, lanes_load_part(x + v * LANES, part) + sum[r * TV + v], part);
 }
 
 /* The input's gradient of sample `slot` of a block of samples. Patches overlap, so the block takes
@@ -80,12 +79,13 @@ DEVICE void add_patches(BLOCK_PARAM float *x_gradient, struct conv_scratch scrat
     for (int64_t first = 0; first < tiles; first += WARPS)
         for (int64_t y = 0, x = 0, pixel = 0; pixel < 4 * windows; pixel++) {
             const int64_t list = (part * windows + pixel / 4) * s.slots + slot, won = pixel % 4;
-            const int begin = won ? scratch.terms[4 * list + won - 1] : 0;
-            const int terms = scratch.terms[4 * list + won] - begin;
-            const struct conv_term *term = scratch.term + list * F + begin;
+            const int begin = won ? scratch.end[4 * list + won - 1] : 0;
+            const int terms = scratch.end[4 * list + won] - begin;
+            const struct conv_list term = list_at(scratch.window, list * F + begin);
             float *patch = x_gradient + (y + won / 2) * x_row + (x + won % 2) * C;
             if (won == 3) {
-                prefetch((const float *)(scratch.term + (list + s.slots) * F), 2 * F); /* of the next window */
+                prefetch(scratch.window.value + (list + s.slots) * F, F); /* of the next window */
+                prefetch(scratch.window.place + (list + s.slots) * F, F);
                 x = x + 2 < 2 * PW ? x + 2 : 0;
                 y += x == 0 ? 2 : 0;
             }

@@ -35,27 +35,32 @@ struct conv_shape {
     enum activation activation;
 };
 
-/* Floats of a sample's input, of a kernel row of a filter, and of a plane of windows, rounded up. */
+/* Entries of a list whose places are read before their turn comes, so that no address is waited for; the last ones lie
+ * behind the list's end. */
+enum { CONV_AHEAD = 2 };
+
+/* Floats of a sample's input and of a kernel row of a filter, and room for a list of all windows, rounded up. */
 #define CONV_ROUND(n) (((n) + SLOT_MULTIPLE - 1) / SLOT_MULTIPLE * SLOT_MULTIPLE)
 #define CONV_SAMPLE(s) CONV_ROUND((int64_t)(s).channels * (s).height * (s).width)
 #define CONV_RUN(s) CONV_ROUND((int64_t)(s).kernel * (s).channels)
-#define CONV_LIST(s) CONV_ROUND((int64_t)(((s).height - (s).kernel + 1) / 2) * (((s).width - (s).kernel + 1) / 2))
+#define CONV_LIST(s) \
+    CONV_ROUND((int64_t)(((s).height - (s).kernel + 1) / 2) * (((s).width - (s).kernel + 1) / 2) + CONV_AHEAD)
 
-/* value times the taps that begin at `taps`. */
-struct conv_term {
-    float value;
-    int32_t taps;
+/* Gradients that are not zero, and where the floats that each is multiplied with begin. */
+struct conv_list {
+    float *value;
+    int32_t *place;
 };
 
 /* Room for the gradients of a convolution; those of a model share it. PH × PW windows. */
 struct conv_scratch {
     float *samples; /* [R][B][S][CONV_SAMPLE] input by pixel and channel, then its gradient; SLOT_MULTIPLE more */
     float *taps;    /* [R][filters][kernel][CONV_RUN] weights, or their gradient */
-    float *value;   /* [R][filters][S][CONV_LIST] gradients that are not zero */
-    int32_t *patch; /* [R][filters][S][CONV_LIST] where in a sample's input the patch of each begins */
-    int32_t *count; /* [R][filters][S] how many there are */
-    struct conv_term *term; /* [R][B][PH PW][S][filters] terms of the input's gradient, by winner */
-    int32_t *terms;         /* [R][B][PH PW][S][4] where those of each winner end */
+    struct conv_list filter; /* [R][filters][S][CONV_LIST] of a filter, by window; places of patches in the input */
+    int32_t *count;          /* [R][filters][S] how many there are */
+    struct conv_list window; /* [R][B][PH PW][S][filters] of a window, by winner; places of filters in taps;
+                                CONV_AHEAD more */
+    int32_t *end;            /* [R][B][PH PW][S][4] where those of each winner end */
 };
 
 /* Both gradients of a convolution, from that before its activation. */

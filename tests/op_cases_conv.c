@@ -37,16 +37,20 @@ static struct conv_case conv_make(struct conv_shape s, int shared_x, int integer
     return c;
 }
 
+static struct conv_list list_make(int64_t count)
+{
+    return (struct conv_list){TAKE(float, count), TAKE(int32_t, count)};
+}
+
 static struct conv_scratch scratch_make(struct conv_case c)
 {
     const struct conv_shape s = c.s;
     return (struct conv_scratch){.samples = TAKE(float, c.parts * s.slots * CONV_SAMPLE(s) + SLOT_MULTIPLE),
                                  .taps = TAKE(float, (int64_t)s.rows * s.filters * s.kernel * CONV_RUN(s)),
-                                 .value = TAKE(float, (int64_t)s.rows * s.filters * s.slots * CONV_LIST(s)),
-                                 .patch = TAKE(int32_t, (int64_t)s.rows * s.filters * s.slots * CONV_LIST(s)),
+                                 .filter = list_make((int64_t)s.rows * s.filters * s.slots * CONV_LIST(s)),
                                  .count = TAKE(int32_t, (int64_t)s.rows * s.filters * s.slots),
-                                 .term = TAKE(struct conv_term, c.parts * c.pooled),
-                                 .terms = TAKE(int32_t, 4 * c.parts * (c.pooled / s.filters))};
+                                 .window = list_make(c.parts * c.pooled + CONV_AHEAD),
+                                 .end = TAKE(int32_t, 4 * c.parts * (c.pooled / s.filters))};
 }
 
 static void conv_gradients(float *weight_gradient, float *x_gradient, const float *delta, const uint8_t *winner,

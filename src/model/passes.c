@@ -42,6 +42,12 @@ static void place(struct layout *layout, void **memory, int64_t count, size_t si
         layout->status = layout->device->backend->allocate(layout->device, memory, bytes);
 }
 
+static void place_list(struct layout *layout, struct conv_list *list, int64_t count)
+{
+    place(layout, (void **)&list->value, count, sizeof(float));
+    place(layout, (void **)&list->place, count, sizeof(int32_t));
+}
+
 static void place_text(struct layout *layout, struct workspace *ws, const struct model *model, int rows,
                        int input_rows, bool training)
 {
@@ -109,11 +115,10 @@ static void walk(struct layout *layout, struct workspace *ws, const struct model
     if (filters == 0) return;
     place(layout, (void **)&ws->conv.samples, all * samples + SLOT_MULTIPLE, sizeof(float));
     place(layout, (void **)&ws->conv.taps, rows * taps, sizeof(float));
-    place(layout, (void **)&ws->conv.value, slots * lists, sizeof(float));
-    place(layout, (void **)&ws->conv.patch, slots * lists, sizeof(int32_t));
+    place_list(layout, &ws->conv.filter, slots * lists);
     place(layout, (void **)&ws->conv.count, slots * filters, sizeof(int32_t));
-    place(layout, (void **)&ws->conv.term, all * terms, sizeof(struct conv_term));
-    place(layout, (void **)&ws->conv.terms, 4 * all * pixels, sizeof(int32_t));
+    place_list(layout, &ws->conv.window, all * terms + CONV_AHEAD);
+    place(layout, (void **)&ws->conv.end, 4 * all * pixels, sizeof(int32_t));
 }
 
 size_t workspace_bytes(const cgsv_device *device, const struct model *model, int rows, int input_rows, int batch,
@@ -140,10 +145,11 @@ cgsv_status workspace_create(struct workspace *workspace, cgsv_device *device, c
 void workspace_free(struct workspace *ws, cgsv_device *device)
 {
     void *all[] = {ws->input,        ws->label,     ws->sample,     ws->count,      ws->delta[0],  ws->delta[1],
-                   ws->conv.samples, ws->conv.taps, ws->conv.value, ws->conv.patch, ws->conv.count,
+                   ws->conv.samples, ws->conv.taps, ws->conv.count, ws->conv.end,
+                   ws->conv.filter.value, ws->conv.filter.place, ws->conv.window.value, ws->conv.window.place,
                    ws->text.word,    ws->text.words, ws->text.place, ws->text.width, ws->text.mark,
                    ws->scratch.vector, ws->scratch.part, ws->scratch.winner, ws->scratch.position,
-                   ws->delta[2],    ws->norm_sums, ws->conv.term,  ws->conv.terms};
+                   ws->delta[2],    ws->norm_sums};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) device->backend->release(device, all[i]);
     for (int i = 0; i < MAX_LAYERS; i++) {
         device->backend->release(device, ws->out[i]);
