@@ -6,6 +6,10 @@
 
 enum { NORMS_AHEAD = 1024 }; /* columns */
 
+/* Neighbouring pieces that blocks take of an agent before they turn to the next: memory streams well in long stretches,
+ * but the cores shall meet the columns that they will take of all agents. */
+enum { NORM_PIECES = 16 };
+
 /* By parts, as a sum would wait for its last addition. */
 template <typename stored>
 DEVICE void add_squares(lanes_double *square, const stored *u, int64_t i, int64_t count)
@@ -18,14 +22,16 @@ DEVICE void add_squares(lanes_double *square, const stored *u, int64_t i, int64_
     }
 }
 
-/* Block: a piece of CHUNK_COLUMNS columns, an agent, a federation. ‖Δw‖² alone: what
+/* Block: a piece of CHUNK_COLUMNS columns of an agent, a federation. ‖Δw‖² alone: what
  * float32 leaves of an update is known to the optimizer, and taken to be all of it here. */
 template <typename stored>
 KERNEL(server_norms, struct server_step s)
 {
-    const stored *u = update_row<stored>(s, BLOCK_Z, BLOCK_Y) + BLOCK_X * CHUNK_COLUMNS;
-    const int64_t width = piece_width(s.dimension, BLOCK_X);
-    if (s.norms_given && uploads_raw(s.mechanism + BLOCK_Z)) return; /* all threads alike */
+    const int64_t turn = BLOCK_X / NORM_PIECES, agent = turn % s.agents;
+    const int64_t piece = turn / s.agents * NORM_PIECES + BLOCK_X % NORM_PIECES;
+    const stored *u = update_row<stored>(s, BLOCK_Y, agent) + piece * CHUNK_COLUMNS;
+    const int64_t width = piece_width(s.dimension, piece);
+    if (piece >= s.pieces || (s.norms_given && uploads_raw(s.mechanism + BLOCK_Y))) return; /* all threads alike */
     lanes_double square[DOUBLE_PARTS] = {};
     WARP_FOR(strip, strips_of(width))
     {
@@ -33,78 +39,97 @@ KERNEL(server_norms, struct server_step s)
         STRIP_OF_LANES(strip * STRIP_COLUMNS, width, LANES, add_squares, square, u);
     }
     const double sum = block_sum(double_parts_own(square));
-    double *partial = s.norm_partial + ((BLOCK_Z * s.agents + BLOCK_Y) * s.pieces + BLOCK_X) * NORM_SUMS;
+    double *partial = s.norm_partial + ((BLOCK_Y * s.agents + agent) * s.pieces + piece) * NORM_SUMS;
     BLOCK_FOR(k, NORM_SUMS) { partial[k] = sum; }
 }
 
 static const char *launch_server_norms(void *stream, struct server_step step)
 {
-    const struct grid grid = grid_of(step.pieces, step.agents, step.federations);
+    const int64_t turns = ((int64_t)step.pieces + NORM_PIECES - 1) / NORM_PIECES * step.agents;
+    const struct grid grid = grid_of(turns * NORM_PIECES, step.federations, 1);
     return LAUNCH_BY_STORAGE(stream, grid, step.storage, server_norms, step);
 }
 
-/* Agents that a pass over a tile takes at once: it then reads and writes the float64 sums,
- * or converts g, a quarter as often. */
-enum { AGENTS_AT_ONCE = 4 };
+/* Agents that a pass over a tile takes at once, at most: it then reads and writes the float64 sums,
+ * or converts g, once for all of them. */
+enum { TEAM_MOST = 4 };
 
 template <typename stored>
 struct agent_team {
     int count;
-    int32_t agent[AGENTS_AT_ONCE];
-    double coefficient[AGENTS_AT_ONCE];
-    const stored *u[AGENTS_AT_ONCE];
+    int32_t agent[TEAM_MOST];
+    double coefficient[TEAM_MOST];
+    const stored *u[TEAM_MOST];
 };
 
-/* The next agents from *from on whose update is not faulty (a faulty one is never read);
- * where fewer are left, places repeat the first with coefficient 0. */
+/* The next `count` agents from *from on whose update is not faulty: one that is, is never read. */
 template <typename stored>
-DEVICE struct agent_team<stored> next_team(struct server_step s, int64_t federation, int *from)
+DEVICE struct agent_team<stored> next_team(struct server_step s, int64_t federation, int count, int *from)
 {
     struct agent_team<stored> team = {0, {0}, {0}, {0}};
     const double *coefficient = s.coefficient + federation * s.agents;
-    for (; *from < s.agents && team.count < AGENTS_AT_ONCE; ++*from) {
+    for (; team.count < count; ++*from) {
         if (is_faulty(coefficient[*from])) continue;
         team.agent[team.count] = *from;
         team.coefficient[team.count] = coefficient[*from];
         team.u[team.count++] = update_row<stored>(s, federation, *from);
     }
-    for (int k = team.count; k < AGENTS_AT_ONCE; k++) {
-        team.agent[k] = team.agent[0];
-        team.coefficient[k] = 0;
-        team.u[k] = team.u[0];
-    }
     return team;
 }
 
+/* Agents of the next team where so many are left: teams are about as large as each other. */
+DEVICE int team_size(int left)
+{
+    const int teams = (left + TEAM_MOST - 1) / TEAM_MOST;
+    return (left + teams - 1) / teams;
+}
+
+/* Calls body<count>(…) for the count of a team. */
+#define BY_COUNT(team, body, ...)             \
+    do {                                      \
+        switch ((team).count) {               \
+        case 1: body<1>(__VA_ARGS__); break;  \
+        case 2: body<2>(__VA_ARGS__); break;  \
+        case 3: body<3>(__VA_ARGS__); break;  \
+        default: body<4>(__VA_ARGS__); break; \
+        }                                     \
+    } while (0)
+
 /* Sends for the columns from `begin` on of a later tile, half a strip: the sums send for its first half, the dot
  * products for its second, so that the memory has something to do all the time. */
-template <typename stored>
-DEVICE void send_for_half_strip(const struct agent_team<stored> *team, int64_t begin)
+template <int COUNT, typename stored>
+DEVICE void send_for_half_strip(const stored *const *u, int64_t begin)
 {
-    for (int k = 0; k < team->count; k++) prefetch(team->u[k] + begin, STRIP_COLUMNS / 2);
+    UNROLL for (int k = 0; k < COUNT; k++) prefetch(u[k] + begin, STRIP_COLUMNS / 2);
 }
 
 DEVICE void clear_lanes(double *sum, int64_t i, int64_t) { lanes_double_store(sum + i, lanes_double_of(0.0)); }
 
 /* sum[i] += Σ coefficient u over `count` columns from i on. */
-template <typename stored>
-DEVICE void add_lanes(double *sum, const struct agent_team<stored> *team, int64_t begin, int64_t i, int64_t count)
+template <int COUNT, typename stored>
+DEVICE void add_lanes(double *sum, const lanes_double *coefficient, const stored *const *u, int64_t i, int64_t count)
 {
-    lanes_double v[AGENTS_AT_ONCE];
-    UNROLL for (int k = 0; k < AGENTS_AT_ONCE; k++)
-        v[k] = lanes_double_of(team->coefficient[k]) * lanes_double_load_part(team->u[k] + begin + i, count);
-    lanes_double_store(sum + i, lanes_double_load_part(sum + i, DOUBLE_LANES) + ((v[0] + v[1]) + (v[2] + v[3])));
+    lanes_double v = lanes_double_load_part(sum + i, DOUBLE_LANES);
+    UNROLL for (int k = 0; k < COUNT; k++) v += coefficient[k] * lanes_double_load_part(u[k] + i, count);
+    lanes_double_store(sum + i, v);
 }
 
 /* sum += Σ coefficient u over `width` columns from `begin` on. */
-template <typename stored>
+template <int COUNT, typename stored>
 DEVICE void add_team(BLOCK_PARAM double *sum, const struct agent_team<stored> *team, int64_t begin, int64_t width,
                      int64_t tile)
 {
+    lanes_double coefficient[TEAM_MOST];
+    const stored *u[TEAM_MOST];
+    UNROLL for (int k = 0; k < COUNT; k++)
+    {
+        coefficient[k] = lanes_double_of(team->coefficient[k]);
+        u[k] = team->u[k] + begin;
+    }
     WARP_FOR(strip, strips_of(width))
     {
-        send_for_half_strip(team, begin + tile + strip * (STRIP_COLUMNS / 2));
-        STRIP_OF_LANES(strip * STRIP_COLUMNS, width, DOUBLE_LANES, add_lanes, sum, team, begin);
+        send_for_half_strip<COUNT>(u, tile + strip * (STRIP_COLUMNS / 2));
+        STRIP_OF_LANES(strip * STRIP_COLUMNS, width, DOUBLE_LANES, add_lanes<COUNT>, sum, coefficient, u);
     }
 }
 
@@ -116,28 +141,34 @@ DEVICE void round_lanes(lanes_double *square, float *g, double *sum, int64_t i, 
     *square += v * v;
 }
 
-template <typename stored>
-DEVICE void dot_lanes(lanes_double *dot, const struct agent_team<stored> *team, const double *g, int64_t begin,
-                      int64_t i, int64_t count)
+template <int COUNT, typename stored>
+DEVICE void dot_lanes(lanes_double *dot, const stored *const *u, const double *g, int64_t i, int64_t count)
 {
     const lanes_double v = lanes_double_load_part(g + i, DOUBLE_LANES);
-    UNROLL for (int k = 0; k < AGENTS_AT_ONCE; k++) dot[k] += v * lanes_double_load_part(team->u[k] + begin + i, count);
+    UNROLL for (int k = 0; k < COUNT; k++) dot[k] += v * lanes_double_load_part(u[k] + i, count);
 }
 
 /* partial[agent] += <Δw, g> over `width` columns from `begin` on; g points at the first. */
-template <typename stored>
+template <int COUNT, typename stored>
 DEVICE void dot_team(BLOCK_PARAM double *partial, const struct agent_team<stored> *team, const double *g, int64_t begin,
                      int64_t width, int64_t tile)
 {
-    lanes_double dot[AGENTS_AT_ONCE] = {};
+    lanes_double dot[TEAM_MOST];
+    const stored *u[TEAM_MOST];
+    UNROLL for (int k = 0; k < COUNT; k++)
+    {
+        dot[k] = lanes_double_of(0.0);
+        u[k] = team->u[k] + begin;
+    }
     WARP_FOR(strip, strips_of(width))
     {
-        send_for_half_strip(team, begin + tile + tile / 2 + strip * (STRIP_COLUMNS / 2));
-        STRIP_OF_LANES(strip * STRIP_COLUMNS, width, DOUBLE_LANES, dot_lanes, dot, team, g, begin);
+        send_for_half_strip<COUNT>(u, tile + tile / 2 + strip * (STRIP_COLUMNS / 2));
+        STRIP_OF_LANES(strip * STRIP_COLUMNS, width, DOUBLE_LANES, dot_lanes<COUNT>, dot, u, g);
     }
-    for (int k = 0; k < AGENTS_AT_ONCE; k++) {
+    UNROLL for (int k = 0; k < COUNT; k++)
+    {
         const double total = block_sum(lanes_double_own(dot[k]));
-        if (THREAD_INDEX == 0 && k < team->count) partial[team->agent[k]] += total;
+        if (THREAD_INDEX == 0) partial[team->agent[k]] += total;
     }
 }
 
@@ -151,17 +182,21 @@ KERNEL(server_aggregate_and_dot, struct server_step s)
     const int64_t tile = tile_columns(s.agents);
     double *partial = s.dot_partial + (BLOCK_Y * s.chunks + BLOCK_X) * (s.agents + 1);
     BLOCK_FOR(i, s.agents + 1) { partial[i] = 0; }
+    int sound = 0;
+    for (int i = 0; i < s.agents; i++) sound += !is_faulty(s.coefficient[BLOCK_Y * s.agents + i]);
 
     for (int64_t begin = chunk.begin; begin < chunk.end; begin += tile) {
         const int64_t width = smaller(chunk.end - begin, tile), strips = strips_of(width);
         float *g = s.aggregate + BLOCK_Y * s.ld + begin;
         WARP_FOR(strip, strips)
         {
+            prefetch(g + strip * STRIP_COLUMNS, STRIP_COLUMNS); /* to be written */
             STRIP_OF_LANES(strip * STRIP_COLUMNS, width, DOUBLE_LANES, clear_lanes, sum);
         }
-        for (int agent = 0; agent < s.agents;) {
-            const struct agent_team<stored> team = next_team<stored>(s, BLOCK_Y, &agent);
-            if (team.count) add_team(BLOCK_PASS sum, &team, begin, width, tile);
+        for (int left = sound, agent = 0; left > 0;) {
+            const struct agent_team<stored> team = next_team<stored>(s, BLOCK_Y, team_size(left), &agent);
+            BY_COUNT(team, add_team, BLOCK_PASS sum, &team, begin, width, tile);
+            left -= team.count;
         }
         lanes_double square = lanes_double_of(0.0);
         WARP_FOR(strip, strips)
@@ -170,9 +205,10 @@ KERNEL(server_aggregate_and_dot, struct server_step s)
         }
         const double total = block_sum(lanes_double_own(square));
         if (THREAD_INDEX == 0) partial[s.agents] += total;
-        for (int agent = 0; agent < s.agents;) {
-            const struct agent_team<stored> team = next_team<stored>(s, BLOCK_Y, &agent);
-            if (team.count) dot_team(BLOCK_PASS partial, &team, sum, begin, width, tile);
+        for (int left = sound, agent = 0; left > 0;) {
+            const struct agent_team<stored> team = next_team<stored>(s, BLOCK_Y, team_size(left), &agent);
+            BY_COUNT(team, dot_team, BLOCK_PASS partial, &team, sum, begin, width, tile);
+            left -= team.count;
         }
     }
 }

@@ -31,9 +31,15 @@ DEVICE lanes lanes_select(int condition, lanes a, lanes b) { return condition ? 
 DEVICE lanes_int lanes_select_int(int condition, lanes_int a, lanes_int b) { return condition ? a : b; }
 DEVICE float lanes_sum(lanes v) { return warp_sum(v); }
 DEVICE lanes lanes_magnitude(lanes v) { return fabsf(v); }
+DEVICE int lanes_int_sum(lanes_int v) { return warp_sum(v); }
+/* Whether each lane is something. */
+typedef int lanes_flag;
+DEVICE lanes_flag lanes_at_least(lanes v, float bound) { return v >= bound; }
+/* One more in the lanes that are. */
+DEVICE lanes_int lanes_count(lanes_int count, lanes_flag f) { return count + f; }
 /* A bit for each lane. */
 typedef uint32_t lane_mask;
-DEVICE lane_mask lanes_at_least(lanes v, float bound) { return __ballot_sync(0xffffffffu, v >= bound); }
+DEVICE lane_mask lane_mask_of(lanes_flag f) { return __ballot_sync(0xffffffffu, f); }
 DEVICE int lane_mask_count(lane_mask m) { return __popc(m); }
 /* The lanes of m, side by side, to p; some of the `room` entries there may be written as well. */
 DEVICE void lanes_store_packed(float *p, lanes v, lane_mask m, int64_t)
@@ -190,18 +196,39 @@ DEVICE float lanes_sum(lanes v)
 }
 
 DEVICE lanes lanes_magnitude(lanes v) { return (lanes)((lanes_int)v & LANE_MAGNITUDE); }
+DEVICE int lanes_int_sum(lanes_int v)
+{
+    int sum = 0;
+    for (int i = 0; i < LANES; i++) sum += (int)v[i];
+    return sum;
+}
+#if defined(__AVX512F__)
+typedef __mmask16 lanes_flag;
+DEVICE lanes_flag lanes_at_least(lanes v, float bound)
+{
+    return _mm512_cmp_ps_mask((__m512)v, (__m512)lanes_of(bound), _CMP_GE_OQ);
+}
+DEVICE lanes_int lanes_count(lanes_int count, lanes_flag f)
+{
+    return (lanes_int)_mm512_mask_add_epi32((__m512i)count, f, (__m512i)count, (__m512i)lanes_int_of(1));
+}
+#else
+typedef lanes_int lanes_flag;
+DEVICE lanes_flag lanes_at_least(lanes v, float bound) { return v >= bound; }
+DEVICE lanes_int lanes_count(lanes_int count, lanes_flag f) { return count - f; }
+#endif
 typedef uint32_t lane_mask;
-DEVICE lane_mask lanes_at_least(lanes v, float bound)
+DEVICE lane_mask lane_mask_of(lanes_flag f)
 {
 #if defined(__AVX512F__)
-    return _mm512_cmp_ps_mask((__m512)v, (__m512)lanes_of(bound), _CMP_GE_OQ);
+    return f;
 #elif defined(__AVX2__) && !defined(CGSV_DOUBLE)
-    return (lane_mask)_mm256_movemask_ps((__m256)(v >= bound));
+    return (lane_mask)_mm256_movemask_ps((__m256)f);
 #elif defined(__SSE2__) && !defined(CGSV_DOUBLE)
-    return (lane_mask)_mm_movemask_ps((__m128)(v >= bound));
+    return (lane_mask)_mm_movemask_ps((__m128)f);
 #else
     lane_mask m = 0;
-    for (int i = 0; i < LANES; i++) m |= (lane_mask)(v[i] >= bound) << i;
+    for (int i = 0; i < LANES; i++) m |= (lane_mask)(f[i] & 1) << i;
     return m;
 #endif
 }
@@ -324,10 +351,16 @@ DEVICE lanes_double lanes_double_of(double v) { return v - (lanes_double){}; }
 DEVICE void lanes_double_store(double *p, lanes_double v) { memcpy(p, &v, sizeof v); }
 DEVICE lanes_double lanes_double_round(float *p, lanes_double v, int64_t count)
 {
+#if defined(__AVX512F__) && !defined(CGSV_DOUBLE)
+    const __m256 rounded = _mm512_maskz_cvtpd_ps(0xff, (__m512d)v);
+    _mm256_mask_storeu_ps(p, (__mmask8)(count >= DOUBLE_LANES ? 0xff : (1 << count) - 1), rounded);
+    return (lanes_double)_mm512_maskz_cvtps_pd(0xff, rounded);
+#else
     typedef float floats __attribute__((vector_size(sizeof(float) * DOUBLE_LANES)));
     const floats rounded = __builtin_convertvector(v, floats);
     memcpy(p, &rounded, count >= DOUBLE_LANES ? sizeof rounded : (size_t)count * sizeof *p);
     return __builtin_convertvector(rounded, lanes_double);
+#endif
 }
 DEVICE double lanes_double_sum(lanes_double v)
 {

@@ -42,10 +42,7 @@ DEVICE void add_counts(BLOCK_PARAM int *histogram, const int *count, int bins, i
     if (alone) {
         SIMD BLOCK_FOR(i, bins) { histogram[i] += count[i]; }
     } else {
-        BLOCK_FOR(i, bins)
-        {
-            if (count[i]) grid_add(&histogram[i], count[i]);
-        }
+        grid_add_all(BLOCK_PASS histogram, count, bins);
     }
 }
 

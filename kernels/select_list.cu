@@ -6,8 +6,17 @@
  * window after all, they read the segment instead. The result is the same either way. */
 #include "kernels/select.h"
 
-/* The sample is counted by the leading bits of its keys. */
+/* One of SAMPLE_EVERY entries of a segment is in the sample, but SAMPLE_LEAST to SAMPLE_MOST. It is counted by the
+ * leading bits of its keys. */
+enum { SAMPLE_EVERY = 16, SAMPLE_MOST = 16384 };
 enum { SAMPLE_SHIFT = 18, SAMPLE_BINS = 1 << (31 - SAMPLE_SHIFT) };
+
+/* Entries in the sample of a segment of n; 0: reading a list of the others would save nothing. */
+DEVICE int64_t sample_size(int64_t n)
+{
+    const int64_t m = smaller(larger(n / SAMPLE_EVERY, SAMPLE_LEAST), SAMPLE_MOST);
+    return 4 * m <= n ? m : 0;
+}
 
 #define COUNT_TOLERANCE 1e-9 /* so that rounding of q n cannot move a count by one */
 
@@ -70,7 +79,7 @@ KERNEL(select_begin, struct server_step s)
     SHARED(int, coarse, SAMPLE_BINS / NARROW_BINS);
     SHARED(struct bin_range, range, LISTED_AGENTS);
     const int64_t segment = BLOCK_Y * s.segments + BLOCK_X, begin = s.segment_begin[BLOCK_X];
-    const int64_t n = s.segment_begin[BLOCK_X + 1] - begin, m = smaller(n / SAMPLE_EVERY, SAMPLE_MOST);
+    const int64_t n = s.segment_begin[BLOCK_X + 1] - begin, m = sample_size(n);
     const float *g = s.key + BLOCK_Y * s.ld + begin;
     struct rank_state *rank = s.rank + segment * s.agents;
     BLOCK_FOR(i, s.agents)
@@ -83,11 +92,12 @@ KERNEL(select_begin, struct server_step s)
         rank[i] = start;
     }
     if (THREAD_INDEX == 0) s.windows[segment] = 0;
-    if (!s.list || m < SAMPLE_LEAST) return; /* all threads alike */
+    if (!s.list || m == 0) return; /* all threads alike */
 
+    const int64_t step = (n << 16) / m; /* a division for each would take longer than the rest */
     BLOCK_FOR(i, SAMPLE_BINS) { count[i] = 0; }
     block_sync();
-    BLOCK_FOR(i, m) { shared_add(&count[key_of(g[i * n / m]) >> SAMPLE_SHIFT], 1); }
+    BLOCK_FOR(i, m) { shared_add(&count[key_of(g[i * step >> 16]) >> SAMPLE_SHIFT], 1); }
     block_sync();
     sum_coarsely(BLOCK_PASS coarse, count, SAMPLE_BINS);
     BLOCK_FOR(i, 2 * LISTED_AGENTS) { s.above[segment * 2 * LISTED_AGENTS + i] = 0; }
@@ -121,6 +131,8 @@ KERNEL(select_list, struct server_step s)
     float *list = s.list + BLOCK_Y * s.ld + span.begin;
     const int bounds = 2 * s.windows[segment];
     if (bounds == 0) return; /* all threads alike */
+    lanes_int reached[2 * LISTED_AGENTS];
+    for (int b = 0; b < bounds; b++) reached[b] = lanes_int_of(0);
     BLOCK_FOR(b, bounds)
     {
         bound[b] = s.bound[segment * 2 * LISTED_AGENTS + b];
@@ -132,30 +144,38 @@ KERNEL(select_list, struct server_step s)
     {
         const int64_t begin = i * LIST_VECTORS * LANES;
         lanes v[LIST_VECTORS];
-        lane_mask inside[LIST_VECTORS];
+        lanes_flag inside[LIST_VECTORS] = {};
         prefetch(g + begin + LIST_AHEAD, LIST_VECTORS * LANES);
-        UNROLL for (int j = 0; j < LIST_VECTORS; j++)
-        {
-            const int64_t at = begin + j * LANES;
-            v[j] = at < n ? lanes_magnitude(lanes_load_part(g + at, n - at)) : lanes_of(0.0f);
-            inside[j] = 0;
-        }
-        for (int b = 0; b < bounds; b++) {
-            int found = 0;
+        if (n - begin >= LIST_VECTORS * LANES) {
+            UNROLL for (int j = 0; j < LIST_VECTORS; j++) v[j] = lanes_magnitude(lanes_load(g + begin + j * LANES));
+        } else {
             UNROLL for (int j = 0; j < LIST_VECTORS; j++)
             {
-                const lane_mask reached = lanes_at_least(v[j], bound[b]);
-                found += lane_mask_count(reached);
-                inside[j] ^= reached;
+                const int64_t at = begin + j * LANES;
+                v[j] = lanes_magnitude(lanes_load_part(g + at, larger(n - at, 0)));
             }
-            if (LANE_ZERO) shared_add(&above[b], found);
+        }
+        for (int b = 0; b < bounds; b++) {
+            lanes_int count = reached[b];
+            UNROLL for (int j = 0; j < LIST_VECTORS; j++)
+            {
+                const lanes_flag more = lanes_at_least(v[j], bound[b]);
+                count = lanes_count(count, more);
+                inside[j] ^= more;
+            }
+            reached[b] = count;
         }
         UNROLL for (int j = 0; j < LIST_VECTORS; j++)
         {
-            const int at = warp_take(listed, lane_mask_count(inside[j]));
+            const lane_mask packed = lane_mask_of(inside[j]);
+            const int at = warp_take(listed, lane_mask_count(packed));
             const int64_t room = WARPS == 1 ? n - at : 0; /* else others write there */
-            lanes_store_packed(list + at, v[j], inside[j], room);
+            lanes_store_packed(list + at, v[j], packed, room);
         }
+    }
+    for (int b = 0; b < bounds; b++) {
+        const int total = lanes_int_sum(reached[b]);
+        if (LANE_ZERO) shared_add(&above[b], total);
     }
     block_sync();
     BLOCK_FOR(b, bounds) { grid_add(&s.above[segment * 2 * LISTED_AGENTS + b], above[b]); }

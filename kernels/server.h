@@ -55,10 +55,10 @@ DEVICE struct cgsv_round_record *round_record(struct server_step s, int64_t fede
 }
 
 /* Columns of a tile: so many of all agents' rows are taken at a time. */
-enum { FEW_AGENTS = 7, MANY_AGENTS = 256 };
+enum { FEW_AGENTS = 15, MANY_AGENTS = 256 };
 DEVICE int64_t tile_columns(int agents)
 {
-    return agents <= FEW_AGENTS ? SMALL_TILE_COLUMNS : agents < MANY_AGENTS ? TILE_COLUMNS : MEDIUM_TILE_COLUMNS;
+    return agents <= FEW_AGENTS || agents >= MANY_AGENTS ? SMALL_TILE_COLUMNS : TILE_COLUMNS;
 }
 
 static inline int64_t column_pieces(int64_t dimension) { return (dimension + CHUNK_COLUMNS - 1) / CHUNK_COLUMNS; }
