@@ -139,6 +139,7 @@ DEVICE int block_scan(int x)
 
 #else /* ------------------------------------------------------------ CPU and threads */
 
+#include <omp.h>
 #include <string.h>
 #if defined(__SSE2__)
 #include <immintrin.h>
@@ -219,22 +220,46 @@ DEVICE void shared_add(int *p, int v) { *p += v; }
 DEVICE int warp_take(int *p, int v) { return (*p += v) - v; }
 DEVICE void grid_add(int *p, int v) { __atomic_fetch_add(p, v, __ATOMIC_RELAXED); }
 
+/* Blocks of a launch are shared out in stretches, one to a thread, which helps the others once its own is done: so a
+ * core meets the same columns in one kernel after the other, while it has them in its caches. */
+struct block_share {
+    alignas(64) int64_t next;
+    int64_t end;
+};
+enum { SHARES_MOST = 128 };
+
+static inline void shares_make(struct block_share *share, int shares, int64_t blocks)
+{
+    for (int i = 0; i < shares; i++) share[i] = {blocks * i / shares, blocks * (i + 1) / shares};
+}
+
+/* A block of the share, or, when none is left, the share's end. */
+static inline int64_t share_take(struct block_share *share)
+{
+    const int64_t taken = __atomic_fetch_add(&share->next, 1, __ATOMIC_RELAXED);
+    return taken < share->end ? taken : share->end;
+}
+
 /* `stream` is a struct cpu_stream. Which core runs which block has no influence on
  * any result. */
-#define LAUNCH(stream, blocks, name, ...)                                                     \
-    ({                                                                                        \
-        const struct grid grid_ = (blocks);                                                   \
-        const int64_t blocks_ = (int64_t)grid_.x * grid_.y * grid_.z;                         \
-        const int threads_ = ((const struct cpu_stream *)(stream))->threads;                  \
-        /* Neighbours together: a lock for each, and short stretches of memory, would cost time. */ \
-        const int64_t together_ = blocks_ / (INT64_C(32) * threads_) + 1;                            \
-        _Pragma("omp parallel for schedule(dynamic, together_) num_threads(threads_) if (blocks_ > 1)") \
-        for (int64_t b_ = 0; b_ < blocks_; b_++) {                                            \
-            struct block block_ = {(unsigned)(b_ % grid_.x), (unsigned)(b_ / grid_.x % grid_.y), \
-                                   (unsigned)(b_ / grid_.x / grid_.y), grid_.x};              \
-            name(&block_, ##__VA_ARGS__);                                                     \
-        }                                                                                     \
-        (const char *)NULL;                                                                   \
+#define LAUNCH(stream, blocks, name, ...)                                                                \
+    ({                                                                                                   \
+        const struct grid grid_ = (blocks);                                                              \
+        const int64_t blocks_ = (int64_t)grid_.x * grid_.y * grid_.z;                                    \
+        const int threads_ = ((const struct cpu_stream *)(stream))->threads;                             \
+        const int shares_ = threads_ < SHARES_MOST ? threads_ : SHARES_MOST;                             \
+        struct block_share share_[SHARES_MOST];                                                          \
+        shares_make(share_, shares_, blocks_);                                                           \
+        _Pragma("omp parallel num_threads(threads_) if (threads_ > 1 && blocks_ > 1)")                   \
+        for (int s_ = 0; s_ < shares_; s_++) {                                                           \
+            struct block_share *own_ = &share_[(omp_get_thread_num() + s_) % shares_];                   \
+            for (int64_t b_; (b_ = share_take(own_)) < own_->end;) {                                     \
+                struct block block_ = {(unsigned)(b_ % grid_.x), (unsigned)(b_ / grid_.x % grid_.y),     \
+                                       (unsigned)(b_ / grid_.x / grid_.y), grid_.x};                     \
+                name(&block_, ##__VA_ARGS__);                                                            \
+            }                                                                                            \
+        }                                                                                                \
+        (const char *)NULL;                                                                              \
     })
 
 #endif
