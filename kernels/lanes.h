@@ -237,12 +237,15 @@ DEVICE int lane_mask_count(lane_mask m)
 {
     return LANES == 4 ? (int)(UINT64_C(0x4332322132212110) >> 4 * m & 7) : __builtin_popcount(m);
 }
-DEVICE void lanes_store_packed(float *p, lanes v, lane_mask m, __attribute__((unused)) int64_t room)
+DEVICE void lanes_store_packed(float *p, lanes v, lane_mask m, int64_t room)
 {
 #if defined(__AVX512F__)
     /* In two steps: AMD's processors are slow at compressing into memory. */
-    _mm512_mask_storeu_ps(p, (__mmask16)((1u << __builtin_popcount(m)) - 1),
-                          _mm512_maskz_compress_ps((__mmask16)m, (__m512)v));
+    const __m512 packed = _mm512_maskz_compress_ps((__mmask16)m, (__m512)v);
+    if (room >= LANES)
+        _mm512_storeu_ps(p, packed);
+    else
+        _mm512_mask_storeu_ps(p, (__mmask16)((1u << __builtin_popcount(m)) - 1), packed);
 #else
     if (room >= LANES) { /* without branches, since nothing here can be foreseen */
         UNROLL for (int i = 0; i < LANES; i++)
