@@ -175,7 +175,7 @@ DEVICE void dot_team(BLOCK_PARAM double *partial, const struct agent_team<stored
 /* Block: a chunk, a federation. g = Σ_i coefficient_i Δw_i tile by tile, then from the
  * same columns, still in cache, <Δw_i, g> and ‖g‖². A strip of sums is always the same warp's. */
 template <typename stored>
-KERNEL(server_aggregate_and_dot, struct server_step s)
+KERNEL_BY(3, server_aggregate_and_dot, struct server_step s)
 {
     SHARED(double, sum, TILE_COLUMNS);
     const struct chunk chunk = s.chunk[BLOCK_X];

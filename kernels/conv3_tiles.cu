@@ -157,7 +157,7 @@ DEVICE void write_pixel(const tile_sum<kind> sum[DOWN][ACROSS], float *scratch, 
 
 /* Block: a tile of planes of a tile of pixels, WIDTH slots, a row. */
 template <typename kind>
-KERNEL_BY_TWO(conv3_product, struct conv3_product p)
+KERNEL_BY(2, conv3_product, struct conv3_product p)
 {
     SHARED(typename kind::stored, w, TAPS *PRODUCT_PLANES *(kind::DEPTH + kind::PAD));
     SHARED(typename kind::stored, pixels, kind::DEPTH *(PRODUCT_PIXELS * WIDTH + kind::WIDE_PAD));

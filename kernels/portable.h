@@ -51,8 +51,8 @@ struct grid {
 #define DEVICE static __device__ __forceinline__
 #define HOST_AND_DEVICE static __host__ __device__ __forceinline__
 #define KERNEL(name, ...) static __global__ void __launch_bounds__(BLOCK_THREADS) name(__VA_ARGS__)
-/* Of which a multiprocessor shall hold two blocks, whatever registers the compiler would like. */
-#define KERNEL_BY_TWO(name, ...) static __global__ void __launch_bounds__(BLOCK_THREADS, 2) name(__VA_ARGS__)
+/* Of which a multiprocessor shall hold so many blocks, whatever registers the compiler would like. */
+#define KERNEL_BY(count, name, ...) static __global__ void __launch_bounds__(BLOCK_THREADS, count) name(__VA_ARGS__)
 #define LAUNCH(stream, blocks, name, ...)                                                            \
     launch_check((name<<<dim3((blocks).x, (blocks).y, (blocks).z), BLOCK_THREADS, 0,                  \
                          (cudaStream_t)(stream)>>>(__VA_ARGS__),                                      \
@@ -148,7 +148,7 @@ DEVICE int block_scan(int x)
 #define DEVICE static inline __attribute__((always_inline))
 #define HOST_AND_DEVICE DEVICE
 #define KERNEL(name, ...) static void name(__attribute__((unused)) struct block *block, ##__VA_ARGS__)
-#define KERNEL_BY_TWO KERNEL
+#define KERNEL_BY(count, name, ...) KERNEL(name, __VA_ARGS__)
 #define BLOCK_PARAM __attribute__((unused)) struct block *block,
 #define BLOCK_PASS block,
 
