@@ -7,8 +7,11 @@
 
 enum { TERM_SLOTS = 128, NO_TERM = 4, TERM_KINDS = 5 };
 
-/* Which winner's list a gradient belongs to; without a branch, since nothing here can be foreseen. */
-DEVICE int64_t term_kind(float delta, uint8_t winner) { return smaller(winner + NO_TERM * (delta == 0.0f), NO_TERM); }
+/* Which winner's list each gradient belongs to, or NO_TERM. */
+DEVICE lanes_int term_kinds(const float *delta, const uint8_t *winner)
+{
+    return lanes_select_int(lanes_load(delta) == 0.0f, lanes_int_of(NO_TERM), lanes_load_byte(winner));
+}
 
 /* Of LANES samples, where in a window's list the terms of each winner begin; those of NO_TERM are the last. */
 DEVICE void begin_terms(int32_t *begin, const float *delta, const uint8_t *winner, int64_t plane, int64_t filters,
@@ -17,11 +20,10 @@ DEVICE void begin_terms(int32_t *begin, const float *delta, const uint8_t *winne
     lanes_int count[NO_TERM], before = lanes_int_of(0);
     UNROLL for (int kind = 0; kind < NO_TERM; kind++) count[kind] = lanes_int_of(0);
     for (int64_t f = 0; f < filters; f++, delta += plane, winner += plane) {
-        const lanes_int won = lanes_load_byte(winner);
-        const auto some = lanes_load(delta) != 0.0f;
+        const lanes_int own = term_kinds(delta, winner);
         prefetch(delta + slots, LANES); /* of the next window */
         UNROLL for (int kind = 0; kind < NO_TERM; kind++)
-            count[kind] += lanes_select_int((won == kind) & some, lanes_int_of(1), lanes_int_of(0));
+            count[kind] += lanes_select_int(own == kind, lanes_int_of(1), lanes_int_of(0));
     }
     UNROLL for (int kind = 0; kind < TERM_KINDS; kind++)
     {
@@ -31,29 +33,36 @@ DEVICE void begin_terms(int32_t *begin, const float *delta, const uint8_t *winne
 }
 
 /* Terms of the input's gradient, sorted by winner through counting. Block: a window, TERM_SLOTS
- * samples, a block of samples. */
+ * samples, a block of samples. A lane keeps to its samples. */
 KERNEL(list_terms, struct conv_scratch scratch, const float *delta, const uint8_t *winner, struct conv_shape s)
 {
     SHARED(int32_t, end, TERM_KINDS * TERM_SLOTS);
+    SHARED(int32_t, kind, TERM_SLOTS);
     const int64_t S = s.slots, F = s.filters, plane = WINDOWS(s) * S, slot0 = BLOCK_Y * TERM_SLOTS;
     const int64_t slots = smaller(S - slot0, TERM_SLOTS), first = BLOCK_Z * plane + BLOCK_X * S + slot0;
     const int32_t taps = (int32_t)(s.kernel * CONV_RUN(s));
-    const struct conv_list list = list_at(scratch.window, first * F);
     delta += BLOCK_Z * F * plane + BLOCK_X * S + slot0;
     winner += BLOCK_Z * F * plane + BLOCK_X * S + slot0;
-    WARP_FOR(i, slots / LANES) { begin_terms(end + i * LANES, delta + i * LANES, winner + i * LANES, plane, F, S); }
-    block_sync();
-    for (int64_t f = 0; f < F; f++)
-        BLOCK_FOR(i, slots)
-        {
-            const float d = delta[f * plane + i];
-            const int64_t to = i * F + end[term_kind(d, winner[f * plane + i]) * TERM_SLOTS + i]++;
-            list.value[to] = d;
-            list.place[to] = (int32_t)f * taps;
-        }
-    BLOCK_FOR(i, slots)
+    WARP_FOR(tile, slots / LANES)
     {
-        for (int kind = 0; kind < NO_TERM; kind++) scratch.end[4 * (first + i) + kind] = end[kind * TERM_SLOTS + i];
+        const int64_t slot = tile * LANES;
+        const struct conv_list list = list_at(scratch.window, (first + slot) * F);
+        begin_terms(end + slot, delta + slot, winner + slot, plane, F, S);
+        for (int64_t f = 0; f < F; f++) {
+            const float *d = delta + f * plane + slot;
+            lanes_store_int(kind + slot, term_kinds(d, winner + f * plane + slot));
+            LANE_FOR(lane, LANES)
+            {
+                const int64_t to = lane * F + end[kind[slot + lane] * TERM_SLOTS + slot + lane]++;
+                list.value[to] = d[lane];
+                list.place[to] = (int32_t)f * taps;
+            }
+        }
+        LANE_FOR(lane, LANES)
+        {
+            int32_t *to = scratch.end + 4 * (first + slot + lane);
+            for (int i = 0; i < NO_TERM; i++) to[i] = end[i * TERM_SLOTS + slot + lane];
+        }
     }
 }
 
