@@ -220,13 +220,13 @@ DEVICE void shared_add(int *p, int v) { *p += v; }
 DEVICE int warp_take(int *p, int v) { return (*p += v) - v; }
 DEVICE void grid_add(int *p, int v) { __atomic_fetch_add(p, v, __ATOMIC_RELAXED); }
 
-/* Blocks of a launch are shared out in stretches, one to a thread, which helps the others once its own is done: so a
- * core meets the same columns in one kernel after the other, while it has them in its caches. */
+/* Blocks of a launch are shared out in stretches, one to a thread or to a few neighbours, who help the others once
+ * theirs is done: so a core meets the same columns in one kernel after the other, while it has them in its caches. */
 struct block_share {
     alignas(64) int64_t next;
     int64_t end;
 };
-enum { SHARES_MOST = 128 };
+enum { SHARES_MOST = 16 };
 
 static inline void shares_make(struct block_share *share, int shares, int64_t blocks)
 {
@@ -236,6 +236,7 @@ static inline void shares_make(struct block_share *share, int shares, int64_t bl
 /* A block of the share, or, when none is left, the share's end. */
 static inline int64_t share_take(struct block_share *share)
 {
+    if (__atomic_load_n(&share->next, __ATOMIC_RELAXED) >= share->end) return share->end;
     const int64_t taken = __atomic_fetch_add(&share->next, 1, __ATOMIC_RELAXED);
     return taken < share->end ? taken : share->end;
 }
@@ -252,7 +253,8 @@ static inline int64_t share_take(struct block_share *share)
         shares_make(share_, shares_, blocks_);                                                           \
         _Pragma("omp parallel num_threads(threads_) if (threads_ > 1 && blocks_ > 1)")                   \
         for (int s_ = 0; s_ < shares_; s_++) {                                                           \
-            struct block_share *own_ = &share_[(omp_get_thread_num() + s_) % shares_];                   \
+            const int first_ = omp_get_thread_num() * shares_ / threads_;                                \
+            struct block_share *own_ = &share_[(first_ + s_) % shares_];                                 \
             for (int64_t b_; (b_ = share_take(own_)) < own_->end;) {                                     \
                 struct block block_ = {(unsigned)(b_ % grid_.x), (unsigned)(b_ / grid_.x % grid_.y),     \
                                        (unsigned)(b_ / grid_.x / grid_.y), grid_.x};                     \
