@@ -291,6 +291,9 @@ DEVICE void lanes_exchange(lanes *a, lanes *b, int step)
 #define DOUBLE_LANES (LANES / 2)
 #define DOUBLE_PARTS 2
 typedef double lanes_double __attribute__((vector_size(8 * DOUBLE_LANES)));
+#if defined(__AVX512F__)
+DEVICE __mmask8 first_lanes(int64_t count) { return (__mmask8)(count >= DOUBLE_LANES ? 0xff : (1 << count) - 1); }
+#endif
 template <typename real>
 DEVICE lanes_double lanes_double_load_part(const real *p, int64_t count)
 {
@@ -303,8 +306,7 @@ DEVICE lanes_double lanes_double_load_part(const real *p, int64_t count)
 DEVICE lanes_double lanes_double_load_part(const float *p, int64_t count)
 {
 #if defined(__AVX512F__)
-    const __mmask8 part = (__mmask8)(count >= DOUBLE_LANES ? 0xff : (1 << count) - 1);
-    return (lanes_double)_mm512_maskz_cvtps_pd(0xff, _mm256_maskz_loadu_ps(part, p));
+    return (lanes_double)_mm512_maskz_cvtps_pd(0xff, _mm256_maskz_loadu_ps(first_lanes(count), p));
 #else
     float v __attribute__((vector_size(4 * DOUBLE_LANES))) = {};
     memcpy(&v, p, count >= DOUBLE_LANES ? sizeof v : (size_t)count * sizeof *p);
@@ -318,8 +320,7 @@ DEVICE lanes_double lanes_double_load_part(const float *p, int64_t count)
 DEVICE lanes_double lanes_double_load_part(const uint16_t *p, int64_t count)
 {
 #if defined(__AVX512F__)
-    const __mmask8 part = (__mmask8)(count >= DOUBLE_LANES ? 0xff : (1 << count) - 1);
-    const __m256i words = _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_maskz_loadu_epi16(part, p)), 16);
+    const __m256i words = _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_maskz_loadu_epi16(first_lanes(count), p)), 16);
     return (lanes_double)_mm512_maskz_cvtps_pd(0xff, (__m256)words);
 #elif defined(__AVX2__)
     int64_t v = 0;
@@ -356,7 +357,7 @@ DEVICE lanes_double lanes_double_round(float *p, lanes_double v, int64_t count)
 {
 #if defined(__AVX512F__) && !defined(CGSV_DOUBLE)
     const __m256 rounded = _mm512_maskz_cvtpd_ps(0xff, (__m512d)v);
-    _mm256_mask_storeu_ps(p, (__mmask8)(count >= DOUBLE_LANES ? 0xff : (1 << count) - 1), rounded);
+    _mm256_mask_storeu_ps(p, first_lanes(count), rounded);
     return (lanes_double)_mm512_maskz_cvtps_pd(0xff, rounded);
 #else
     typedef float floats __attribute__((vector_size(sizeof(float) * DOUBLE_LANES)));
