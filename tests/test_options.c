@@ -48,10 +48,13 @@ static void reset(void)
 
 TestSuite(options, .init = reset);
 
+static char *argv[5]; /* strings are left in it */
+
 /* Parses up to four arguments, NULL for the end. */
 static cgsv_status parse(const char *a, const char *b, const char *c, const char *d)
 {
-    char *argv[5] = {(char *)a, (char *)b, (char *)c, (char *)d, NULL};
+    char *const arguments[] = {(char *)a, (char *)b, (char *)c, (char *)d, NULL};
+    memcpy(argv, arguments, sizeof argv);
     int argc = 0;
     while (argv[argc]) argc++;
     return options_parse(table, COUNT, argc, argv, &help);
