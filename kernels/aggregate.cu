@@ -62,37 +62,33 @@ struct agent_team {
     const stored *u[TEAM_MOST];
 };
 
-/* The next `count` agents from *from on whose update is not faulty: one that is, is never read. */
+/* The next agents from *from on whose update is not faulty, of *left that there are: a faulty one is never read. Teams
+ * are about as large as each other. */
 template <typename stored>
-DEVICE struct agent_team<stored> next_team(struct server_step s, int64_t federation, int count, int *from)
+DEVICE struct agent_team<stored> next_team(struct server_step s, int64_t federation, int *left, int *from)
 {
     struct agent_team<stored> team = {0, {0}, {0}, {0}};
     const double *coefficient = s.coefficient + federation * s.agents;
+    const int teams = (*left + TEAM_MOST - 1) / TEAM_MOST, count = (*left + teams - 1) / teams;
     for (; team.count < count; ++*from) {
         if (is_faulty(coefficient[*from])) continue;
         team.agent[team.count] = *from;
         team.coefficient[team.count] = coefficient[*from];
         team.u[team.count++] = update_row<stored>(s, federation, *from);
     }
+    *left -= count;
     return team;
 }
 
-/* Agents of the next team where so many are left: teams are about as large as each other. */
-DEVICE int team_size(int left)
-{
-    const int teams = (left + TEAM_MOST - 1) / TEAM_MOST;
-    return (left + teams - 1) / teams;
-}
-
 /* Calls body<count>(…) for the count of a team. */
-#define BY_COUNT(team, body, ...)             \
-    do {                                      \
-        switch ((team).count) {               \
-        case 1: body<1>(__VA_ARGS__); break;  \
-        case 2: body<2>(__VA_ARGS__); break;  \
-        case 3: body<3>(__VA_ARGS__); break;  \
-        default: body<4>(__VA_ARGS__); break; \
-        }                                     \
+#define BY_COUNT(team, body, ...)                     \
+    do {                                              \
+        switch ((team).count) {                       \
+        case 1: body<1>(__VA_ARGS__); break;          \
+        case 2: body<2>(__VA_ARGS__); break;          \
+        case 3: body<3>(__VA_ARGS__); break;          \
+        default: body<TEAM_MOST>(__VA_ARGS__); break; \
+        }                                             \
     } while (0)
 
 /* Sends for the columns from `begin` on of a later tile, half a strip: the sums send for its first half, the dot
@@ -194,9 +190,8 @@ KERNEL_BY(3, server_aggregate_and_dot, struct server_step s)
             STRIP_OF_LANES(strip * STRIP_COLUMNS, width, DOUBLE_LANES, clear_lanes, sum);
         }
         for (int left = sound, agent = 0; left > 0;) {
-            const struct agent_team<stored> team = next_team<stored>(s, BLOCK_Y, team_size(left), &agent);
+            const struct agent_team<stored> team = next_team<stored>(s, BLOCK_Y, &left, &agent);
             BY_COUNT(team, add_team, BLOCK_PASS sum, &team, begin, width, tile);
-            left -= team.count;
         }
         lanes_double square = lanes_double_of(0.0);
         WARP_FOR(strip, strips)
@@ -206,9 +201,8 @@ KERNEL_BY(3, server_aggregate_and_dot, struct server_step s)
         const double total = block_sum(lanes_double_own(square));
         if (THREAD_INDEX == 0) partial[s.agents] += total;
         for (int left = sound, agent = 0; left > 0;) {
-            const struct agent_team<stored> team = next_team<stored>(s, BLOCK_Y, team_size(left), &agent);
+            const struct agent_team<stored> team = next_team<stored>(s, BLOCK_Y, &left, &agent);
             BY_COUNT(team, dot_team, BLOCK_PASS partial, &team, sum, begin, width, tile);
-            left -= team.count;
         }
     }
 }

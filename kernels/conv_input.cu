@@ -5,7 +5,7 @@
  * input_gradient sums what all filters give an output pixel's patch in registers. */
 #include "kernels/conv.h"
 
-enum { TERM_SLOTS = 128, NO_TERM = 4, TERM_KINDS = 5 };
+enum { TERM_SLOTS = 128, NO_TERM = 4, TERM_KINDS = NO_TERM + 1 };
 
 /* Which winner's list each gradient belongs to, or NO_TERM. */
 DEVICE lanes_int term_kinds(const float *delta, const uint8_t *winner)
