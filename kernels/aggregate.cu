@@ -210,5 +210,6 @@ KERNEL_BY(3, server_aggregate_and_dot, struct server_step s)
 static const char *launch_server_aggregate_and_dot(void *stream, struct server_step step)
 {
     const struct grid grid = grid_of(step.chunks, step.federations, 1);
+    if (step.agents <= FEW_MOST) return LAUNCH_BY_STORAGE(stream, grid, step.storage, server_aggregate_few, step);
     return LAUNCH_BY_STORAGE(stream, grid, step.storage, server_aggregate_and_dot, step);
 }

@@ -16,6 +16,7 @@
 #include "kernels/adversary.cu"
 #include "kernels/store.cu"
 
+#include "kernels/aggregate_few.cu"
 #include "kernels/aggregate.cu"
 #include "kernels/contribution.cu"
 #include "kernels/download.cu"
