@@ -2,7 +2,7 @@
  *
  * Each block leaves partial sums in float64; contribution.cu adds them up in the order of
  * the columns. */
-#include "kernels/server.h"
+#include "kernels/sample.h"
 
 enum { NORMS_AHEAD = 1024 }; /* columns */
 
@@ -205,6 +205,7 @@ KERNEL_BY(3, server_aggregate_and_dot, struct server_step s)
             BY_COUNT(team, dot_team, BLOCK_PASS partial, &team, sum, begin, width, tile);
         }
     }
+    leave_sample(BLOCK_PASS s, chunk);
 }
 
 static const char *launch_server_aggregate_and_dot(void *stream, struct server_step step)

@@ -1,6 +1,6 @@
 /* The server's pass over the updates of few agents: an entry of each is in registers at once, so that the aggregate and
  * its dot products with the updates take one reading. aggregate.cu does the same for many agents. */
-#include "kernels/server.h"
+#include "kernels/sample.h"
 
 enum { FEW_MOST = 10, FEW_AHEAD = 512 }; /* agents; columns that are sent for before they are read */
 
@@ -9,7 +9,7 @@ template <int COUNT, typename stored>
 DEVICE void few_lanes(lanes_double *dot, const lanes_double *coefficient, const stored *const *u, float *g, int64_t i,
                       int64_t count)
 {
-    lanes_double sum = lanes_double_of(0.0), v[FEW_MOST];
+    lanes_double sum = lanes_double_of(0.0), v[FEW_MOST] = {};
     UNROLL for (int k = 0; k < COUNT; k++)
     {
         v[k] = lanes_double_load_part(u[k] + i, count);
@@ -66,4 +66,5 @@ KERNEL_BY(2, server_aggregate_few, struct server_step s)
         FEW(0); FEW(1); FEW(2); FEW(3); FEW(4); FEW(5); FEW(6); FEW(7); FEW(8); FEW(9); FEW(10);
     }
 #undef FEW
+    leave_sample(BLOCK_PASS s, chunk);
 }

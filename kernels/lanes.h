@@ -31,15 +31,18 @@ DEVICE lanes lanes_select(int condition, lanes a, lanes b) { return condition ? 
 DEVICE lanes_int lanes_select_int(int condition, lanes_int a, lanes_int b) { return condition ? a : b; }
 DEVICE float lanes_sum(lanes v) { return warp_sum(v); }
 DEVICE lanes lanes_magnitude(lanes v) { return fabsf(v); }
-DEVICE int lanes_int_sum(lanes_int v) { return warp_sum(v); }
-/* Whether each lane is something. */
+/* The leading 16 bits of the magnitudes of KEY_VECTORS vectors, so that more are compared at once. */
+#define KEY_VECTORS 1
+typedef int lanes_key;
+DEVICE lanes_key lanes_key_of(const lanes *v) { return (__float_as_int(*v) & 0x7fffffff) >> 16; }
+/* Which of them are at least `bound`, and one more in the lanes that are. */
 typedef int lanes_flag;
-DEVICE lanes_flag lanes_at_least(lanes v, float bound) { return v >= bound; }
-/* One more in the lanes that are. */
-DEVICE lanes_int lanes_count(lanes_int count, lanes_flag f) { return count + f; }
-/* A bit for each lane. */
+DEVICE lanes_flag lanes_at_least(lanes_key key, int bound) { return key >= bound; }
+DEVICE lanes_key lanes_count(lanes_key count, lanes_flag f) { return count + f; }
+DEVICE int lanes_count_sum(lanes_key count) { return warp_sum(count); }
+/* A bit for each lane of one of the vectors. */
 typedef uint32_t lane_mask;
-DEVICE lane_mask lane_mask_of(lanes_flag f) { return __ballot_sync(0xffffffffu, f); }
+DEVICE lane_mask lane_mask_of(lanes_flag f, int) { return __ballot_sync(0xffffffffu, f); }
 DEVICE int lane_mask_count(lane_mask m) { return __popc(m); }
 /* The lanes of m, side by side, to p; some of the `room` entries there may be written as well. */
 DEVICE void lanes_store_packed(float *p, lanes v, lane_mask m, int64_t)
@@ -196,39 +199,65 @@ DEVICE float lanes_sum(lanes v)
 }
 
 DEVICE lanes lanes_magnitude(lanes v) { return (lanes)((lanes_int)v & LANE_MAGNITUDE); }
-DEVICE int lanes_int_sum(lanes_int v)
+#define KEY_VECTORS 2
+typedef int16_t lanes_key __attribute__((vector_size(2 * KEY_VECTORS * LANES)));
+#if defined(__AVX512F__) && !defined(CGSV_DOUBLE)
+DEVICE lanes_key lanes_key_of(const lanes *v)
+{
+    const lanes_key upper = {1,  3,  5,  7,  9,  11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31,
+                             33, 35, 37, 39, 41, 43, 45, 47, 49, 51, 53, 55, 57, 59, 61, 63};
+    const __m512i halves = _mm512_permutex2var_epi16((__m512i)v[0], (__m512i)upper, (__m512i)v[1]);
+    return (lanes_key)halves & INT16_MAX;
+}
+typedef __mmask32 lanes_flag;
+DEVICE lanes_flag lanes_at_least(lanes_key key, int bound)
+{
+    return _mm512_cmpge_epi16_mask((__m512i)key, _mm512_set1_epi16((int16_t)bound));
+}
+DEVICE lanes_key lanes_count(lanes_key count, lanes_flag f)
+{
+    return (lanes_key)_mm512_mask_add_epi16((__m512i)count, f, (__m512i)count, _mm512_set1_epi16(1));
+}
+#else
+DEVICE lanes_key lanes_key_of(const lanes *v)
+{
+#if defined(__AVX2__) && !defined(CGSV_DOUBLE)
+    const __m256i low = _mm256_srai_epi32((__m256i)v[0], 16), high = _mm256_srai_epi32((__m256i)v[1], 16);
+    const __m256i halves = _mm256_packs_epi32(low, high);
+    return (lanes_key)_mm256_permute4x64_epi64(halves, 0xd8) & INT16_MAX;
+#elif defined(__SSE2__) && !defined(CGSV_DOUBLE)
+    const __m128i low = _mm_srai_epi32((__m128i)v[0], 16), high = _mm_srai_epi32((__m128i)v[1], 16);
+    return (lanes_key)_mm_packs_epi32(low, high) & INT16_MAX;
+#else
+    lanes_key key = {};
+    for (int i = 0; i < KEY_VECTORS * LANES; i++)
+        key[i] = (int16_t)((bits_of(v[i / LANES][i % LANES]) & 0x7fffffffu) >> 16);
+    return key;
+#endif
+}
+typedef lanes_key lanes_flag;
+DEVICE lanes_flag lanes_at_least(lanes_key key, int bound) { return key > (int16_t)(bound - 1); }
+DEVICE lanes_key lanes_count(lanes_key count, lanes_flag f) { return count - f; }
+#endif
+DEVICE int lanes_count_sum(lanes_key count)
 {
     int sum = 0;
-    for (int i = 0; i < LANES; i++) sum += (int)v[i];
+    for (int i = 0; i < KEY_VECTORS * LANES; i++) sum += (uint16_t)count[i];
     return sum;
 }
-#if defined(__AVX512F__)
-typedef __mmask16 lanes_flag;
-DEVICE lanes_flag lanes_at_least(lanes v, float bound)
-{
-    return _mm512_cmp_ps_mask((__m512)v, (__m512)lanes_of(bound), _CMP_GE_OQ);
-}
-DEVICE lanes_int lanes_count(lanes_int count, lanes_flag f)
-{
-    return (lanes_int)_mm512_mask_add_epi32((__m512i)count, f, (__m512i)count, (__m512i)lanes_int_of(1));
-}
-#else
-typedef lanes_int lanes_flag;
-DEVICE lanes_flag lanes_at_least(lanes v, float bound) { return v >= bound; }
-DEVICE lanes_int lanes_count(lanes_int count, lanes_flag f) { return count - f; }
-#endif
 typedef uint32_t lane_mask;
-DEVICE lane_mask lane_mask_of(lanes_flag f)
+DEVICE lane_mask lane_mask_of(lanes_flag f, int vector)
 {
-#if defined(__AVX512F__)
-    return f;
+#if defined(__AVX512F__) && !defined(CGSV_DOUBLE)
+    return f >> vector * LANES & 0xffff;
 #elif defined(__AVX2__) && !defined(CGSV_DOUBLE)
-    return (lane_mask)_mm256_movemask_ps((__m256)f);
+    const __m256i packed = _mm256_packs_epi16((__m256i)f, (__m256i)f);
+    return (lane_mask)_mm256_movemask_epi8(packed) >> vector * 16 & 0xff;
 #elif defined(__SSE2__) && !defined(CGSV_DOUBLE)
-    return (lane_mask)_mm_movemask_ps((__m128)f);
+    return (lane_mask)_mm_movemask_epi8(_mm_packs_epi16((__m128i)f, (__m128i)f)) >> vector * LANES & 15;
 #else
     lane_mask m = 0;
-    for (int i = 0; i < LANES; i++) m |= (lane_mask)(f[i] & 1) << i;
+    for (int i = 0; i < LANES; i++) m |= (lane_mask)(f[vector * LANES + i] & 1) << i;
     return m;
 #endif
 }

@@ -268,27 +268,6 @@ static inline int64_t share_take(struct block_share *share)
 
 #endif
 
-#include "kernels/lanes.h"
-
-DEVICE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-DEVICE int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
-
-/* to[0..n-1] += from, by many blocks at once; each thread adds what BLOCK_FOR gives it. */
-DEVICE void grid_add_all(BLOCK_PARAM int *to, const int *from, int n)
-{
-#if defined(__CUDACC__) || defined(CGSV_BLOCK_IS_THREADS)
-    BLOCK_FOR(i, n)
-    {
-        if (from[i]) grid_add(&to[i], from[i]);
-    }
-#else /* a block after the other, since an atomic addition takes as long as a vector of plain ones and more */
-    _Pragma("omp critical(grid_add_all)")
-    {
-        SIMD for (int i = 0; i < n; i++) to[i] += from[i];
-    }
-#endif
-}
-
 #if !defined(CGSV_DOUBLE) /* else these are tests/double.h's */
 union float_and_bits {
     float value;
@@ -310,27 +289,48 @@ DEVICE float float_of(uint32_t bits)
 }
 #endif
 
+#include "kernels/lanes.h"
+
+DEVICE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+DEVICE int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+
+/* to[0..n-1] += from, by many blocks at once; each thread adds what BLOCK_FOR gives it. */
+DEVICE void grid_add_all(BLOCK_PARAM int *to, const int *from, int n)
+{
+#if defined(__CUDACC__) || defined(CGSV_BLOCK_IS_THREADS)
+    BLOCK_FOR(i, n)
+    {
+        if (from[i]) grid_add(&to[i], from[i]);
+    }
+#else /* a block after the other, since an atomic addition takes as long as a vector of plain ones and more */
+    _Pragma("omp critical(grid_add_all)")
+    {
+        SIMD for (int i = 0; i < n; i++) to[i] += from[i];
+    }
+#endif
+}
+
 /* Sizes of the server step's blocks that suit each build. Shared memory holds TILE_COLUMNS
  * float64 numbers (of smaller tiles, fewer), or LOCAL_GROUPS (and a spare, COUNT_MISSES) histograms of 1024 counters,
  * or COUNT_COPIES of 2048. A span is ⌈D / SPAN_PARTS⌉ columns, but SPAN_LEAST to SPAN_MOST. The
- * selection samples SAMPLE_LEAST entries of a segment at least. */
+ * selection samples SAMPLE_LEAST to SAMPLE_MOST entries of a segment. */
 #if defined(__CUDACC__)
 enum { TILE_COLUMNS = 4096, SMALL_TILE_COLUMNS = 4096 };
 enum { LOCAL_GROUPS = 8, COUNT_MISSES = 0, COUNT_COPIES = 4 }; /* 32 KiB each */
 enum { SPAN_PARTS = 512, SPAN_LEAST = 4096, SPAN_MOST = 65536 };
-enum { SAMPLE_LEAST = 4096 };
+enum { SAMPLE_LEAST = 4096, SAMPLE_MOST = 16384 };
 #elif defined(CGSV_BLOCK_IS_THREADS)
 enum { TILE_COLUMNS = 1024, SMALL_TILE_COLUMNS = 256 };
 enum { LOCAL_GROUPS = 8, COUNT_MISSES = 0, COUNT_COPIES = 2 };
 enum { SPAN_PARTS = 512, SPAN_LEAST = 4096, SPAN_MOST = 8192 };
-enum { SAMPLE_LEAST = 64 };
+enum { SAMPLE_LEAST = 64, SAMPLE_MOST = 16384 };
 #else
 /* Memory likes long runs of each row, but a small tile of a few agents stays in the first-level cache, one of many in
  * the second-level one. So do the histograms of all groups; a long span writes them out seldom. */
 enum { TILE_COLUMNS = 1024, SMALL_TILE_COLUMNS = 512 };
 enum { LOCAL_GROUPS = 64, COUNT_MISSES = 1, COUNT_COPIES = 4 };
-enum { SPAN_PARTS = 16, SPAN_LEAST = 131072, SPAN_MOST = 262144 };
-enum { SAMPLE_LEAST = 4096 };
+enum { SPAN_PARTS = 32, SPAN_LEAST = 65536, SPAN_MOST = 262144 };
+enum { SAMPLE_LEAST = 4096, SAMPLE_MOST = 65536 };
 #endif
 
 /* Blocks for GRID_FOR: enough for a GPU, few enough that a CPU's pieces stay long. */

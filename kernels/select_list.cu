@@ -4,18 +4,17 @@
  * window. One pass then lists the entries of all windows and counts, exactly, those above every
  * bound; the passes read the list. Where the counts show that a threshold lies outside of its
  * window after all, they read the segment instead. The result is the same either way. */
+#include "kernels/sample.h"
 #include "kernels/select.h"
 
-/* One of SAMPLE_EVERY entries of a segment is in the sample, but SAMPLE_LEAST to SAMPLE_MOST. It is counted by the
- * leading bits of its keys. */
-enum { SAMPLE_EVERY = 16, SAMPLE_MOST = 16384 };
-enum { SAMPLE_SHIFT = 18, SAMPLE_BINS = 1 << (31 - SAMPLE_SHIFT) };
+/* A sample is counted by the leading 16 bits of its keys, as bounds of windows are compared with. Magnitudes below
+ * 2^-52 are in the lowest bin, which a window with it has all of but zero; those from 2^12 on in the highest. */
+enum { KEY_SHIFT = 16, SAMPLE_BASE = (127 - 52) << (23 - KEY_SHIFT), SAMPLE_BINS = 64 << (23 - KEY_SHIFT) };
 
-/* Entries in the sample of a segment of n; 0: reading a list of the others would save nothing. */
-DEVICE int64_t sample_size(int64_t n)
+DEVICE int sample_bin(float g)
 {
-    const int64_t m = smaller(larger(n / SAMPLE_EVERY, SAMPLE_LEAST), SAMPLE_MOST);
-    return 4 * m <= n ? m : 0;
+    const int64_t bin = (int64_t)(key_of(g) >> KEY_SHIFT) - SAMPLE_BASE;
+    return (int)smaller(larger(bin, 0), SAMPLE_BINS - 1);
 }
 
 #define COUNT_TOLERANCE 1e-9 /* so that rounding of q n cannot move a count by one */
@@ -46,16 +45,15 @@ DEVICE struct bin_range bins_around(int64_t kept, int64_t n, int64_t m, const in
     return range;
 }
 
-/* The least magnitude of a bin; zero, which would be in all of them, is in none. */
-DEVICE float least_of_bin(int bin)
+/* The least leading bits of a bin's keys. */
+DEVICE int least_of_bin(int bin)
 {
-    const uint32_t key = (uint32_t)bin << SAMPLE_SHIFT;
-    return bin == 0 ? float_of(1) : key < KEY_INFINITE ? float_of(key) : INFINITY;
+    return bin == 0 ? 1 : bin < SAMPLE_BINS ? bin + SAMPLE_BASE : (int)(KEY_INFINITE >> KEY_SHIFT);
 }
 
 /* Ranks come most first, so the last has the highest window. Windows that meet are one. Returns how many
  * there are; none where a list of them would hold half of the entries. */
-DEVICE int join_windows(float *bound, struct rank_state *rank, const struct bin_range *range, int ranks,
+DEVICE int join_windows(int *bound, struct rank_state *rank, const struct bin_range *range, int ranks,
                         const int *count, int64_t m)
 {
     int windows = 0, low = SAMPLE_BINS + 1;
@@ -72,6 +70,13 @@ DEVICE int join_windows(float *bound, struct rank_state *rank, const struct bin_
     return 2 * held < m ? windows : 0;
 }
 
+/* Block: a span, a federation. Where the aggregate's pass has not taken the sample. */
+KERNEL(select_sample, struct server_step s)
+{
+    const struct chunk span = s.span[BLOCK_X];
+    sample_columns(BLOCK_PASS s, span.tensor, span.begin, span.end);
+}
+
 /* Block: a segment, a federation. What each rank keeps, and the windows. */
 KERNEL(select_begin, struct server_step s)
 {
@@ -80,7 +85,6 @@ KERNEL(select_begin, struct server_step s)
     SHARED(struct bin_range, range, LISTED_AGENTS);
     const int64_t segment = BLOCK_Y * s.segments + BLOCK_X, begin = s.segment_begin[BLOCK_X];
     const int64_t n = s.segment_begin[BLOCK_X + 1] - begin, m = sample_size(n);
-    const float *g = s.key + BLOCK_Y * s.ld + begin;
     struct rank_state *rank = s.rank + segment * s.agents;
     BLOCK_FOR(i, s.agents)
     {
@@ -94,10 +98,10 @@ KERNEL(select_begin, struct server_step s)
     if (THREAD_INDEX == 0) s.windows[segment] = 0;
     if (!s.list || m == 0) return; /* all threads alike */
 
-    const int64_t step = (n << 16) / m; /* a division for each would take longer than the rest */
+    const float *sample = s.list + BLOCK_Y * s.ld + begin;
     BLOCK_FOR(i, SAMPLE_BINS) { count[i] = 0; }
     block_sync();
-    BLOCK_FOR(i, m) { shared_add(&count[key_of(g[i * step >> 16]) >> SAMPLE_SHIFT], 1); }
+    BLOCK_FOR(i, m) { shared_add(&count[sample_bin(sample[i])], 1); }
     block_sync();
     sum_coarsely(BLOCK_PASS coarse, count, SAMPLE_BINS);
     BLOCK_FOR(i, 2 * LISTED_AGENTS) { s.above[segment * 2 * LISTED_AGENTS + i] = 0; }
@@ -114,15 +118,20 @@ KERNEL(select_begin, struct server_step s)
 
 static const char *launch_select_begin(void *stream, struct server_step step)
 {
-    return LAUNCH(stream, grid_of(step.segments, step.federations, 1), select_begin, step);
+    const struct grid segments = grid_of(step.segments, step.federations, 1);
+    const struct grid spans = grid_of(step.spans, step.federations, 1);
+    const char *error = step.list && !step.sampled ? LAUNCH(stream, spans, select_sample, step) : NULL;
+    return error ? error : LAUNCH(stream, segments, select_begin, step);
 }
 
-enum { LIST_VECTORS = 8, LIST_AHEAD = 1024 }; /* vectors that a warp holds at once, columns that it sends for ahead */
+/* Vectors, and keys of them, that a warp holds at once; columns that it sends for ahead. */
+enum { LIST_VECTORS = 8, LIST_KEYS = LIST_VECTORS / KEY_VECTORS, LIST_AHEAD = 1024 };
+static_assert(SPAN_MOST / (KEY_VECTORS * LANES) <= UINT16_MAX, "a lane of 16 bits counts the entries that it meets");
 
-/* Block: a span, a federation. Window j holds magnitudes from bound[2 j + 1] to below bound[2 j]; bounds descend. */
+/* Block: a span, a federation. Window j holds keys from bound[2 j + 1] to below bound[2 j]; bounds descend. */
 KERNEL(select_list, struct server_step s)
 {
-    SHARED(float, bound, 2 * LISTED_AGENTS);
+    SHARED(int, bound, 2 * LISTED_AGENTS);
     SHARED(int, above, 2 * LISTED_AGENTS);
     SHARED(int, listed, 1);
     const struct chunk span = s.span[BLOCK_X];
@@ -131,8 +140,8 @@ KERNEL(select_list, struct server_step s)
     float *list = s.list + BLOCK_Y * s.ld + span.begin;
     const int bounds = 2 * s.windows[segment];
     if (bounds == 0) return; /* all threads alike */
-    lanes_int reached[2 * LISTED_AGENTS];
-    for (int b = 0; b < bounds; b++) reached[b] = lanes_int_of(0);
+    lanes_key reached[2 * LISTED_AGENTS];
+    for (int b = 0; b < bounds; b++) reached[b] = lanes_key{};
     BLOCK_FOR(b, bounds)
     {
         bound[b] = s.bound[segment * 2 * LISTED_AGENTS + b];
@@ -144,22 +153,24 @@ KERNEL(select_list, struct server_step s)
     {
         const int64_t begin = i * LIST_VECTORS * LANES;
         lanes v[LIST_VECTORS];
-        lanes_flag inside[LIST_VECTORS] = {};
+        lanes_key key[LIST_KEYS];
+        lanes_flag inside[LIST_KEYS] = {};
         prefetch(g + begin + LIST_AHEAD, LIST_VECTORS * LANES);
         if (n - begin >= LIST_VECTORS * LANES) {
-            UNROLL for (int j = 0; j < LIST_VECTORS; j++) v[j] = lanes_magnitude(lanes_load(g + begin + j * LANES));
+            UNROLL for (int j = 0; j < LIST_VECTORS; j++) v[j] = lanes_load(g + begin + j * LANES);
         } else {
             UNROLL for (int j = 0; j < LIST_VECTORS; j++)
             {
                 const int64_t at = begin + j * LANES;
-                v[j] = lanes_magnitude(lanes_load_part(g + at, larger(n - at, 0)));
+                v[j] = lanes_load_part(g + at, larger(n - at, 0));
             }
         }
+        UNROLL for (int j = 0; j < LIST_KEYS; j++) key[j] = lanes_key_of(v + j * KEY_VECTORS);
         for (int b = 0; b < bounds; b++) {
-            lanes_int count = reached[b];
-            UNROLL for (int j = 0; j < LIST_VECTORS; j++)
+            lanes_key count = reached[b];
+            UNROLL for (int j = 0; j < LIST_KEYS; j++)
             {
-                const lanes_flag more = lanes_at_least(v[j], bound[b]);
+                const lanes_flag more = lanes_at_least(key[j], bound[b]);
                 count = lanes_count(count, more);
                 inside[j] ^= more;
             }
@@ -167,18 +178,18 @@ KERNEL(select_list, struct server_step s)
         }
         UNROLL for (int j = 0; j < LIST_VECTORS; j++)
         {
-            const lane_mask packed = lane_mask_of(inside[j]);
+            const lane_mask packed = lane_mask_of(inside[j / KEY_VECTORS], j % KEY_VECTORS);
             const int at = warp_take(listed, lane_mask_count(packed));
             const int64_t room = WARPS == 1 ? n - at : 0; /* else others write there */
             lanes_store_packed(list + at, v[j], packed, room);
         }
     }
     for (int b = 0; b < bounds; b++) {
-        const int total = lanes_int_sum(reached[b]);
+        const int total = lanes_count_sum(reached[b]);
         if (LANE_ZERO) shared_add(&above[b], total);
     }
     block_sync();
-    BLOCK_FOR(b, bounds) { grid_add(&s.above[segment * 2 * LISTED_AGENTS + b], above[b]); }
+    grid_add_all(BLOCK_PASS s.above + segment * 2 * LISTED_AGENTS, above, bounds);
     if (THREAD_INDEX == 0) s.listed[BLOCK_Y * s.spans + BLOCK_X] = *listed;
 }
 

@@ -36,7 +36,7 @@ struct mechanism {
 enum { SELECT_PASSES = 3, SELECT_BINS = 2048 };
 
 /* So few agents have the entries near their thresholds listed first. */
-enum { LISTED_AGENTS = 16 };
+enum { LISTED_AGENTS = 32 };
 
 /* Its last pass notes the runs of MET_COLUMNS columns of a span in which it met entries that
  * may equal a threshold; those that do are counted by parts of TIE_COLUMNS columns. */
@@ -96,10 +96,12 @@ struct server_step {
     struct rank_state *rank;           /* [F][G][N] in that order */
     int32_t *groups;                   /* [F][G] groups of ranks in the next pass */
     uint32_t *group_prefix;            /* [F][G][N] descending */
-    float *list;                       /* [F][ld] from a span's first column on, what is in windows; NULL: none */
+    float *list;                       /* [F][ld] a sample from a segment's first column on, then from a span's what is
+                                          in windows; NULL: none */
+    int sampled;                       /* the aggregate's pass takes the sample */
     int *listed;                       /* [F][S] how many they are */
     int32_t *windows;                  /* [F][G]; 0: nothing is listed of the segment */
-    float *bound;                      /* [F][G][2 LISTED_AGENTS] */
+    int *bound;                        /* [F][G][2 LISTED_AGENTS] leading 16 bits of magnitudes */
     int *above;                        /* [F][G][2 LISTED_AGENTS] entries from each bound on */
     int *histogram;                    /* [F][G][N][SELECT_BINS], zero between passes */
     uint8_t *met;                      /* [F][S][K][TIE_RUNS] */

@@ -215,7 +215,7 @@ static void select_case(int federations, int agents, const int64_t *tensor, int 
             s.order[f * N + place] = (int32_t)i;
         }
     }
-    const int few_ranks = agents > 1 && agents < LISTED_AGENTS / 2 && !few;
+    const int few_ranks = agents > 1 && agents < 8 && !few; /* whose windows leave out much, however small the sample */
     float *before = TAKE(float, models);
     if (pattern == TINY || pattern == WIDE) /* entries must show in the model */
         for (int64_t i = 0; i < federations * (N + 1); i++)
@@ -243,6 +243,8 @@ void server_cases(void)
         server_case(2, 7, small, 7, rule, FAULTY, 1);
         server_case(2, 4, small, 6, rule, ALL_FAULTY, 1);
         server_case(2, 6, small, 7, rule, QUANTISED, 0);
+        server_case(1, 10, small, 7, rule, HONEST, 0); /* as many as registers hold; more */
+        server_case(2, 13, small, 7, rule, FAULTY, 1);
         server_case(2, 5, edges, 8, rule, HONEST, 1);
         if (!op_cases_small) {
             server_case(2, 12, edges, 8, rule, FAULTY, 0);

@@ -74,7 +74,7 @@ struct server server_make(int federations, int agents, const int64_t *tensor, in
     if (N <= LISTED_AGENTS) {
         v.s.list = TAKE(float, F * ld);
         v.s.listed = TAKE(int, F * S);
-        v.s.bound = TAKE(float, F * G * 2 * LISTED_AGENTS);
+        v.s.bound = TAKE(int, F * G * 2 * LISTED_AGENTS);
         v.s.above = TAKE(int, F * G * 2 * LISTED_AGENTS);
     }
     *v.s.round = 0;
@@ -108,6 +108,7 @@ void server_select(struct server_step s)
 
 void server_run(struct server_step s)
 {
+    s.sampled = s.list && s.key == s.aggregate;
     if (!s.norms_given) error_free(k->server_norms(stream, s));
     error_free(k->server_weigh(stream, s));
     error_free(k->server_aggregate_and_dot(stream, s));

@@ -196,10 +196,12 @@ cgsv_status server_step_begin(cgsv_device *device, struct server_step *s, void *
     return CGSV_OK;
 }
 
-cgsv_status server_step_finish(cgsv_device *device, const struct server_step *s, void *stream)
+cgsv_status server_step_finish(cgsv_device *device, const struct server_step *step, void *stream)
 {
     const struct kernels *k = device->kernels;
-    const int F = s->federations, N = s->agents;
+    const int F = step->federations, N = step->agents;
+    struct server_step sampling = *step, *s = &sampling;
+    s->sampled = s->list && s->key == s->aggregate;
     PROFILE(device, STAGE_CONTRIBUTION, work_contribution(F, N, s->dimension));
     LAUNCHED(device, k->server_weigh(stream, *s));
     PROFILE(device, STAGE_SCHEME, ((struct work){0, 0}));
