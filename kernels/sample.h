@@ -22,7 +22,7 @@ DEVICE void sample_columns(BLOCK_PARAM struct server_step s, int64_t segment, in
     if (m == 0) return; /* all threads alike */
     const float *g = s.key + BLOCK_Y * s.ld + segment_begin;
     float *sample = s.list + BLOCK_Y * s.ld + segment_begin;
-    const int64_t step = (n << 16) / m; /* in 65536ths of a column: a division for each would take longer than the rest */
+    const int64_t step = (n << 16) / m; /* in 65536ths of a column, as a division for each would take longest of all */
     const int64_t first = (((begin - segment_begin) << 16) + step - 1) / step;
     const int64_t last = smaller((((end - segment_begin) << 16) + step - 1) / step, m);
     BLOCK_FOR(i, last - first) { sample[first + i] = g[(first + i) * step >> 16]; }

@@ -17,8 +17,10 @@
  *                     places; nothing else of g is read again.
  *
  * Passes go over spans, long pieces of one segment, or over what select_list.cu has listed of
- * them. Only integers are counted, so the result does not depend on the grid. */
+ * them; there the first pass is mostly left out (select_cells.h). Only integers are counted, so
+ * the result does not depend on the grid. */
 #include "kernels/select.h"
+#include "kernels/select_cells.h"
 
 /* A pass looks at bits [shift, shift + bits) below the prefix. */
 DEVICE int pass_shift(int pass) { return pass == 0 ? 20 : pass == 1 ? 10 : 0; }
@@ -53,7 +55,9 @@ KERNEL(select_count_leading, struct server_step s)
     SHARED(int, count, COUNT_COPIES * SELECT_BINS);
     const struct chunk span = s.span[BLOCK_X];
     const struct entries in = entries_of(s, BLOCK_Y, BLOCK_X);
-    int *histogram = s.histogram + (BLOCK_Y * s.segments + span.tensor) * s.agents * SELECT_BINS;
+    const int64_t segment = BLOCK_Y * s.segments + span.tensor;
+    int *histogram = s.histogram + segment * s.agents * SELECT_BINS;
+    if (s.cells[segment] > 0) return; /* all threads alike */
     BLOCK_FOR(i, COUNT_COPIES * SELECT_BINS) { count[i] = 0; }
     block_sync();
     for (int64_t begin = 0; begin < in.n; begin += SMALL_TILE_COLUMNS) {
@@ -72,8 +76,6 @@ KERNEL(select_count_leading, struct server_step s)
     add_counts(BLOCK_PASS histogram, count, SELECT_BINS, span_is_alone(s, span));
 }
 
-enum { BINS = 1024 }; /* of a later pass */
-
 /* Pass 1: first[] holds the group by a key's leading bits. Where misses are counted as
  * well, nothing depends on a branch that half of the entries take. */
 DEVICE void count_in_groups(BLOCK_PARAM int *count, const int16_t *first, const float *g, int64_t n)
@@ -82,7 +84,8 @@ DEVICE void count_in_groups(BLOCK_PARAM int *count, const int16_t *first, const 
     {
         const uint32_t key = key_of(g[i]);
         const int group = first[key >> 20];
-        if (COUNT_MISSES || group < LOCAL_GROUPS) shared_add(&count[group * BINS + (int)((key >> 10) % BINS)], 1);
+        const int bin = (int)((key >> 10) % GROUP_BINS);
+        if (COUNT_MISSES || group < LOCAL_GROUPS) shared_add(&count[group * GROUP_BINS + bin], 1);
     }
 }
 
@@ -97,7 +100,7 @@ DEVICE void count_in_chains(BLOCK_PARAM int *count, uint8_t *met, const int16_t 
         int group = first[found % SELECT_BINS];
         while (group < LOCAL_GROUPS && prefix[group] != found) group = next[group];
         if (group >= LOCAL_GROUPS) continue;
-        shared_add(&count[group * BINS + (int)(key % BINS)], 1);
+        shared_add(&count[group * GROUP_BINS + (int)(key % GROUP_BINS)], 1);
         grid_mark(&met[i / MET_COLUMNS]);
     }
 }
@@ -105,45 +108,53 @@ DEVICE void count_in_chains(BLOCK_PARAM int *count, uint8_t *met, const int16_t 
 /* Block: a span, a federation. A later pass: counts by 10 bits those entries whose prefix is
  * a group's, for LOCAL_GROUPS groups at a time. A table finds the groups by the prefix's low
  * 11 bits: all of the prefix in pass 1, so that no two groups share an entry; in pass 2
- * groups that do are chained. */
+ * groups that do are chained. Where there are cells, pass 1 is the first, and counts in these. */
 KERNEL(select_count, struct server_step s, int pass)
 {
-    SHARED(int, count, (LOCAL_GROUPS + COUNT_MISSES) * BINS);
+    SHARED(int, count, (LOCAL_GROUPS + COUNT_MISSES) * GROUP_BINS);
     SHARED(int16_t, first, SELECT_BINS); /* LOCAL_GROUPS: none */
     SHARED(int16_t, next, LOCAL_GROUPS);
     const struct chunk span = s.span[BLOCK_X];
     const int64_t segment = BLOCK_Y * s.segments + span.tensor;
     const struct entries in = entries_of(s, BLOCK_Y, BLOCK_X);
     uint8_t *met = s.met + (BLOCK_Y * s.spans + BLOCK_X) * s.span_parts * TIE_RUNS;
-    const int groups = s.groups[segment], alone = span_is_alone(s, span);
+    const int cells = pass == 1 ? s.cells[segment] : 0, alone = span_is_alone(s, span);
+    const int groups = cells > 0 ? (cells + GROUP_CELLS - 1) / GROUP_CELLS : s.groups[segment];
 
     if (pass == 2 && groups > 0) BLOCK_FOR(i, (in.n + MET_COLUMNS - 1) / MET_COLUMNS) { met[i] = 0; }
     for (int begin = 0; begin < groups; begin += LOCAL_GROUPS) {
         const uint32_t *prefix = s.group_prefix + segment * s.agents + begin;
-        int *histogram = s.histogram + (segment * s.agents + begin) * SELECT_BINS;
+        int *histogram = s.histogram + segment * s.agents * SELECT_BINS + begin * GROUP_BINS;
         const int local = (int)smaller(groups - begin, LOCAL_GROUPS);
-        BLOCK_FOR(i, local * BINS) { count[i] = 0; }
-        BLOCK_FOR(i, COUNT_MISSES * BINS) { count[LOCAL_GROUPS * BINS + i] = 0; }
-        BLOCK_FOR(i, SELECT_BINS) { first[i] = LOCAL_GROUPS; }
-        block_sync();
-        if (THREAD_INDEX == 0)
-            for (int i = 0; i < local; i++) {
-                next[i] = first[prefix[i] % SELECT_BINS];
-                first[prefix[i] % SELECT_BINS] = (int16_t)i;
-            }
+        int lowest = 0;
+        BLOCK_FOR(i, local * GROUP_BINS) { count[i] = 0; }
+        BLOCK_FOR(i, COUNT_MISSES * GROUP_BINS) { count[LOCAL_GROUPS * GROUP_BINS + i] = 0; }
+        if (cells > 0) {
+            const int *bound = s.bound + segment * 2 * LISTED_AGENTS;
+            lowest = find_cells(BLOCK_PASS first, bound, s.windows[segment], begin * GROUP_CELLS, local * GROUP_CELLS);
+        } else {
+            BLOCK_FOR(i, SELECT_BINS) { first[i] = LOCAL_GROUPS; }
+            block_sync();
+            if (THREAD_INDEX == 0)
+                for (int i = 0; i < local; i++) {
+                    next[i] = first[prefix[i] % SELECT_BINS];
+                    first[prefix[i] % SELECT_BINS] = (int16_t)i;
+                }
+        }
         block_sync();
         for (int64_t tile = 0; tile < in.n; tile += SMALL_TILE_COLUMNS) {
             const float *g = in.g + tile;
             const int64_t n = smaller(in.n - tile, SMALL_TILE_COLUMNS);
             prefetch(g + 2 * SMALL_TILE_COLUMNS, SMALL_TILE_COLUMNS);
-            if (pass == 1)
+            if (cells > 0)
+                count_in_cells(BLOCK_PASS count, first, lowest, g, n);
+            else if (pass == 1)
                 count_in_groups(BLOCK_PASS count, first, g, n);
             else
                 count_in_chains(BLOCK_PASS count, met + tile / MET_COLUMNS, first, next, prefix, g, n);
         }
         block_sync();
-        for (int group = 0; group < local; group++)
-            add_counts(BLOCK_PASS histogram + group * SELECT_BINS, count + group * BINS, BINS, alone);
+        add_counts(BLOCK_PASS histogram, count, local * GROUP_BINS, alone);
         block_sync();
     }
 }
@@ -155,30 +166,44 @@ static const char *launch_select_count(void *stream, struct server_step step, in
     return LAUNCH(stream, grid, select_count, step, pass);
 }
 
-/* Block: a segment, a federation. */
-KERNEL(select_narrow, struct server_step s, int pass)
+DEVICE void narrow_in_groups(BLOCK_PARAM struct rank_state *rank, int agents, const int *histogram, int groups,
+                             int pass)
 {
     SHARED(int, coarse, SELECT_BINS / NARROW_BINS);
-    const int64_t segment = BLOCK_Y * s.segments + BLOCK_X;
-    const int shift = pass_shift(pass), bins = pass_bins(pass), groups = pass == 0 ? 1 : s.groups[segment];
-    struct rank_state *rank = s.rank + segment * s.agents;
-    int *histogram = s.histogram + segment * s.agents * SELECT_BINS;
-
+    const int shift = pass_shift(pass), bins = pass_bins(pass);
     for (int group = 0; group < groups; group++) {
-        int *count = histogram + group * SELECT_BINS;
+        const int *count = histogram + group * bins;
         sum_coarsely(BLOCK_PASS coarse, count, bins);
         block_sync();
-        BLOCK_FOR(i, s.agents)
+        BLOCK_FOR(i, agents)
         {
             if (rank[i].group != group) continue;
             const int bin = narrow_to_bin(&rank[i].wanted, coarse, count, bins);
-            rank[i].prefix = rank[i].prefix << (pass == 0 ? 11 : 10) | (uint32_t)bin;
-            rank[i].threshold = rank[i].prefix << shift;
-            if (rank[i].wanted == count[bin]) rank[i].group = -1;
+            const uint32_t prefix = rank[i].prefix << (pass == 0 ? 11 : 10) | (uint32_t)bin;
+            lengthen_prefix(&rank[i], prefix, shift, count[bin]);
         }
         block_sync();
-        BLOCK_FOR(i, bins) { count[i] = 0; }
     }
+}
+
+/* Block: a segment, a federation. */
+KERNEL(select_narrow, struct server_step s, int pass)
+{
+    const int64_t segment = BLOCK_Y * s.segments + BLOCK_X;
+    const int cells = s.cells[segment];
+    struct rank_state *rank = s.rank + segment * s.agents;
+    int *histogram = s.histogram + segment * s.agents * SELECT_BINS;
+    int64_t bins;
+    if (pass == 0 && cells > 0) return; /* all threads alike */
+    if (pass == 1 && cells > 0) {
+        bins = cells * CELL_BINS;
+        narrow_in_cells(BLOCK_PASS rank, s.agents, histogram, cells, s.bound + segment * 2 * LISTED_AGENTS);
+    } else {
+        const int groups = pass == 0 ? 1 : s.groups[segment];
+        bins = groups * pass_bins(pass);
+        narrow_in_groups(BLOCK_PASS rank, s.agents, histogram, groups, pass);
+    }
+    BLOCK_FOR(i, bins) { histogram[i] = 0; }
     block_sync();
 
     /* Ranks come most first, so thresholds ascend; groups are numbered from the last rank

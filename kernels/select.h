@@ -20,6 +20,11 @@ DEVICE struct entries entries_of(struct server_step s, int64_t federation, int64
     return all;
 }
 
+/* Windows are told by the key's bits from here on. */
+enum { KEY_SHIFT = 16 };
+
+enum { GROUP_BINS = 1024 }; /* of a pass after the first */
+
 /* The bin that a rank falls in: the highest that leaves less than *wanted above it, which
  * is taken off. coarse[i]: sum of NARROW_BINS counts. */
 enum { NARROW_BINS = 32 };
@@ -44,6 +49,14 @@ DEVICE void sum_coarsely(BLOCK_PARAM int *coarse, const int *count, int bins)
         for (int k = 0; k < NARROW_BINS; k++) sum += count[i * NARROW_BINS + k];
         coarse[i] = sum;
     }
+}
+
+/* The rank's threshold begins with `prefix`, which `shift` bits follow, and so do the keys of `found` entries. */
+DEVICE void lengthen_prefix(struct rank_state *rank, uint32_t prefix, int shift, int found)
+{
+    rank->prefix = prefix;
+    rank->threshold = prefix << shift;
+    if (rank->wanted == found) rank->group = -1;
 }
 
 #endif

@@ -5,11 +5,11 @@
  * bound; the passes read the list. Where the counts show that a threshold lies outside of its
  * window after all, they read the segment instead. The result is the same either way. */
 #include "kernels/sample.h"
-#include "kernels/select.h"
+#include "kernels/select_cells.h"
 
 /* A sample is counted by the leading 16 bits of its keys, as bounds of windows are compared with. Magnitudes below
  * 2^-52 are in the lowest bin, which a window with it has all of but zero; those from 2^12 on in the highest. */
-enum { KEY_SHIFT = 16, SAMPLE_BASE = (127 - 52) << (23 - KEY_SHIFT), SAMPLE_BINS = 64 << (23 - KEY_SHIFT) };
+enum { SAMPLE_BASE = (127 - 52) << (23 - KEY_SHIFT), SAMPLE_BINS = 64 << (23 - KEY_SHIFT) };
 
 DEVICE int sample_bin(float g)
 {
@@ -95,7 +95,7 @@ KERNEL(select_begin, struct server_step s)
         if (kept == 0 || kept == n) start.group = -1;
         rank[i] = start;
     }
-    if (THREAD_INDEX == 0) s.windows[segment] = 0;
+    if (THREAD_INDEX == 0) s.windows[segment] = s.cells[segment] = 0;
     if (!s.list || m == 0) return; /* all threads alike */
 
     const float *sample = s.list + BLOCK_Y * s.ld + begin;
@@ -111,9 +111,11 @@ KERNEL(select_begin, struct server_step s)
         if (rank[i].group == 0) range[i] = bins_around(rank[i].kept, n, m, coarse, count);
     }
     block_sync();
-    if (THREAD_INDEX == 0)
-        s.windows[segment] =
-            join_windows(s.bound + segment * 2 * LISTED_AGENTS, rank, range, s.agents, count, m);
+    if (THREAD_INDEX == 0) {
+        int *bound = s.bound + segment * 2 * LISTED_AGENTS;
+        s.windows[segment] = join_windows(bound, rank, range, s.agents, count, m);
+        s.cells[segment] = count_cells(bound, s.windows[segment], s.agents);
+    }
 }
 
 static const char *launch_select_begin(void *stream, struct server_step step)
@@ -193,14 +195,14 @@ KERNEL(select_list, struct server_step s)
     if (THREAD_INDEX == 0) s.listed[BLOCK_Y * s.spans + BLOCK_X] = *listed;
 }
 
-/* Block: a segment, a federation. Each rank among the listed entries; the list is given up where one of them ends
- * outside of its window. */
+/* Block: a segment, a federation. Each rank among the listed entries, or among those of its window where these have
+ * cells; the list is given up where one of them ends outside of its window. */
 KERNEL(select_verify, struct server_step s)
 {
     SHARED(int, outside, 1);
     const int64_t segment = BLOCK_Y * s.segments + BLOCK_X;
     struct rank_state *rank = s.rank + segment * s.agents;
-    const int *above = s.above + segment * 2 * LISTED_AGENTS;
+    const int *above = s.above + segment * 2 * LISTED_AGENTS, cells = s.cells[segment];
     if (s.windows[segment] == 0) return; /* all threads alike */
     if (THREAD_INDEX == 0) *outside = 0;
     block_sync();
@@ -209,14 +211,14 @@ KERNEL(select_verify, struct server_step s)
         if (rank[i].group < 0) continue;
         const int *own = above + 2 * rank[i].window;
         int64_t before = 0; /* in higher windows */
-        for (const int *window = above; window < own; window += 2) before += window[1] - window[0];
+        for (const int *window = above; window < own && !cells; window += 2) before += window[1] - window[0];
         rank[i].wanted = rank[i].kept - (own[0] - before);
         if (rank[i].kept <= own[0] || rank[i].kept > own[1]) shared_add(outside, 1);
     }
     block_sync();
     if (*outside == 0) return; /* all threads alike */
     BLOCK_FOR(i, s.agents) { rank[i].wanted = rank[i].kept; }
-    if (THREAD_INDEX == 0) s.windows[segment] = 0;
+    if (THREAD_INDEX == 0) s.windows[segment] = s.cells[segment] = 0;
 }
 
 static const char *launch_select_list(void *stream, struct server_step step)

@@ -38,6 +38,9 @@ enum { SELECT_PASSES = 3, SELECT_BINS = 2048 };
 /* So few agents have the entries near their thresholds listed first. */
 enum { LISTED_AGENTS = 32 };
 
+/* So many cells of their windows (kernels/select_cells.h) are counted as a group of ranks is. */
+enum { GROUP_CELLS = 16 };
+
 /* Its last pass notes the runs of MET_COLUMNS columns of a span in which it met entries that
  * may equal a threshold; those that do are counted by parts of TIE_COLUMNS columns. */
 enum { MET_COLUMNS = 32, TIE_COLUMNS = 2048, TIE_RUNS = TIE_COLUMNS / MET_COLUMNS };
@@ -101,6 +104,7 @@ struct server_step {
     int sampled;                       /* the aggregate's pass takes the sample */
     int *listed;                       /* [F][S] how many they are */
     int32_t *windows;                  /* [F][G]; 0: nothing is listed of the segment */
+    int32_t *cells;                    /* [F][G] of all windows; 0: the passes do without */
     int *bound;                        /* [F][G][2 LISTED_AGENTS] leading 16 bits of magnitudes */
     int *above;                        /* [F][G][2 LISTED_AGENTS] entries from each bound on */
     int *histogram;                    /* [F][G][N][SELECT_BINS], zero between passes */

@@ -160,6 +160,7 @@ static void check_listed(const struct server_step *s, int misleading)
     for (int i = 0; i < s->segments; i++) {
         if (s->segment_begin[i + 1] - s->segment_begin[i] < least_sampled()) continue;
         if (!misleading != (s->windows[i] > 0)) fail("segment %d has %d windows", i, s->windows[i]);
+        if (s->windows[i] > 0 && s->cells[i] == 0 && !op_cases_small) fail("segment %d has no cells", i);
     }
 }
 

@@ -64,7 +64,7 @@ struct server server_make(int federations, int agents, const int64_t *tensor, in
         .norm = TAKE(double, F * N), .coefficient = TAKE(double, F * N), .contribution = TAKE(double, F * N),
         .removed = TAKE(int32_t, F * N), .own_share = TAKE(double, F * N), .keep_ratio = TAKE(double, F * N),
         .order = TAKE(int32_t, F * N), .rank = TAKE(struct rank_state, F * G * N), .groups = TAKE(int32_t, F * G),
-        .group_prefix = TAKE(uint32_t, F * G * N), .windows = TAKE(int32_t, F * G),
+        .group_prefix = TAKE(uint32_t, F * G * N), .windows = TAKE(int32_t, F * G), .cells = TAKE(int32_t, F * G),
         .histogram = TAKE(int, F * G * N * SELECT_BINS),
         .met = TAKE(uint8_t, F * S * K * TIE_RUNS), .ties = TAKE(int, F * N * S),
         .norm_partial = TAKE(double, F * N * Q * NORM_SUMS), .dot_partial = TAKE(double, F * P * (N + 1)),

@@ -107,14 +107,21 @@ static cgsv_status sweep_list(struct sweeps *sweeps, const struct selection *s)
     return status;
 }
 
-/* The first pass reads a segment once, a later one once for every local_groups groups of ranks. */
+/* The first pass reads a segment once, a later one once for every local_groups groups of ranks. Where there are cells
+ * the second pass is the first, and so many cells stand for a group. */
 static cgsv_status sweep_pass(struct sweeps *sweeps, const struct selection *s, int pass)
 {
-    const int local = s->device->kernels->local_groups;
-    int32_t groups[BENCH_TENSORS];
-    TRY(s->device->backend->download(s->device, groups, s->step.groups, (size_t)s->step.segments * sizeof *groups));
-    for (int i = 0; i < s->step.segments; i++)
-        sweep(sweeps, sweeps->entries[i], pass == 0 ? 1 : (groups[i] + local - 1) / local);
+    const int local = s->device->kernels->local_groups, local_cells = local * GROUP_CELLS;
+    const size_t bytes = (size_t)s->step.segments * sizeof(int32_t);
+    int32_t groups[BENCH_TENSORS], cells[BENCH_TENSORS];
+    TRY(s->device->backend->download(s->device, groups, s->step.groups, bytes));
+    TRY(s->device->backend->download(s->device, cells, s->step.cells, bytes));
+    for (int i = 0; i < s->step.segments; i++) {
+        const int times = pass == 0                    ? cells[i] == 0
+                          : pass == 1 && cells[i] > 0 ? (cells[i] + local_cells - 1) / local_cells
+                                                      : (groups[i] + local - 1) / local;
+        sweep(sweeps, sweeps->entries[i], times);
+    }
     return CGSV_OK;
 }
 

@@ -81,6 +81,7 @@ static cgsv_status walk(struct server_step *s, cgsv_device *device, size_t *byte
         {(void **)&s->list, L * F * (size_t)s->ld * sizeof *s->list},
         {(void **)&s->listed, L * F * S * sizeof *s->listed},
         {(void **)&s->windows, F * G * sizeof *s->windows},
+        {(void **)&s->cells, F * G * sizeof *s->cells},
         {(void **)&s->bound, L * F * G * 2 * LISTED_AGENTS * sizeof *s->bound},
         {(void **)&s->above, L * F * G * 2 * LISTED_AGENTS * sizeof *s->above},
         {(void **)&s->histogram, F * G * N * SELECT_BINS * sizeof *s->histogram},
@@ -162,7 +163,8 @@ void server_step_free(struct server_step *s, cgsv_device *device)
                          s->data_share,  s->aggregate,     s->importance,       s->norm,          s->coefficient,
                          s->contribution, s->removed,      s->own_share,
                          s->keep_ratio,  s->order,         s->rank,             s->groups,        s->group_prefix,
-                         s->list,        s->listed,        s->windows,          s->bound,         s->above,
+                         s->list,        s->listed,        s->windows,          s->cells,         s->bound,
+                         s->above,
                          s->histogram,   s->met,           s->ties,             s->norm_partial,  s->dot_partial,
                          s->download_partial, s->record};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) device->backend->release(device, (void *)all[i]);
