@@ -31,25 +31,6 @@ DEVICE lanes lanes_select(int condition, lanes a, lanes b) { return condition ? 
 DEVICE lanes_int lanes_select_int(int condition, lanes_int a, lanes_int b) { return condition ? a : b; }
 DEVICE float lanes_sum(lanes v) { return warp_sum(v); }
 DEVICE lanes lanes_magnitude(lanes v) { return fabsf(v); }
-/* The leading 16 bits of the magnitudes of KEY_VECTORS vectors, so that more are compared at once. */
-#define KEY_VECTORS 1
-typedef int lanes_key;
-DEVICE lanes_key lanes_key_of(const lanes *v) { return (__float_as_int(*v) & 0x7fffffff) >> 16; }
-/* Which of them are at least `bound`, and one more in the lanes that are. */
-typedef int lanes_flag;
-DEVICE lanes_flag lanes_at_least(lanes_key key, int bound) { return key >= bound; }
-DEVICE lanes_key lanes_count(lanes_key count, lanes_flag f) { return count + f; }
-DEVICE int lanes_count_sum(lanes_key count) { return warp_sum(count); }
-/* A bit for each lane of one of the vectors. */
-typedef uint32_t lane_mask;
-DEVICE lane_mask lane_mask_of(lanes_flag f, int) { return __ballot_sync(0xffffffffu, f); }
-DEVICE int lane_mask_count(lane_mask m) { return __popc(m); }
-/* The lanes of m, side by side, to p; some of the `room` entries there may be written as well. */
-DEVICE void lanes_store_packed(float *p, lanes v, lane_mask m, int64_t)
-{
-    const unsigned lane = threadIdx.x & 31;
-    if (m >> lane & 1) p[__popc(m & ((1u << lane) - 1))] = v;
-}
 
 /* The lanes of v that are not zero go to value[], the same lanes of w to where[]. Returns how many
  * they are; LANES may be written. */
@@ -72,35 +53,6 @@ DEVICE void lanes_exchange(lanes *a, lanes *b, int step)
     const lanes got = __shfl_xor_sync(0xffffffffu, upper ? *a : *b, step);
     *(upper ? a : b) = got;
 }
-
-/* The same in float64, DOUBLE_LANES at a time; float32 entries are widened, and so are those of bfloat16, which are
- * uint16_t. */
-#define DOUBLE_LANES 32
-typedef double lanes_double;
-template <typename real>
-DEVICE lanes_double lanes_double_load_part(const real *p, int64_t count)
-{
-    return (threadIdx.x & 31) < count ? (double)p[threadIdx.x & 31] : 0.0;
-}
-DEVICE lanes_double lanes_double_load_part(const uint16_t *p, int64_t count)
-{
-    return (threadIdx.x & 31) < count ? (double)__uint_as_float((uint32_t)p[threadIdx.x & 31] << 16) : 0.0;
-}
-/* As many vectors of doubles hold what one of floats does; of these, that number `part`. */
-#define DOUBLE_PARTS (LANES / DOUBLE_LANES)
-DEVICE lanes_double lanes_double_part(lanes v, int) { return v; }
-DEVICE lanes_double lanes_double_of(double v) { return v; }
-DEVICE void lanes_double_store(double *p, lanes_double v) { p[threadIdx.x & 31] = v; }
-/* v rounded to float32, and the first `count` of it to p. */
-DEVICE lanes_double lanes_double_round(float *p, lanes_double v, int64_t count)
-{
-    const float rounded = (float)v;
-    if ((threadIdx.x & 31) < count) p[threadIdx.x & 31] = rounded;
-    return rounded;
-}
-DEVICE double lanes_double_sum(lanes_double v) { return warp_sum(v); }
-/* What this thread alone holds of v, all of which block_sum() of it adds up. */
-DEVICE double lanes_double_own(lanes_double v) { return v; }
 
 #else
 
@@ -199,95 +151,6 @@ DEVICE float lanes_sum(lanes v)
 }
 
 DEVICE lanes lanes_magnitude(lanes v) { return (lanes)((lanes_int)v & LANE_MAGNITUDE); }
-#define KEY_VECTORS 2
-typedef int16_t lanes_key __attribute__((vector_size(2 * KEY_VECTORS * LANES)));
-#if defined(__AVX512F__) && !defined(CGSV_DOUBLE)
-DEVICE lanes_key lanes_key_of(const lanes *v)
-{
-    const lanes_key upper = {1,  3,  5,  7,  9,  11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31,
-                             33, 35, 37, 39, 41, 43, 45, 47, 49, 51, 53, 55, 57, 59, 61, 63};
-    const __m512i halves = _mm512_permutex2var_epi16((__m512i)v[0], (__m512i)upper, (__m512i)v[1]);
-    return (lanes_key)halves & INT16_MAX;
-}
-typedef __mmask32 lanes_flag;
-DEVICE lanes_flag lanes_at_least(lanes_key key, int bound)
-{
-    return _mm512_cmpge_epi16_mask((__m512i)key, _mm512_set1_epi16((int16_t)bound));
-}
-DEVICE lanes_key lanes_count(lanes_key count, lanes_flag f)
-{
-    return (lanes_key)_mm512_mask_add_epi16((__m512i)count, f, (__m512i)count, _mm512_set1_epi16(1));
-}
-#else
-DEVICE lanes_key lanes_key_of(const lanes *v)
-{
-#if defined(__AVX2__) && !defined(CGSV_DOUBLE)
-    const __m256i low = _mm256_srai_epi32((__m256i)v[0], 16), high = _mm256_srai_epi32((__m256i)v[1], 16);
-    const __m256i halves = _mm256_packs_epi32(low, high);
-    return (lanes_key)_mm256_permute4x64_epi64(halves, 0xd8) & INT16_MAX;
-#elif defined(__SSE2__) && !defined(CGSV_DOUBLE)
-    const __m128i low = _mm_srai_epi32((__m128i)v[0], 16), high = _mm_srai_epi32((__m128i)v[1], 16);
-    return (lanes_key)_mm_packs_epi32(low, high) & INT16_MAX;
-#else
-    lanes_key key = {};
-    for (int i = 0; i < KEY_VECTORS * LANES; i++)
-        key[i] = (int16_t)((bits_of(v[i / LANES][i % LANES]) & 0x7fffffffu) >> 16);
-    return key;
-#endif
-}
-typedef lanes_key lanes_flag;
-DEVICE lanes_flag lanes_at_least(lanes_key key, int bound) { return key > (int16_t)(bound - 1); }
-DEVICE lanes_key lanes_count(lanes_key count, lanes_flag f) { return count - f; }
-#endif
-DEVICE int lanes_count_sum(lanes_key count)
-{
-    int sum = 0;
-    for (int i = 0; i < KEY_VECTORS * LANES; i++) sum += (uint16_t)count[i];
-    return sum;
-}
-typedef uint32_t lane_mask;
-DEVICE lane_mask lane_mask_of(lanes_flag f, int vector)
-{
-#if defined(__AVX512F__) && !defined(CGSV_DOUBLE)
-    return f >> vector * LANES & 0xffff;
-#elif defined(__AVX2__) && !defined(CGSV_DOUBLE)
-    const __m256i packed = _mm256_packs_epi16((__m256i)f, (__m256i)f);
-    return (lane_mask)_mm256_movemask_epi8(packed) >> vector * 16 & 0xff;
-#elif defined(__SSE2__) && !defined(CGSV_DOUBLE)
-    return (lane_mask)_mm_movemask_epi8(_mm_packs_epi16((__m128i)f, (__m128i)f)) >> vector * LANES & 15;
-#else
-    lane_mask m = 0;
-    for (int i = 0; i < LANES; i++) m |= (lane_mask)(f[vector * LANES + i] & 1) << i;
-    return m;
-#endif
-}
-/* Four bits are counted by a table, where processors may lack the instruction. */
-DEVICE int lane_mask_count(lane_mask m)
-{
-    return LANES == 4 ? (int)(UINT64_C(0x4332322132212110) >> 4 * m & 7) : __builtin_popcount(m);
-}
-DEVICE void lanes_store_packed(float *p, lanes v, lane_mask m, int64_t room)
-{
-#if defined(__AVX512F__)
-    /* In two steps: AMD's processors are slow at compressing into memory. */
-    const __m512 packed = _mm512_maskz_compress_ps((__mmask16)m, (__m512)v);
-    if (room >= LANES)
-        _mm512_storeu_ps(p, packed);
-    else
-        _mm512_mask_storeu_ps(p, (__mmask16)((1u << __builtin_popcount(m)) - 1), packed);
-#else
-    if (room >= LANES) { /* without branches, since nothing here can be foreseen */
-        UNROLL for (int i = 0; i < LANES; i++)
-        {
-            *p = v[i];
-            p += m >> i & 1;
-        }
-        return;
-    }
-    for (int i = 0; i < LANES; i++)
-        if (m >> i & 1) *p++ = v[i];
-#endif
-}
 
 DEVICE int lanes_compress(float *value, int32_t *where, lanes v, lanes_int w)
 {
@@ -317,108 +180,7 @@ DEVICE void lanes_exchange(lanes *a, lanes *b, int step)
     *b = lanes_of_two(low, *b, upper ? lane_numbers + LANES : across);
 }
 
-#define DOUBLE_LANES (LANES / 2)
-#define DOUBLE_PARTS 2
-typedef double lanes_double __attribute__((vector_size(8 * DOUBLE_LANES)));
-#if defined(__AVX512F__)
-DEVICE __mmask8 first_lanes(int64_t count) { return (__mmask8)(count >= DOUBLE_LANES ? 0xff : (1 << count) - 1); }
 #endif
-template <typename real>
-DEVICE lanes_double lanes_double_load_part(const real *p, int64_t count)
-{
-    real v __attribute__((vector_size(sizeof(real) * DOUBLE_LANES))) = {};
-    memcpy(&v, p, count >= DOUBLE_LANES ? sizeof v : (size_t)count * sizeof *p);
-    return __builtin_convertvector(v, lanes_double);
-}
-#if !defined(CGSV_DOUBLE)
-/* GCC 12 widens halves of a vector, each by itself; hence the intrinsics. */
-DEVICE lanes_double lanes_double_load_part(const float *p, int64_t count)
-{
-#if defined(__AVX512F__)
-    return (lanes_double)_mm512_maskz_cvtps_pd(0xff, _mm256_maskz_loadu_ps(first_lanes(count), p));
-#else
-    float v __attribute__((vector_size(4 * DOUBLE_LANES))) = {};
-    memcpy(&v, p, count >= DOUBLE_LANES ? sizeof v : (size_t)count * sizeof *p);
-#if defined(__AVX2__)
-    return (lanes_double)_mm256_cvtps_pd((__m128)v);
-#else
-    return __builtin_convertvector(v, lanes_double);
-#endif
-#endif
-}
-DEVICE lanes_double lanes_double_load_part(const uint16_t *p, int64_t count)
-{
-#if defined(__AVX512F__)
-    const __m256i words = _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_maskz_loadu_epi16(first_lanes(count), p)), 16);
-    return (lanes_double)_mm512_maskz_cvtps_pd(0xff, (__m256)words);
-#elif defined(__AVX2__)
-    int64_t v = 0;
-    memcpy(&v, p, count >= DOUBLE_LANES ? sizeof v : (size_t)count * sizeof *p);
-    return (lanes_double)_mm256_cvtps_pd((__m128)_mm_slli_epi32(_mm_cvtepu16_epi32(_mm_cvtsi64_si128(v)), 16));
-#else
-    uint16_t v __attribute__((vector_size(2 * DOUBLE_LANES))) = {};
-    typedef uint32_t words __attribute__((vector_size(4 * DOUBLE_LANES)));
-    typedef float floats __attribute__((vector_size(4 * DOUBLE_LANES)));
-    memcpy(&v, p, count >= DOUBLE_LANES ? sizeof v : (size_t)count * sizeof *p);
-    return __builtin_convertvector((floats)(__builtin_convertvector(v, words) << 16), lanes_double);
-#endif
-}
-#endif
-/* With the intrinsics, since GCC 12 goes through memory. */
-DEVICE lanes_double lanes_double_part(lanes v, int part)
-{
-#if defined(__AVX512F__) && !defined(CGSV_DOUBLE)
-    const __m256 half = part ? _mm512_maskz_extractf32x8_ps(0xff, (__m512)v, 1)
-                             : _mm512_maskz_extractf32x8_ps(0xff, (__m512)v, 0);
-    return (lanes_double)_mm512_maskz_cvtps_pd(0xff, half);
-#elif defined(__AVX2__) && !defined(CGSV_DOUBLE)
-    const __m128 half = part ? _mm256_extractf128_ps((__m256)v, 1) : _mm256_castps256_ps128((__m256)v);
-    return (lanes_double)_mm256_cvtps_pd(half);
-#else
-    lanes_double half = {};
-    for (int i = 0; i < DOUBLE_LANES; i++) half[i] = v[part * DOUBLE_LANES + i];
-    return half;
-#endif
-}
-DEVICE lanes_double lanes_double_of(double v) { return v - (lanes_double){}; }
-DEVICE void lanes_double_store(double *p, lanes_double v) { memcpy(p, &v, sizeof v); }
-DEVICE lanes_double lanes_double_round(float *p, lanes_double v, int64_t count)
-{
-#if defined(__AVX512F__) && !defined(CGSV_DOUBLE)
-    const __m256 rounded = _mm512_maskz_cvtpd_ps(0xff, (__m512d)v);
-    _mm256_mask_storeu_ps(p, first_lanes(count), rounded);
-    return (lanes_double)_mm512_maskz_cvtps_pd(0xff, rounded);
-#else
-    typedef float floats __attribute__((vector_size(sizeof(float) * DOUBLE_LANES)));
-    const floats rounded = __builtin_convertvector(v, floats);
-    memcpy(p, &rounded, count >= DOUBLE_LANES ? sizeof rounded : (size_t)count * sizeof *p);
-    return __builtin_convertvector(rounded, lanes_double);
-#endif
-}
-DEVICE double lanes_double_sum(lanes_double v)
-{
-    double sum = v[0];
-    for (int i = 1; i < DOUBLE_LANES; i++) sum += v[i];
-    return sum;
-}
-DEVICE double lanes_double_own(lanes_double v) { return lanes_double_sum(v); }
-
-#endif
-
-/* What this thread alone holds of all parts. */
-DEVICE double double_parts_own(const lanes_double *part)
-{
-    lanes_double sum = part[0];
-    for (int i = 1; i < DOUBLE_PARTS; i++) sum += part[i];
-    return lanes_double_own(sum);
-}
-
-/* Of `count` lanes, at most LANES, those in a part. */
-DEVICE int64_t double_part_count(int64_t count, int part)
-{
-    const int64_t left = count - part * DOUBLE_LANES;
-    return left > 0 ? left : 0;
-}
 
 /* Columns that a warp takes at a time where it sends for later ones meanwhile: a multiple of LANES. */
 enum { STRIP_COLUMNS = 32 };

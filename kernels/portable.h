@@ -1,4 +1,4 @@
-/* With lanes.h and tiles.h, the one file that knows which compiler is at work.
+/* With lanes*.h and tiles.h, the one file that knows which compiler is at work.
  *
  * Every kernel of this folder is compiled three times from the same text:
  *
@@ -18,7 +18,8 @@
  *                    32, on the CPU one vector register. Arithmetic reads the same.
  *   LANE_FOR(i, n)   inside a WARP_FOR, over the warp's lanes.
  *
- * kernels/lanes.h has the operations on `lanes`, kernels/tiles.h products of tiles on tensor cores.
+ * kernels/lanes.h has the operations on `lanes`, lanes_double.h those in float64, lanes_key.h comparisons of many at
+ * once; kernels/tiles.h products of tiles on tensor cores.
  *
  * Rules: every thread reaches every block_sync(); blocks communicate through integer
  * atomics only; sums over blocks go through arrays of partial sums whose length
@@ -290,6 +291,7 @@ DEVICE float float_of(uint32_t bits)
 #endif
 
 #include "kernels/lanes.h"
+#include "kernels/lanes_double.h"
 
 DEVICE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 DEVICE int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }

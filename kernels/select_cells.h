@@ -1,8 +1,8 @@
 /* The first pass over the list of a segment, where its windows are cut into cells.
  *
- * A cell is a value of the leading 16 bits. It has a bin for each value of the next 6, so that entries are told apart by
- * 21 bits of magnitude at once, which takes two passes where nothing is known. The bins of all windows lie in a row, each
- * window's ascending. */
+ * A cell is a value of the leading 16 bits. It has a bin for each value of the next 6, so that entries are told apart
+ * by 21 bits of magnitude at once, which takes two passes where nothing is known. The bins of all windows lie in a row,
+ * each window's ascending. */
 #ifndef KERNELS_SELECT_CELLS_H
 #define KERNELS_SELECT_CELLS_H
 

@@ -4,6 +4,7 @@
  * window. One pass then lists the entries of all windows and counts, exactly, those above every
  * bound; the passes read the list. Where the counts show that a threshold lies outside of its
  * window after all, they read the segment instead. The result is the same either way. */
+#include "kernels/lanes_key.h"
 #include "kernels/sample.h"
 #include "kernels/select_cells.h"
 
