@@ -186,17 +186,18 @@ DEVICE void lanes_exchange(lanes *a, lanes *b, int step)
 enum { STRIP_COLUMNS = 32 };
 DEVICE int64_t strips_of(int64_t columns) { return (columns + STRIP_COLUMNS - 1) / STRIP_COLUMNS; }
 
-/* Columns first..end-1, or as many of them as a strip has, `step` lanes at a time: calls body(…, i, count) for the
- * `count` from column i on. In a whole strip count is a constant. */
-#define STRIP_OF_LANES(first, end, step, body, ...)                                                       \
+/* Columns first..end-1, or the first `columns` of them, `step` lanes at a time: calls body(…, i, count) for the `count`
+ * from column i on. Where there are `columns`, count is a constant. */
+#define COLUMNS_OF_LANES(columns, first, end, step, body, ...)                                             \
     do {                                                                                                  \
         const int64_t first_ = (first), left_ = (end) - first_;                                           \
-        if (left_ >= STRIP_COLUMNS) {                                                                     \
-            UNROLL for (int j_ = 0; j_ < STRIP_COLUMNS; j_ += (step)) body(__VA_ARGS__, first_ + j_, (step)); \
+        if (left_ >= (columns)) {                                                                         \
+            UNROLL for (int j_ = 0; j_ < (columns); j_ += (step)) body(__VA_ARGS__, first_ + j_, (step)); \
         } else {                                                                                          \
             for (int64_t j_ = 0; j_ < left_; j_ += (step)) body(__VA_ARGS__, first_ + j_, left_ - j_);    \
         }                                                                                                 \
     } while (0)
+#define STRIP_OF_LANES(...) COLUMNS_OF_LANES(STRIP_COLUMNS, __VA_ARGS__)
 
 /* v[i]'s lane j ↔ v[j]'s lane i, of LANES vectors. */
 DEVICE void lanes_transpose(lanes *v)
