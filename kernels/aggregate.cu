@@ -168,6 +168,9 @@ DEVICE void dot_team(BLOCK_PARAM double *partial, const struct agent_team<stored
     }
 }
 
+/* Columns of a tile: so many of all agents' updates are taken at a time. */
+DEVICE int64_t tile_columns(int agents) { return agents >= MANY_AGENTS ? SMALL_TILE_COLUMNS : TILE_COLUMNS; }
+
 /* Block: a chunk, a federation. g = Σ_i coefficient_i Δw_i tile by tile, then from the
  * same columns, still in cache, <Δw_i, g> and ‖g‖². A strip of sums is always the same warp's. */
 template <typename stored>

@@ -4,6 +4,9 @@
 
 DEVICE double square_of(double x) { return x * x; }
 
+/* Columns of a tile: so many of all agents' models are taken at a time. */
+DEVICE int64_t model_columns(int agents) { return agents >= MANY_AGENTS ? LEAST_TILE_COLUMNS : TILE_COLUMNS; }
+
 /* What an agent's columns are made from; w and server may be NULL. */
 struct download {
     float *w;
@@ -63,7 +66,7 @@ DEVICE void download_tile(BLOCK_PARAM struct server_step s, struct chunk chunk, 
     const float *key = s.reward == CGSV_REWARD_RANDOM ? s.key + BLOCK_Y * s.ld + chunk.begin : g;
     const float *server = s.server_model ? s.server_model + model_begin : NULL;
     struct download d = {s.model ? s.model + model_begin + agent * s.model_stride : NULL,
-                         g, key, server, float_of(rank.threshold), tile_columns(s.agents)};
+                         g, key, server, float_of(rank.threshold), model_columns(s.agents)};
     /* Entries equal to the threshold are kept before this column of the tile. */
     const int64_t tie_end = rank.tie_end - chunk.begin - begin, ties = tie_end < 0 ? 0 : smaller(tie_end, n);
     struct download_sums sums = {};
@@ -109,8 +112,8 @@ KERNEL(server_download, struct server_step s)
         partial[s.agents * DOWNLOAD_SUMS + DOWNLOAD_DISTANCE] = distance;
     }
 
-    for (int64_t begin = 0; begin < width; begin += tile_columns(s.agents)) {
-        const int64_t n = smaller(width - begin, tile_columns(s.agents));
+    for (int64_t begin = 0; begin < width; begin += model_columns(s.agents)) {
+        const int64_t n = smaller(width - begin, model_columns(s.agents));
         for (int place = 0; place < s.agents; place++) download_tile(BLOCK_PASS s, chunk, place, partial, begin, n);
     }
 }

@@ -54,9 +54,8 @@ DEVICE struct cgsv_round_record *round_record(struct server_step s, int64_t fede
     return s.record + ((int64_t)(*s.round % s.rounds) * s.federations + federation) * s.agents;
 }
 
-/* Columns of a tile: so many of all agents' rows are taken at a time. */
+/* From so many agents on tiles are smaller. */
 enum { MANY_AGENTS = 256 };
-DEVICE int64_t tile_columns(int agents) { return agents >= MANY_AGENTS ? SMALL_TILE_COLUMNS : TILE_COLUMNS; }
 
 static inline int64_t column_pieces(int64_t dimension) { return (dimension + CHUNK_COLUMNS - 1) / CHUNK_COLUMNS; }
 
