@@ -50,16 +50,19 @@ static void count_all(struct server_step *s, const struct kernels *kernels, cons
     s->span_parts = (int)((kernels->span_columns(z->dimension) + TIE_COLUMNS - 1) / TIE_COLUMNS);
 }
 
-/* One walk over the arrays serves to count and to allocate them. */
-static cgsv_status walk(struct server_step *s, cgsv_device *device, size_t *bytes)
+struct array {
+    void **memory;
+    size_t bytes;
+};
+enum { ARRAYS = 31 };
+
+/* What is allocated, freed and counted. */
+static void list_arrays(struct array array[ARRAYS], struct server_step *s)
 {
     const size_t F = (size_t)s->federations, N = (size_t)s->agents, P = (size_t)s->chunks, G = (size_t)s->segments;
     const size_t Q = (size_t)s->pieces, S = (size_t)s->spans, K = (size_t)s->span_parts;
     const size_t L = s->agents <= LISTED_AGENTS ? 1 : 0; /* something is listed */
-    const struct {
-        void **memory;
-        size_t bytes;
-    } arrays[] = {
+    const struct array all[] = {
         {(void **)&s->chunk, P * sizeof *s->chunk},
         {(void **)&s->span, S * sizeof *s->span},
         {(void **)&s->segment_span, (G + 1) * sizeof *s->segment_span},
@@ -92,19 +95,27 @@ static cgsv_status walk(struct server_step *s, cgsv_device *device, size_t *byte
         {(void **)&s->download_partial, F * P * (N + 1) * DOWNLOAD_SUMS * sizeof *s->download_partial},
         {(void **)&s->record, (size_t)s->rounds * F * N * sizeof *s->record},
     };
-    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
-        *bytes += arrays[i].bytes;
-        if (device && arrays[i].bytes) TRY(device->backend->allocate(device, arrays[i].memory, arrays[i].bytes));
-    }
+    _Static_assert(sizeof all == ARRAYS * sizeof *all, "ARRAYS");
+    memcpy(array, all, sizeof all);
+}
+
+static cgsv_status allocate_arrays(struct server_step *s, cgsv_device *device)
+{
+    struct array array[ARRAYS];
+    list_arrays(array, s);
+    for (int i = 0; i < ARRAYS; i++)
+        if (array[i].bytes) TRY(device->backend->allocate(device, array[i].memory, array[i].bytes));
     return CGSV_OK;
 }
 
 size_t server_step_bytes(const struct kernels *kernels, const struct server_sizes *sizes)
 {
     struct server_step counted;
+    struct array array[ARRAYS];
     size_t bytes = 0;
     count_all(&counted, kernels, sizes);
-    walk(&counted, NULL, &bytes);
+    list_arrays(array, &counted);
+    for (int i = 0; i < ARRAYS; i++) bytes += array[i].bytes;
     return bytes + stages_bytes(kernels, sizes);
 }
 
@@ -146,9 +157,8 @@ static cgsv_status upload_tables(struct server_step *s, cgsv_device *device, con
 cgsv_status server_step_create(struct server_step *step, cgsv_device *device, const struct server_sizes *sizes,
                                const struct mechanism *mechanism, const double *data_share)
 {
-    size_t bytes = 0;
     count_all(step, device->kernels, sizes);
-    cgsv_status status = walk(step, device, &bytes);
+    cgsv_status status = allocate_arrays(step, device);
     step->key = step->aggregate;
     if (status == CGSV_OK) status = upload_tables(step, device, sizes, mechanism, data_share);
     if (status == CGSV_OK) status = stages_create(step, device, sizes, mechanism);
@@ -159,15 +169,9 @@ cgsv_status server_step_create(struct server_step *step, cgsv_device *device, co
 void server_step_free(struct server_step *s, cgsv_device *device)
 {
     stages_free(s, device);
-    const void *all[] = {s->chunk,       s->span,          s->segment_span,     s->segment_begin, s->mechanism,
-                         s->data_share,  s->aggregate,     s->importance,       s->norm,          s->coefficient,
-                         s->contribution, s->removed,      s->own_share,
-                         s->keep_ratio,  s->order,         s->rank,             s->groups,        s->group_prefix,
-                         s->list,        s->listed,        s->windows,          s->cells,         s->bound,
-                         s->above,
-                         s->histogram,   s->met,           s->ties,             s->norm_partial,  s->dot_partial,
-                         s->download_partial, s->record};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) device->backend->release(device, (void *)all[i]);
+    struct array array[ARRAYS];
+    list_arrays(array, s);
+    for (int i = 0; i < ARRAYS; i++) device->backend->release(device, *array[i].memory);
     memset(s, 0, sizeof *s);
 }
 
