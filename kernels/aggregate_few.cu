@@ -4,16 +4,16 @@
 
 enum { FEW_MOST = 10, FEW_AHEAD = 512 }; /* agents; columns that are sent for before they are read */
 
-/* Vectors of each agent that are loaded before any is used: few on a CPU, whose loads overlap anyway; as many on a GPU
+/* Vectors of each agent that are loaded before any is used: one on a CPU, whose loads overlap anyway; as many on a GPU
  * as make up FEW_LOADS in all, since a thread waits for all of its loads at once. */
 #if defined(__CUDACC__)
-enum { FEW_LOADS = 20, FEW_VECTORS_MOST = 4 };
+enum { FEW_LOADS = 2 * FEW_MOST, FEW_VECTORS_MOST = 4 };
 #else
-enum { FEW_LOADS = 1, FEW_VECTORS_MOST = 1 };
+enum { FEW_LOADS = FEW_MOST, FEW_VECTORS_MOST = 1 };
 #endif
 HOST_AND_DEVICE constexpr int few_vectors(int agents)
 {
-    return agents * FEW_VECTORS_MOST <= FEW_LOADS ? FEW_VECTORS_MOST : agents < FEW_LOADS ? FEW_LOADS / agents : 1;
+    return agents * FEW_VECTORS_MOST <= FEW_LOADS ? FEW_VECTORS_MOST : FEW_LOADS / agents;
 }
 
 /* g = Σ coefficient u as float32 over `count` columns from i on, and onto the sums <u, g> and, the last, ‖g‖². */
@@ -92,10 +92,11 @@ KERNEL_BY(2, server_aggregate_few, struct server_step s)
         sound += !is_faulty(own);
     }
     block_sync();
+    static_assert(FEW_MOST == 10, "a case for each count");
 #define FEW(count) case count: few_columns<count, stored>(BLOCK_PASS s, chunk, agent, coefficient, partial); break
     switch (sound) {
         FEW(0); FEW(1); FEW(2); FEW(3); FEW(4); FEW(5); FEW(6); FEW(7); FEW(8); FEW(9); FEW(10);
     }
 #undef FEW
-    leave_sample(BLOCK_PASS s, s.chunk[BLOCK_X]);
+    leave_sample(BLOCK_PASS s, s.chunk[BLOCK_X]); /* read anew, as a GPU's registers are full until here */
 }

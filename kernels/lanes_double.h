@@ -7,15 +7,6 @@
 
 #define DOUBLE_LANES 32
 typedef double lanes_double;
-template <typename real>
-DEVICE lanes_double lanes_double_load_part(const real *p, int64_t count)
-{
-    return (threadIdx.x & 31) < count ? (double)p[threadIdx.x & 31] : 0.0;
-}
-DEVICE lanes_double lanes_double_load_part(const uint16_t *p, int64_t count)
-{
-    return (threadIdx.x & 31) < count ? (double)__uint_as_float((uint32_t)p[threadIdx.x & 31] << 16) : 0.0;
-}
 /* Entries as they lie in registers until they are needed as doubles: as stored, which takes less room. */
 template <typename real>
 using lanes_raw = real;
@@ -24,8 +15,17 @@ DEVICE real lanes_raw_load(const real *p, int64_t count)
 {
     return (threadIdx.x & 31) < count ? p[threadIdx.x & 31] : real(0);
 }
-DEVICE lanes_double lanes_raw_double(float v) { return v; }
+template <typename real>
+DEVICE lanes_double lanes_raw_double(real v)
+{
+    return v;
+}
 DEVICE lanes_double lanes_raw_double(uint16_t v) { return __uint_as_float((uint32_t)v << 16); }
+template <typename real>
+DEVICE lanes_double lanes_double_load_part(const real *p, int64_t count)
+{
+    return lanes_raw_double(lanes_raw_load(p, count));
+}
 /* As many vectors of doubles hold what one of floats does; of these, that number `part`. */
 #define DOUBLE_PARTS (LANES / DOUBLE_LANES)
 DEVICE lanes_double lanes_double_part(lanes v, int) { return v; }
