@@ -168,6 +168,8 @@ DEVICE void dot_team(BLOCK_PARAM double *partial, const struct agent_team<stored
     }
 }
 
+enum { MANY_AGENTS = 256 }; /* from so many on tiles are smaller */
+
 /* Columns of a tile: so many of all agents' updates are taken at a time. */
 DEVICE int64_t tile_columns(int agents) { return agents >= MANY_AGENTS ? SMALL_TILE_COLUMNS : TILE_COLUMNS; }
 

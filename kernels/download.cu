@@ -4,15 +4,12 @@
 
 DEVICE double square_of(double x) { return x * x; }
 
-/* Columns of a tile: so many of all agents' models are taken at a time. */
-DEVICE int64_t model_columns(int agents) { return agents >= MANY_AGENTS ? LEAST_TILE_COLUMNS : TILE_COLUMNS; }
-
 /* What an agent's columns are made from; w and server may be NULL. */
 struct download {
     float *w;
     const float *g, *key, *server;
     float least; /* keys from it on are kept: of g itself, or of random numbers */
-    int64_t ahead; /* columns that are sent for before they are read */
+    const float *next; /* what is read after w, and sent for meanwhile */
 };
 
 /* A warp's; by parts, as a sum would wait for its last addition. */
@@ -49,43 +46,50 @@ DEVICE void download_columns(BLOCK_PARAM struct download_sums *sums, const struc
     WARP_FOR(strip, strips_of(end - begin))
     {
         const int64_t first = begin + strip * STRIP_COLUMNS;
-        if (d->w) prefetch(d->w + first + d->ahead, STRIP_COLUMNS);
+        if (d->next) prefetch(d->next + first, STRIP_COLUMNS);
         STRIP_OF_LANES(first, end, LANES, download_lanes, sums, d);
     }
 }
 
-/* Columns begin..begin+n-1 of a chunk for the agent in `place`, and onto its sums in `partial`. */
-DEVICE void download_tile(BLOCK_PARAM struct server_step s, struct chunk chunk, int place, double *partial,
-                          int64_t begin, int64_t n)
+/* A chunk's columns of the model of the agent in `place`; NULL where there are no models. */
+DEVICE float *download_row(BLOCK_PARAM struct server_step s, struct chunk chunk, int place)
 {
+    const int32_t agent = s.order[BLOCK_Y * s.agents + place];
+    return s.model ? s.model + BLOCK_Y * s.model_block + agent * s.model_stride + chunk.begin : NULL;
+}
+
+/* A chunk for the agent in `place`, and its sums in `partial`. */
+DEVICE void download_agent(BLOCK_PARAM struct server_step s, struct chunk chunk, int place, double *partial)
+{
+    const int64_t width = chunk.end - chunk.begin;
     const int64_t segment = BLOCK_Y * s.segments + segment_of(s, chunk.tensor);
-    const int64_t model_begin = BLOCK_Y * s.model_block + chunk.begin;
     const struct rank_state rank = s.rank[segment * s.agents + place];
     const int32_t agent = s.order[BLOCK_Y * s.agents + place];
     const float *g = s.aggregate + BLOCK_Y * s.ld + chunk.begin;
     const float *key = s.reward == CGSV_REWARD_RANDOM ? s.key + BLOCK_Y * s.ld + chunk.begin : g;
-    const float *server = s.server_model ? s.server_model + model_begin : NULL;
-    struct download d = {s.model ? s.model + model_begin + agent * s.model_stride : NULL,
-                         g, key, server, float_of(rank.threshold), model_columns(s.agents)};
-    /* Entries equal to the threshold are kept before this column of the tile. */
-    const int64_t tie_end = rank.tie_end - chunk.begin - begin, ties = tie_end < 0 ? 0 : smaller(tie_end, n);
+    const float *server = s.server_model ? s.server_model + BLOCK_Y * s.model_block + chunk.begin : NULL;
+    const int last = place + 1 == s.agents; /* the next chunk follows */
+    const float *next = s.model ? download_row(BLOCK_PASS s, chunk, last ? 0 : place + 1) + (last ? width : 0) : NULL;
+    struct download d = {download_row(BLOCK_PASS s, chunk, place), g, key, server, float_of(rank.threshold), next};
+    /* Entries equal to the threshold are kept before this column of the chunk. */
+    const int64_t tie_end = rank.tie_end - chunk.begin, ties = tie_end < 0 ? 0 : smaller(tie_end, width);
     struct download_sums sums = {};
-    download_columns(BLOCK_PASS &sums, &d, begin, begin + ties);
+    download_columns(BLOCK_PASS &sums, &d, 0, ties);
     d.least = float_of(rank.threshold + 1);
-    download_columns(BLOCK_PASS &sums, &d, begin + ties, begin + n);
+    download_columns(BLOCK_PASS &sums, &d, ties, width);
     const double kept = block_sum(double_parts_own(sums.kept));
     const double distance = block_sum(double_parts_own(sums.distance));
     if (THREAD_INDEX == 0) {
         double *sum = partial + agent * DOWNLOAD_SUMS;
-        sum[DOWNLOAD_KEPT] += kept;
-        sum[DOWNLOAD_DISTANCE] += distance;
+        sum[DOWNLOAD_KEPT] = kept;
+        sum[DOWNLOAD_DISTANCE] = distance;
     }
 }
 
 /* Block: a chunk, a federation. w_i ← w_i + v_i with v_i the entries of g above agent i's
  * threshold, or equal to it in a column before tie_end; leaves ‖v_i‖² and
- * ‖w_i − w_server‖². Tile by tile, so that on a CPU neither those of g and of the server's model leave
- * the first-level cache, nor does the memory wait for one row to be done. */
+ * ‖w_i − w_server‖². On a CPU the chunk's columns of g and of the server's model stay in the
+ * first-level cache, and while a row is computed the next one is on its way. */
 KERNEL(server_download, struct server_step s)
 {
     const struct chunk chunk = s.chunk[BLOCK_X];
@@ -107,15 +111,11 @@ KERNEL(server_download, struct server_step s)
     kept = block_sum(kept);
     distance = block_sum(distance);
     if (THREAD_INDEX == 0) {
-        for (int i = 0; i < s.agents * DOWNLOAD_SUMS; i++) partial[i] = 0;
         partial[s.agents * DOWNLOAD_SUMS + DOWNLOAD_KEPT] = kept;
         partial[s.agents * DOWNLOAD_SUMS + DOWNLOAD_DISTANCE] = distance;
     }
 
-    for (int64_t begin = 0; begin < width; begin += model_columns(s.agents)) {
-        const int64_t n = smaller(width - begin, model_columns(s.agents));
-        for (int place = 0; place < s.agents; place++) download_tile(BLOCK_PASS s, chunk, place, partial, begin, n);
-    }
+    for (int place = 0; place < s.agents; place++) download_agent(BLOCK_PASS s, chunk, place, partial);
 }
 
 static const char *launch_server_download(void *stream, struct server_step step)

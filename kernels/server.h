@@ -54,9 +54,6 @@ DEVICE struct cgsv_round_record *round_record(struct server_step s, int64_t fede
     return s.record + ((int64_t)(*s.round % s.rounds) * s.federations + federation) * s.agents;
 }
 
-/* From so many agents on tiles are smaller. */
-enum { MANY_AGENTS = 256 };
-
 static inline int64_t column_pieces(int64_t dimension) { return (dimension + CHUNK_COLUMNS - 1) / CHUNK_COLUMNS; }
 
 /* Columns of piece number `piece`. */
