@@ -4,7 +4,7 @@
 
 DEVICE double square_of(double x) { return x * x; }
 
-/* What an agent's columns are made from; w and server may be NULL. */
+/* What an agent's columns are made from; w, server and next may be NULL. */
 struct download {
     float *w;
     const float *g, *key, *server;
