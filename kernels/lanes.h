@@ -29,6 +29,8 @@ DEVICE lanes lanes_of_bits(lanes_int v) { return __int_as_float(v); }
 DEVICE lanes_int lanes_bits(lanes v) { return __float_as_int(v); }
 DEVICE lanes lanes_select(int condition, lanes a, lanes b) { return condition ? a : b; }
 DEVICE lanes_int lanes_select_int(int condition, lanes_int a, lanes_int b) { return condition ? a : b; }
+DEVICE int lane_int_of(lanes_int v, int64_t) { return v; }
+DEVICE int lanes_any(lanes_int v) { return __any_sync(0xffffffffu, v); }
 DEVICE float lanes_sum(lanes v) { return warp_sum(v); }
 DEVICE lanes lanes_magnitude(lanes v) { return fabsf(v); }
 
@@ -144,6 +146,20 @@ DEVICE lanes lanes_of_one(lanes v, lanes_int from) { return lanes_of_two(v, v, f
 DEVICE lanes lanes_of_two(lanes a, lanes b, lanes_int from) { return __builtin_shuffle(a, b, from); }
 DEVICE lanes lanes_of_one(lanes v, lanes_int from) { return __builtin_shuffle(v, from); }
 #endif
+DEVICE int lane_int_of(lanes_int v, int64_t lane) { return (int)v[lane]; }
+/* Whether a lane is not zero. */
+DEVICE int lanes_any(lanes_int v)
+{
+#if defined(__AVX512F__) && !defined(CGSV_DOUBLE)
+    return _mm512_test_epi32_mask((__m512i)v, (__m512i)v) != 0;
+#elif defined(__AVX2__) && !defined(CGSV_DOUBLE)
+    return !_mm256_testz_si256((__m256i)v, (__m256i)v);
+#else
+    lane_int any = 0;
+    for (int i = 0; i < LANES; i++) any |= v[i];
+    return any != 0;
+#endif
+}
 DEVICE float lanes_sum(lanes v)
 {
     UNROLL for (int step = LANES / 2; step > 0; step /= 2) v += lanes_of_one(v, lane_numbers ^ step);

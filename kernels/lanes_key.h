@@ -19,8 +19,8 @@ DEVICE int lanes_count_sum(lanes_key count) { return warp_sum(count); }
 typedef uint32_t lane_mask;
 DEVICE lane_mask lane_mask_of(lanes_flag f, int) { return __ballot_sync(0xffffffffu, f); }
 DEVICE int lane_mask_count(lane_mask m) { return __popc(m); }
-/* The lanes of m, side by side, to p; some of the `room` entries there may be written as well. */
-DEVICE void lanes_store_packed(float *p, lanes v, lane_mask m, int64_t)
+/* The lanes of m, side by side, to p; `loose`: all of LANES entries there may be written. */
+DEVICE void lanes_store_packed(float *p, lanes v, lane_mask m, int)
 {
     const unsigned lane = threadIdx.x & 31;
     if (m >> lane & 1) p[__popc(m & ((1u << lane) - 1))] = v;
@@ -95,17 +95,17 @@ DEVICE int lane_mask_count(lane_mask m)
 {
     return LANES == 4 ? (int)(UINT64_C(0x4332322132212110) >> 4 * m & 7) : __builtin_popcount(m);
 }
-DEVICE void lanes_store_packed(float *p, lanes v, lane_mask m, int64_t room)
+DEVICE void lanes_store_packed(float *p, lanes v, lane_mask m, int loose)
 {
 #if defined(__AVX512F__)
     /* In two steps: AMD's processors are slow at compressing into memory. */
     const __m512 packed = _mm512_maskz_compress_ps((__mmask16)m, (__m512)v);
-    if (room >= LANES)
+    if (loose)
         _mm512_storeu_ps(p, packed);
     else
         _mm512_mask_storeu_ps(p, (__mmask16)((1u << __builtin_popcount(m)) - 1), packed);
 #else
-    if (room >= LANES) { /* without branches, since nothing here can be foreseen */
+    if (loose) { /* without branches, since nothing here can be foreseen */
         UNROLL for (int i = 0; i < LANES; i++)
         {
             *p = v[i];

@@ -89,19 +89,40 @@ DEVICE void count_in_groups(BLOCK_PARAM int *count, const int16_t *first, const 
     }
 }
 
+/* Up to so many groups are compared with before a run is looked at entry by entry. */
+enum { COMPARED_GROUPS = 24 };
+
+/* Whether one of a run's first n entries has a group's prefix. The warp's. */
+DEVICE int meets_group(const float *run, int64_t n, const uint32_t *prefix, int groups)
+{
+    enum { VECTORS = MET_COLUMNS / LANES };
+    lanes_int found[VECTORS], met = lanes_int_of(0);
+    UNROLL for (int j = 0; j < VECTORS; j++)
+        found[j] = lanes_bits(lanes_magnitude(lanes_load_part(run + j * LANES, larger(n - j * LANES, 0)))) >> 10;
+    for (int group = 0; group < groups; group++)
+        UNROLL for (int j = 0; j < VECTORS; j++) met |= found[j] == lanes_int_of((int)prefix[group]);
+    return lanes_any(met);
+}
+
 /* Pass 2: first[] holds the first of a chain of groups by a prefix's low bits. Few entries
  * meet any; their runs are marked. */
 DEVICE void count_in_chains(BLOCK_PARAM int *count, uint8_t *met, const int16_t *first, const int16_t *next,
-                            const uint32_t *prefix, const float *g, int64_t n)
+                            const uint32_t *prefix, int groups, const float *g, int64_t n)
 {
-    BLOCK_FOR(i, n)
+    WARP_FOR(run, (n + MET_COLUMNS - 1) / MET_COLUMNS)
     {
-        const uint32_t key = key_of(g[i]), found = key >> 10;
-        int group = first[found % SELECT_BINS];
-        while (group < LOCAL_GROUPS && prefix[group] != found) group = next[group];
-        if (group >= LOCAL_GROUPS) continue;
-        shared_add(&count[group * GROUP_BINS + (int)(key % GROUP_BINS)], 1);
-        grid_mark(&met[i / MET_COLUMNS]);
+        const float *entry = g + run * MET_COLUMNS;
+        const int64_t columns = smaller(n - run * MET_COLUMNS, MET_COLUMNS);
+        if (groups <= COMPARED_GROUPS && !meets_group(entry, columns, prefix, groups)) continue;
+        LANE_FOR(k, columns)
+        {
+            const uint32_t key = key_of(entry[k]), found = key >> 10;
+            int group = first[found % SELECT_BINS];
+            while (group < LOCAL_GROUPS && prefix[group] != found) group = next[group];
+            if (group >= LOCAL_GROUPS) continue;
+            shared_add(&count[group * GROUP_BINS + (int)(key % GROUP_BINS)], 1);
+            grid_mark(&met[run]);
+        }
     }
 }
 
@@ -114,11 +135,13 @@ KERNEL(select_count, struct server_step s, int pass)
     SHARED(int, count, (LOCAL_GROUPS + COUNT_MISSES) * GROUP_BINS);
     SHARED(int16_t, first, SELECT_BINS); /* LOCAL_GROUPS: none */
     SHARED(int16_t, next, LOCAL_GROUPS);
+    SHARED(int, origin, LISTED_AGENTS);
     const struct chunk span = s.span[BLOCK_X];
     const int64_t segment = BLOCK_Y * s.segments + span.tensor;
     const struct entries in = entries_of(s, BLOCK_Y, BLOCK_X);
     uint8_t *met = s.met + (BLOCK_Y * s.spans + BLOCK_X) * s.span_parts * TIE_RUNS;
     const int cells = pass == 1 ? s.cells[segment] : 0, alone = span_is_alone(s, span);
+    const int *bound = bounds_of(s, segment), windows = s.windows[segment];
     const int groups = cells > 0 ? (cells + GROUP_CELLS - 1) / GROUP_CELLS : s.groups[segment];
 
     if (pass == 2 && groups > 0) BLOCK_FOR(i, (in.n + MET_COLUMNS - 1) / MET_COLUMNS) { met[i] = 0; }
@@ -126,12 +149,10 @@ KERNEL(select_count, struct server_step s, int pass)
         const uint32_t *prefix = s.group_prefix + segment * s.agents + begin;
         int *histogram = s.histogram + segment * s.agents * SELECT_BINS + begin * GROUP_BINS;
         const int local = (int)smaller(groups - begin, LOCAL_GROUPS);
-        int lowest = 0;
         BLOCK_FOR(i, local * GROUP_BINS) { count[i] = 0; }
         BLOCK_FOR(i, COUNT_MISSES * GROUP_BINS) { count[LOCAL_GROUPS * GROUP_BINS + i] = 0; }
         if (cells > 0) {
-            const int *bound = s.bound + segment * 2 * LISTED_AGENTS;
-            lowest = find_cells(BLOCK_PASS first, bound, s.windows[segment], begin * GROUP_CELLS, local * GROUP_CELLS);
+            find_origins(BLOCK_PASS origin, bound, windows, begin * GROUP_CELLS);
         } else {
             BLOCK_FOR(i, SELECT_BINS) { first[i] = LOCAL_GROUPS; }
             block_sync();
@@ -147,11 +168,11 @@ KERNEL(select_count, struct server_step s, int pass)
             const int64_t n = smaller(in.n - tile, SMALL_TILE_COLUMNS);
             prefetch(g + 2 * SMALL_TILE_COLUMNS, SMALL_TILE_COLUMNS);
             if (cells > 0)
-                count_in_cells(BLOCK_PASS count, first, lowest, g, n);
+                count_in_cells(BLOCK_PASS count, local * GROUP_BINS, origin, bound, windows, g, n);
             else if (pass == 1)
                 count_in_groups(BLOCK_PASS count, first, g, n);
             else
-                count_in_chains(BLOCK_PASS count, met + tile / MET_COLUMNS, first, next, prefix, g, n);
+                count_in_chains(BLOCK_PASS count, met + tile / MET_COLUMNS, first, next, prefix, local, g, n);
         }
         block_sync();
         add_counts(BLOCK_PASS histogram, count, local * GROUP_BINS, alone);
@@ -197,7 +218,7 @@ KERNEL(select_narrow, struct server_step s, int pass)
     if (pass == 0 && cells > 0) return; /* all threads alike */
     if (pass == 1 && cells > 0) {
         bins = cells * CELL_BINS;
-        narrow_in_cells(BLOCK_PASS rank, s.agents, histogram, cells, s.bound + segment * 2 * LISTED_AGENTS);
+        narrow_in_cells(BLOCK_PASS rank, s.agents, histogram, cells, bounds_of(s, segment));
     } else {
         const int groups = pass == 0 ? 1 : s.groups[segment];
         bins = groups * pass_bins(pass);

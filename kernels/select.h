@@ -23,6 +23,29 @@ DEVICE struct entries entries_of(struct server_step s, int64_t federation, int64
 /* Windows are told by the key's bits from here on. */
 enum { KEY_SHIFT = 16 };
 
+/* Window j of a segment holds keys from bound[2 j + 1] to below bound[2 j]; bounds descend. */
+DEVICE int *bounds_of(struct server_step s, int64_t segment) { return s.bound + segment * BOUNDS_MOST; }
+/* How many of the segment's entries reach each of them. */
+DEVICE int *above_of(struct server_step s, int64_t segment) { return s.above + segment * BOUNDS_MOST; }
+
+/* One more in the bin of each of the first `entries` lanes; of bins that are not below `bins`, none. */
+DEVICE void count_lanes(int *count, int bins, lanes_int bin, int64_t entries)
+{
+    LANE_FOR(k, entries)
+    {
+        if ((uint32_t)lane_int_of(bin, k) < (uint32_t)bins) shared_add(&count[lane_int_of(bin, k)], 1);
+    }
+}
+
+/* The same of a whole vector, or of what is left. */
+DEVICE void count_lanes_part(int *count, int bins, lanes_int bin, int64_t left)
+{
+    if (left >= LANES)
+        count_lanes(count, bins, bin, LANES);
+    else
+        count_lanes(count, bins, bin, left);
+}
+
 enum { GROUP_BINS = 1024 }; /* of a pass after the first */
 
 /* The bin that a rank falls in: the highest that leaves less than *wanted above it, which

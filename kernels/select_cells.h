@@ -11,10 +11,10 @@
 enum { CELL_BINS = GROUP_BINS / GROUP_CELLS, CELL_SHIFT = 10 };
 static_assert(CELL_BINS << CELL_SHIFT == 1 << KEY_SHIFT, "a cell's bins part it evenly");
 
-/* Values from the lowest window to the highest, which a table of cells has; and cells at most. */
-enum { CELL_TABLE = SELECT_BINS, CELLS_MOST = 512 };
+/* At most; and vectors of entries that a warp looks at side by side. */
+enum { CELLS_MOST = 512, CELL_VECTORS = 4 };
 
-/* How many cells a window has; bounds as in select_list. */
+/* How many cells a window has. */
 DEVICE int cells_of(const int *bound, int window) { return bound[2 * window] - bound[2 * window + 1]; }
 
 DEVICE int first_cell(const int *bound, int window)
@@ -24,39 +24,42 @@ DEVICE int first_cell(const int *bound, int window)
     return first;
 }
 
-/* All cells; 0: the table or the histograms of so many agents have no room for them. */
+/* All cells; 0: the histograms of so many agents have no room for them. */
 DEVICE int count_cells(const int *bound, int windows, int agents)
 {
     const int most = (int)smaller((int64_t)agents * SELECT_BINS / CELL_BINS, CELLS_MOST);
-    if (windows == 0 || bound[0] - bound[2 * windows - 1] > CELL_TABLE) return 0;
     const int cells = first_cell(bound, windows);
     return cells <= most ? cells : 0;
 }
 
-/* table[] gets the cells begin..begin+local-1 by their values from `lowest` on, counted from `begin`; of others, one
- * beyond the local groups. Returns `lowest`. */
-DEVICE int find_cells(BLOCK_PARAM int16_t *table, const int *bound, int windows, int begin, int local)
+/* A key's bin is its leading 21 bits less the origin of its window, where the histograms at hand begin with cell
+ * `begin`. */
+DEVICE void find_origins(BLOCK_PARAM int *origin, const int *bound, int windows, int begin)
 {
-    const int lowest = bound[2 * windows - 1];
-    for (int window = 0, first = -begin; window < windows; first += cells_of(bound, window++)) {
-        int16_t *own = table + bound[2 * window + 1] - lowest;
-        BLOCK_FOR(i, cells_of(bound, window))
-        {
-            const int64_t cell = first + i;
-            own[i] = (int16_t)(cell >= 0 && cell < local ? cell : LOCAL_GROUPS * GROUP_CELLS);
-        }
-    }
-    return lowest;
+    BLOCK_FOR(i, windows) { origin[i] = (bound[2 * i + 1] - first_cell(bound, (int)i) + begin) * CELL_BINS; }
 }
 
-DEVICE void count_in_cells(BLOCK_PARAM int *count, const int16_t *table, int lowest, const float *g, int64_t n)
+/* n entries that all lie in windows, into `bins` bins that are at hand. */
+DEVICE void count_in_cells(BLOCK_PARAM int *count, int bins, const int *origin, const int *bound, int windows,
+                           const float *g, int64_t n)
 {
-    BLOCK_FOR(i, n)
+    WARP_FOR(i, (n + CELL_VECTORS * LANES - 1) / (CELL_VECTORS * LANES))
     {
-        const uint32_t key = key_of(g[i]);
-        const int cell = table[(int)(key >> KEY_SHIFT) - lowest];
-        if (COUNT_MISSES || cell < LOCAL_GROUPS * GROUP_CELLS)
-            shared_add(&count[cell * CELL_BINS + (int)((key >> CELL_SHIFT) % CELL_BINS)], 1);
+        const int64_t begin = i * CELL_VECTORS * LANES;
+        lanes_int key[CELL_VECTORS], own[CELL_VECTORS];
+        UNROLL for (int j = 0; j < CELL_VECTORS; j++)
+        {
+            const int64_t at = begin + j * LANES;
+            key[j] = lanes_bits(lanes_magnitude(lanes_load_part(g + at, larger(n - at, 0))));
+            own[j] = lanes_int_of(origin[windows - 1]);
+        }
+        for (int window = windows - 2; window >= 0; window--) {
+            const lanes_int least = lanes_int_of(bound[2 * window + 1] << KEY_SHIFT);
+            UNROLL for (int j = 0; j < CELL_VECTORS; j++)
+                own[j] = lanes_select_int(key[j] >= least, lanes_int_of(origin[window]), own[j]);
+        }
+        UNROLL for (int j = 0; j < CELL_VECTORS; j++)
+            count_lanes_part(count, bins, (key[j] >> (int)CELL_SHIFT) - own[j], n - begin - j * LANES);
     }
 }
 

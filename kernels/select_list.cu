@@ -12,10 +12,17 @@
  * 2^-52 are in the lowest bin, which a window with it has all of but zero; those from 2^12 on in the highest. */
 enum { SAMPLE_BASE = (127 - 52) << (23 - KEY_SHIFT), SAMPLE_BINS = 64 << (23 - KEY_SHIFT) };
 
-DEVICE int sample_bin(float g)
+DEVICE void count_sample(BLOCK_PARAM int *count, const float *sample, int64_t m)
 {
-    const int64_t bin = (int64_t)(key_of(g) >> KEY_SHIFT) - SAMPLE_BASE;
-    return (int)smaller(larger(bin, 0), SAMPLE_BINS - 1);
+    const lanes_int none = lanes_int_of(0), last = lanes_int_of(SAMPLE_BINS - 1);
+    WARP_FOR(i, (m + LANES - 1) / LANES)
+    {
+        const int64_t entries = smaller(m - i * LANES, LANES);
+        const lanes_int key = lanes_bits(lanes_magnitude(lanes_load_part(sample + i * LANES, entries)));
+        lanes_int bin = (key >> (int)KEY_SHIFT) - lanes_int_of(SAMPLE_BASE);
+        bin = lanes_select_int(bin < none, none, lanes_select_int(bin > last, last, bin));
+        count_lanes_part(count, SAMPLE_BINS, bin, entries);
+    }
 }
 
 #define COUNT_TOLERANCE 1e-9 /* so that rounding of q n cannot move a count by one */
@@ -102,10 +109,10 @@ KERNEL(select_begin, struct server_step s)
     const float *sample = s.list + BLOCK_Y * s.ld + begin;
     BLOCK_FOR(i, SAMPLE_BINS) { count[i] = 0; }
     block_sync();
-    BLOCK_FOR(i, m) { shared_add(&count[sample_bin(sample[i])], 1); }
+    count_sample(BLOCK_PASS count, sample, m);
     block_sync();
     sum_coarsely(BLOCK_PASS coarse, count, SAMPLE_BINS);
-    BLOCK_FOR(i, 2 * LISTED_AGENTS) { s.above[segment * 2 * LISTED_AGENTS + i] = 0; }
+    BLOCK_FOR(i, BOUNDS_MOST) { above_of(s, segment)[i] = 0; }
     block_sync();
     BLOCK_FOR(i, s.agents)
     {
@@ -113,7 +120,7 @@ KERNEL(select_begin, struct server_step s)
     }
     block_sync();
     if (THREAD_INDEX == 0) {
-        int *bound = s.bound + segment * 2 * LISTED_AGENTS;
+        int *bound = bounds_of(s, segment);
         s.windows[segment] = join_windows(bound, rank, range, s.agents, count, m);
         s.cells[segment] = count_cells(bound, s.windows[segment], s.agents);
     }
@@ -131,11 +138,45 @@ static const char *launch_select_begin(void *stream, struct server_step step)
 enum { LIST_VECTORS = 8, LIST_KEYS = LIST_VECTORS / KEY_VECTORS, LIST_AHEAD = 1024 };
 static_assert(SPAN_MOST / (KEY_VECTORS * LANES) <= UINT16_MAX, "a lane of 16 bits counts the entries that it meets");
 
-/* Block: a span, a federation. Window j holds keys from bound[2 j + 1] to below bound[2 j]; bounds descend. */
+/* Of the first n entries of LIST_VECTORS vectors, those that lie in a window go to list[*listed] on; those from a bound
+ * on are counted for it, by lanes. */
+DEVICE void list_vectors(float *list, int *listed, lanes_key *reached, const int *bound, int bounds, const float *g,
+                         int64_t n)
+{
+    const int full = n >= LIST_VECTORS * LANES;
+    const int alone = full && WARPS == 1; /* in the list, of which as much is written at most as of g was read */
+    lanes v[LIST_VECTORS];
+    lanes_key key[LIST_KEYS];
+    lanes_flag inside[LIST_KEYS] = {};
+    if (full) {
+        UNROLL for (int j = 0; j < LIST_VECTORS; j++) v[j] = lanes_load(g + j * LANES);
+    } else {
+        UNROLL for (int j = 0; j < LIST_VECTORS; j++) v[j] = lanes_load_part(g + j * LANES, larger(n - j * LANES, 0));
+    }
+    UNROLL for (int j = 0; j < LIST_KEYS; j++) key[j] = lanes_key_of(v + j * KEY_VECTORS);
+    for (int b = 0; b < bounds; b++) {
+        lanes_key count = reached[b];
+        UNROLL for (int j = 0; j < LIST_KEYS; j++)
+        {
+            const lanes_flag more = lanes_at_least(key[j], bound[b]);
+            count = lanes_count(count, more);
+            inside[j] ^= more;
+        }
+        reached[b] = count;
+    }
+    UNROLL for (int j = 0; j < LIST_VECTORS; j++)
+    {
+        const lane_mask packed = lane_mask_of(inside[j / KEY_VECTORS], j % KEY_VECTORS);
+        const int at = warp_take(listed, lane_mask_count(packed));
+        lanes_store_packed(list + at, v[j], packed, alone);
+    }
+}
+
+/* Block: a span, a federation. */
 KERNEL(select_list, struct server_step s)
 {
-    SHARED(int, bound, 2 * LISTED_AGENTS);
-    SHARED(int, above, 2 * LISTED_AGENTS);
+    SHARED(int, bound, BOUNDS_MOST);
+    SHARED(int, above, BOUNDS_MOST);
     SHARED(int, listed, 1);
     const struct chunk span = s.span[BLOCK_X];
     const int64_t segment = BLOCK_Y * s.segments + span.tensor, n = span.end - span.begin;
@@ -143,11 +184,11 @@ KERNEL(select_list, struct server_step s)
     float *list = s.list + BLOCK_Y * s.ld + span.begin;
     const int bounds = 2 * s.windows[segment];
     if (bounds == 0) return; /* all threads alike */
-    lanes_key reached[2 * LISTED_AGENTS];
+    lanes_key reached[BOUNDS_MOST];
     for (int b = 0; b < bounds; b++) reached[b] = lanes_key{};
     BLOCK_FOR(b, bounds)
     {
-        bound[b] = s.bound[segment * 2 * LISTED_AGENTS + b];
+        bound[b] = bounds_of(s, segment)[b];
         above[b] = 0;
     }
     if (THREAD_INDEX == 0) *listed = 0;
@@ -155,44 +196,15 @@ KERNEL(select_list, struct server_step s)
     WARP_FOR(i, (n + LIST_VECTORS * LANES - 1) / (LIST_VECTORS * LANES))
     {
         const int64_t begin = i * LIST_VECTORS * LANES;
-        lanes v[LIST_VECTORS];
-        lanes_key key[LIST_KEYS];
-        lanes_flag inside[LIST_KEYS] = {};
         prefetch(g + begin + LIST_AHEAD, LIST_VECTORS * LANES);
-        if (n - begin >= LIST_VECTORS * LANES) {
-            UNROLL for (int j = 0; j < LIST_VECTORS; j++) v[j] = lanes_load(g + begin + j * LANES);
-        } else {
-            UNROLL for (int j = 0; j < LIST_VECTORS; j++)
-            {
-                const int64_t at = begin + j * LANES;
-                v[j] = lanes_load_part(g + at, larger(n - at, 0));
-            }
-        }
-        UNROLL for (int j = 0; j < LIST_KEYS; j++) key[j] = lanes_key_of(v + j * KEY_VECTORS);
-        for (int b = 0; b < bounds; b++) {
-            lanes_key count = reached[b];
-            UNROLL for (int j = 0; j < LIST_KEYS; j++)
-            {
-                const lanes_flag more = lanes_at_least(key[j], bound[b]);
-                count = lanes_count(count, more);
-                inside[j] ^= more;
-            }
-            reached[b] = count;
-        }
-        UNROLL for (int j = 0; j < LIST_VECTORS; j++)
-        {
-            const lane_mask packed = lane_mask_of(inside[j / KEY_VECTORS], j % KEY_VECTORS);
-            const int at = warp_take(listed, lane_mask_count(packed));
-            const int64_t room = WARPS == 1 ? n - at : 0; /* else others write there */
-            lanes_store_packed(list + at, v[j], packed, room);
-        }
+        list_vectors(list, listed, reached, bound, bounds, g + begin, n - begin);
     }
     for (int b = 0; b < bounds; b++) {
         const int total = lanes_count_sum(reached[b]);
         if (LANE_ZERO) shared_add(&above[b], total);
     }
     block_sync();
-    grid_add_all(BLOCK_PASS s.above + segment * 2 * LISTED_AGENTS, above, bounds);
+    grid_add_all(BLOCK_PASS above_of(s, segment), above, bounds);
     if (THREAD_INDEX == 0) s.listed[BLOCK_Y * s.spans + BLOCK_X] = *listed;
 }
 
@@ -203,7 +215,7 @@ KERNEL(select_verify, struct server_step s)
     SHARED(int, outside, 1);
     const int64_t segment = BLOCK_Y * s.segments + BLOCK_X;
     struct rank_state *rank = s.rank + segment * s.agents;
-    const int *above = s.above + segment * 2 * LISTED_AGENTS, cells = s.cells[segment];
+    const int *above = above_of(s, segment), cells = s.cells[segment];
     if (s.windows[segment] == 0) return; /* all threads alike */
     if (THREAD_INDEX == 0) *outside = 0;
     block_sync();

@@ -36,7 +36,7 @@ struct mechanism {
 enum { SELECT_PASSES = 3, SELECT_BINS = 2048 };
 
 /* So few agents have the entries near their thresholds listed first. */
-enum { LISTED_AGENTS = 32 };
+enum { LISTED_AGENTS = 32, BOUNDS_MOST = 2 * LISTED_AGENTS };
 
 /* So many cells of their windows (kernels/select_cells.h) are counted as a group of ranks is. */
 enum { GROUP_CELLS = 16 };
@@ -105,8 +105,8 @@ struct server_step {
     int *listed;                       /* [F][S] how many they are */
     int32_t *windows;                  /* [F][G]; 0: nothing is listed of the segment */
     int32_t *cells;                    /* [F][G] of all windows; 0: the passes do without */
-    int *bound;                        /* [F][G][2 LISTED_AGENTS] leading 16 bits of magnitudes */
-    int *above;                        /* [F][G][2 LISTED_AGENTS] entries from each bound on */
+    int *bound;                        /* [F][G][BOUNDS_MOST] leading 16 bits of magnitudes */
+    int *above;                        /* [F][G][BOUNDS_MOST] entries from each bound on */
     int *histogram;                    /* [F][G][N][SELECT_BINS], zero between passes */
     uint8_t *met;                      /* [F][S][K][TIE_RUNS] */
     int *ties;                         /* [F][N][S] entries equal to the threshold of a rank that seeks its end */

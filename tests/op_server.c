@@ -74,8 +74,8 @@ struct server server_make(int federations, int agents, const int64_t *tensor, in
     if (N <= LISTED_AGENTS) {
         v.s.list = TAKE(float, F * ld);
         v.s.listed = TAKE(int, F * S);
-        v.s.bound = TAKE(int, F * G * 2 * LISTED_AGENTS);
-        v.s.above = TAKE(int, F * G * 2 * LISTED_AGENTS);
+        v.s.bound = TAKE(int, F * G * BOUNDS_MOST);
+        v.s.above = TAKE(int, F * G * BOUNDS_MOST);
     }
     *v.s.round = 0;
     memset(v.s.histogram, 0, (size_t)(F * G * N * SELECT_BINS) * sizeof(int));
