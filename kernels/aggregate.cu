@@ -33,10 +33,11 @@ KERNEL(server_norms, struct server_step s)
     const int64_t width = piece_width(s.dimension, piece);
     if (piece >= s.pieces || (s.norms_given && uploads_raw(s.mechanism + BLOCK_Y))) return; /* all threads alike */
     lanes_double square[DOUBLE_PARTS] = {};
-    WARP_FOR(strip, strips_of(width))
+    WARP_FOR(strip, wide_strips_of(width))
     {
-        prefetch(u + strip * STRIP_COLUMNS + NORMS_AHEAD, STRIP_COLUMNS);
-        STRIP_OF_LANES(strip * STRIP_COLUMNS, width, LANES, add_squares, square, u);
+        const int64_t first = strip * WIDE_STRIP_COLUMNS;
+        prefetch(u + first + NORMS_AHEAD, WIDE_STRIP_COLUMNS);
+        WIDE_STRIP_OF_LANES(first, width, LANES, add_squares, square, u);
     }
     const double sum = block_sum(double_parts_own(square));
     double *partial = s.norm_partial + ((BLOCK_Y * s.agents + agent) * s.pieces + piece) * NORM_SUMS;
@@ -217,5 +218,7 @@ static const char *launch_server_aggregate_and_dot(void *stream, struct server_s
 {
     const struct grid grid = grid_of(step.chunks, step.federations, 1);
     if (step.agents <= FEW_MOST) return LAUNCH_BY_STORAGE(stream, grid, step.storage, server_aggregate_few, step);
+    if (step.agents <= SHARED_AGENTS_MOST)
+        return LAUNCH_BY_STORAGE(stream, grid, step.storage, server_aggregate_shared, step);
     return LAUNCH_BY_STORAGE(stream, grid, step.storage, server_aggregate_and_dot, step);
 }

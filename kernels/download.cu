@@ -2,14 +2,13 @@
  * server's takes all of them. */
 #include "kernels/server.h"
 
-DEVICE double square_of(double x) { return x * x; }
-
-/* What an agent's columns are made from; w, server and next may be NULL. */
+/* What the columns of a model are made from: an agent's or the server's. w, origin and next may be NULL. */
 struct download {
     float *w;
-    const float *g, *key, *server;
-    float least; /* keys from it on are kept: of g itself, or of random numbers */
-    const float *next; /* what is read after w, and sent for meanwhile */
+    const float *g, *key;
+    const float *origin; /* that w's distance is measured from; NULL: zero */
+    float least;         /* keys from it on are kept: of g itself, or of random numbers */
+    const float *next;   /* what is read after w, and sent for meanwhile */
 };
 
 /* A warp's; by parts, as a sum would wait for its last addition. */
@@ -17,25 +16,37 @@ struct download_sums {
     lanes_double kept[DOUBLE_PARTS], distance[DOUBLE_PARTS];
 };
 
-/* `count` columns from i on. */
+/* `count` columns from i on, BEGUN_VECTORS vectors at most. */
 DEVICE void download_lanes(struct download_sums *sums, const struct download *d, int64_t i, int64_t count)
 {
-    const lanes key = lanes_magnitude(lanes_load_part(d->key + i, count));
-    const lanes v = lanes_select(key >= d->least, lanes_load_part(d->g + i, count), lanes_of(0.0f));
-    lanes moved = v;
-    if (d->w) {
-        moved = lanes_load_part(d->w + i, count) + v;
-        lanes_store_part(d->w + i, moved, count);
-    }
-    UNROLL for (int part = 0; part < DOUBLE_PARTS; part++)
+    lanes_begun w[BEGUN_VECTORS] = {}, origin[BEGUN_VECTORS] = {}, key[BEGUN_VECTORS], g[BEGUN_VECTORS];
+    UNROLL for (int j = 0; j < BEGUN_VECTORS; j++)
     {
-        const lanes_double kept = lanes_double_part(v, part);
-        sums->kept[part] += kept * kept;
-        if (!d->w || !d->server) continue;
-        const lanes_double distance =
-            lanes_double_part(moved, part) -
-            lanes_double_load_part(d->server + i + part * DOUBLE_LANES, double_part_count(count, part));
-        sums->distance[part] += distance * distance;
+        const int64_t at = i + j * LANES, left = count - j * LANES;
+        if (d->w) w[j] = lanes_begin(d->w + at, left);
+        if (d->w && d->origin) origin[j] = lanes_begin(d->origin + at, left);
+        key[j] = lanes_begin(d->key + at, left);
+        g[j] = lanes_begin(d->g + at, left);
+    }
+    UNROLL for (int j = 0; j < BEGUN_VECTORS; j++)
+    {
+        const int64_t at = i + j * LANES, left = count - j * LANES;
+        const lanes magnitude = lanes_magnitude(lanes_end(key[j], d->key + at, left));
+        const lanes v = lanes_select(magnitude >= d->least, lanes_end(g[j], d->g + at, left), lanes_of(0.0f));
+        lanes moved = v;
+        if (d->w) {
+            moved = lanes_end(w[j], d->w + at, left) + v;
+            lanes_store_part(d->w + at, moved, left);
+        }
+        UNROLL for (int part = 0; part < DOUBLE_PARTS; part++)
+        {
+            const lanes_double kept = lanes_double_part(v, part);
+            sums->kept[part] += kept * kept;
+            if (!d->w) continue;
+            lanes_double distance = lanes_double_part(moved, part);
+            if (d->origin) distance -= lanes_double_end(origin[j], part, d->origin + at, left);
+            sums->distance[part] += distance * distance;
+        }
     }
 }
 
@@ -43,11 +54,11 @@ DEVICE void download_lanes(struct download_sums *sums, const struct download *d,
 DEVICE void download_columns(BLOCK_PARAM struct download_sums *sums, const struct download *d, int64_t begin,
                              int64_t end)
 {
-    WARP_FOR(strip, strips_of(end - begin))
+    WARP_FOR(strip, wide_strips_of(end - begin))
     {
-        const int64_t first = begin + strip * STRIP_COLUMNS;
-        if (d->next) prefetch(d->next + first, STRIP_COLUMNS);
-        STRIP_OF_LANES(first, end, LANES, download_lanes, sums, d);
+        const int64_t first = begin + strip * WIDE_STRIP_COLUMNS;
+        if (d->next) prefetch(d->next + first, WIDE_STRIP_COLUMNS);
+        WIDE_STRIP_OF_LANES(first, end, BEGUN_VECTORS * LANES, download_lanes, sums, d);
     }
 }
 
@@ -56,6 +67,16 @@ DEVICE float *download_row(BLOCK_PARAM struct server_step s, struct chunk chunk,
 {
     const int32_t agent = s.order[BLOCK_Y * s.agents + place];
     return s.model ? s.model + BLOCK_Y * s.model_block + agent * s.model_stride + chunk.begin : NULL;
+}
+
+DEVICE void leave_sums(BLOCK_PARAM const struct download_sums *sums, double *partial)
+{
+    const double kept = block_sum(double_parts_own(sums->kept));
+    const double distance = block_sum(double_parts_own(sums->distance));
+    if (THREAD_INDEX == 0) {
+        partial[DOWNLOAD_KEPT] = kept;
+        partial[DOWNLOAD_DISTANCE] = distance;
+    }
 }
 
 /* A chunk for the agent in `place`, and its sums in `partial`. */
@@ -77,13 +98,7 @@ DEVICE void download_agent(BLOCK_PARAM struct server_step s, struct chunk chunk,
     download_columns(BLOCK_PASS &sums, &d, 0, ties);
     d.least = float_of(rank.threshold + 1);
     download_columns(BLOCK_PASS &sums, &d, ties, width);
-    const double kept = block_sum(double_parts_own(sums.kept));
-    const double distance = block_sum(double_parts_own(sums.distance));
-    if (THREAD_INDEX == 0) {
-        double *sum = partial + agent * DOWNLOAD_SUMS;
-        sum[DOWNLOAD_KEPT] = kept;
-        sum[DOWNLOAD_DISTANCE] = distance;
-    }
+    leave_sums(BLOCK_PASS &sums, partial + agent * DOWNLOAD_SUMS);
 }
 
 /* Block: a chunk, a federation. w_i ← w_i + v_i with v_i the entries of g above agent i's
@@ -93,28 +108,14 @@ DEVICE void download_agent(BLOCK_PARAM struct server_step s, struct chunk chunk,
 KERNEL(server_download, struct server_step s)
 {
     const struct chunk chunk = s.chunk[BLOCK_X];
-    const int64_t width = chunk.end - chunk.begin, models = s.agents + 1;
     const float *g = s.aggregate + BLOCK_Y * s.ld + chunk.begin;
     float *server = s.server_model ? s.server_model + BLOCK_Y * s.model_block + chunk.begin : NULL;
-    double *partial = s.download_partial + (BLOCK_Y * s.chunks + BLOCK_X) * models * DOWNLOAD_SUMS;
+    double *partial = s.download_partial + (BLOCK_Y * s.chunks + BLOCK_X) * (s.agents + 1) * DOWNLOAD_SUMS;
 
-    double kept = 0, distance = 0;
-    SIMD_SUM(kept, distance)
-    BLOCK_FOR(i, width)
-    {
-        kept += square_of(g[i]);
-        if (server) {
-            server[i] += g[i];
-            distance += square_of(server[i]);
-        }
-    }
-    kept = block_sum(kept);
-    distance = block_sum(distance);
-    if (THREAD_INDEX == 0) {
-        partial[s.agents * DOWNLOAD_SUMS + DOWNLOAD_KEPT] = kept;
-        partial[s.agents * DOWNLOAD_SUMS + DOWNLOAD_DISTANCE] = distance;
-    }
-
+    const struct download all = {server, g, g, NULL, 0, NULL};
+    struct download_sums sums = {};
+    download_columns(BLOCK_PASS &sums, &all, 0, chunk.end - chunk.begin);
+    leave_sums(BLOCK_PASS &sums, partial + s.agents * DOWNLOAD_SUMS);
     for (int place = 0; place < s.agents; place++) download_agent(BLOCK_PASS s, chunk, place, partial);
 }
 

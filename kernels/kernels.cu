@@ -17,6 +17,7 @@
 #include "kernels/store.cu"
 
 #include "kernels/aggregate_few.cu"
+#include "kernels/aggregate_shared.cu"
 #include "kernels/aggregate.cu"
 #include "kernels/contribution.cu"
 #include "kernels/download.cu"

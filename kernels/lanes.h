@@ -23,6 +23,27 @@ DEVICE void lanes_store_part(float *p, lanes v, int64_t count)
 {
     if ((threadIdx.x & 31) < count) p[threadIdx.x & 31] = v;
 }
+/* The first `count` lanes of `from` to shared memory, where they are once the thread has called copies_end() and the
+ * block block_sync(). */
+DEVICE void lanes_copy_begin(float *to, const float *from, int64_t count)
+{
+    const int lane = threadIdx.x & 31;
+    if (lane < count) __pipeline_memcpy_async(to + lane, from + lane, sizeof *to);
+}
+DEVICE void lanes_copy_begin(float *to, const uint16_t *from, int64_t count)
+{
+    const int lane = threadIdx.x & 31;
+    if (lane < count) to[lane] = widened(from[lane]);
+}
+DEVICE void copies_end(void)
+{
+    __pipeline_commit();
+    __pipeline_wait_prior(0);
+}
+/* lanes_load_part() in two: what is begun is loaded at once, so that a thread waits for many loads together. */
+typedef float lanes_begun;
+DEVICE lanes_begun lanes_begin(const float *p, int64_t count) { return lanes_load_part(p, count); }
+DEVICE lanes lanes_end(lanes_begun v, const float *, int64_t) { return v; }
 DEVICE lanes lanes_of(float v) { return v; }
 DEVICE lanes_int lanes_int_of(int v) { return v; }
 DEVICE lanes lanes_of_bits(lanes_int v) { return __int_as_float(v); }
@@ -79,6 +100,16 @@ DEVICE lanes lanes_load_part(const float *p, int64_t count)
     memcpy(&v, p, (size_t)count * sizeof *p);
     return v;
 }
+template <typename stored>
+DEVICE void lanes_copy_begin(float *to, const stored *from, int64_t count)
+{
+    for (int64_t i = 0; i < count && i < LANES; i++) to[i] = widened(from[i]);
+}
+DEVICE void copies_end(void) {}
+/* A CPU's loads overlap anyway, and are left to where they are used. */
+struct lanes_begun {};
+DEVICE struct lanes_begun lanes_begin(const float *, int64_t) { return {}; }
+DEVICE lanes lanes_end(struct lanes_begun, const float *p, int64_t count) { return lanes_load_part(p, count); }
 DEVICE void lanes_store(float *p, lanes v) { memcpy(p, &v, sizeof v); }
 DEVICE void lanes_store_int(int32_t *p, lanes_int v)
 {
@@ -200,7 +231,15 @@ DEVICE void lanes_exchange(lanes *a, lanes *b, int step)
 
 /* Columns that a warp takes at a time where it sends for later ones meanwhile: a multiple of LANES. */
 enum { STRIP_COLUMNS = 32 };
+/* The same where it reads a row for itself: on a GPU so many that the loads it waits for together hide the memory's
+ * latency. And vectors of them that it begins to load before it ends the first. */
+#if defined(__CUDACC__)
+enum { WIDE_STRIP_COLUMNS = 8 * LANES, BEGUN_VECTORS = WIDE_STRIP_COLUMNS / LANES };
+#else
+enum { WIDE_STRIP_COLUMNS = STRIP_COLUMNS, BEGUN_VECTORS = 1 };
+#endif
 DEVICE int64_t strips_of(int64_t columns) { return (columns + STRIP_COLUMNS - 1) / STRIP_COLUMNS; }
+DEVICE int64_t wide_strips_of(int64_t columns) { return (columns + WIDE_STRIP_COLUMNS - 1) / WIDE_STRIP_COLUMNS; }
 
 /* Columns first..end-1, or the first `columns` of them, `step` lanes at a time: calls body(…, i, count) for the `count`
  * from column i on. Where there are `columns`, count is a constant. */
@@ -214,6 +253,7 @@ DEVICE int64_t strips_of(int64_t columns) { return (columns + STRIP_COLUMNS - 1)
         }                                                                                                 \
     } while (0)
 #define STRIP_OF_LANES(...) COLUMNS_OF_LANES(STRIP_COLUMNS, __VA_ARGS__)
+#define WIDE_STRIP_OF_LANES(...) COLUMNS_OF_LANES(WIDE_STRIP_COLUMNS, __VA_ARGS__)
 
 /* v[i]'s lane j ↔ v[j]'s lane i, of LANES vectors. */
 DEVICE void lanes_transpose(lanes *v)

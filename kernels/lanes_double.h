@@ -4,8 +4,22 @@
 #define KERNELS_LANES_DOUBLE_H
 
 #if defined(__CUDACC__)
+#define DOUBLE_LANES LANES
+#else
+#define DOUBLE_LANES (LANES / 2)
+#endif
+/* As many vectors of doubles hold what one of floats does. */
+#define DOUBLE_PARTS (LANES / DOUBLE_LANES)
 
-#define DOUBLE_LANES 32
+/* Of `count` lanes, at most LANES, those in a part. */
+DEVICE int64_t double_part_count(int64_t count, int part)
+{
+    const int64_t left = count - part * DOUBLE_LANES;
+    return left > 0 ? left : 0;
+}
+
+#if defined(__CUDACC__)
+
 typedef double lanes_double;
 /* Entries as they lie in registers until they are needed as doubles: as stored, which takes less room. */
 template <typename real>
@@ -26,9 +40,9 @@ DEVICE lanes_double lanes_double_load_part(const real *p, int64_t count)
 {
     return lanes_raw_double(lanes_raw_load(p, count));
 }
-/* As many vectors of doubles hold what one of floats does; of these, that number `part`. */
-#define DOUBLE_PARTS (LANES / DOUBLE_LANES)
+/* Of the vectors of doubles that hold what v does, number `part`. */
 DEVICE lanes_double lanes_double_part(lanes v, int) { return v; }
+DEVICE lanes_double lanes_double_end(lanes_begun v, int, const float *, int64_t) { return v; }
 DEVICE lanes_double lanes_double_of(double v) { return v; }
 DEVICE void lanes_double_store(double *p, lanes_double v) { p[threadIdx.x & 31] = v; }
 /* v rounded to float32, and the first `count` of it to p. */
@@ -44,8 +58,6 @@ DEVICE double lanes_double_own(lanes_double v) { return v; }
 
 #else
 
-#define DOUBLE_LANES (LANES / 2)
-#define DOUBLE_PARTS 2
 typedef double lanes_double __attribute__((vector_size(8 * DOUBLE_LANES)));
 #if defined(__AVX512F__)
 DEVICE __mmask8 first_lanes(int64_t count) { return (__mmask8)(count >= DOUBLE_LANES ? 0xff : (1 << count) - 1); }
@@ -116,6 +128,10 @@ DEVICE lanes_double lanes_double_part(lanes v, int part)
     return half;
 #endif
 }
+DEVICE lanes_double lanes_double_end(struct lanes_begun, int part, const float *p, int64_t count)
+{
+    return lanes_double_load_part(p + part * DOUBLE_LANES, double_part_count(count, part));
+}
 DEVICE lanes_double lanes_double_of(double v) { return v - (lanes_double){}; }
 DEVICE void lanes_double_store(double *p, lanes_double v) { memcpy(p, &v, sizeof v); }
 DEVICE lanes_double lanes_double_round(float *p, lanes_double v, int64_t count)
@@ -147,13 +163,6 @@ DEVICE double double_parts_own(const lanes_double *part)
     lanes_double sum = part[0];
     for (int i = 1; i < DOUBLE_PARTS; i++) sum += part[i];
     return lanes_double_own(sum);
-}
-
-/* Of `count` lanes, at most LANES, those in a part. */
-DEVICE int64_t double_part_count(int64_t count, int part)
-{
-    const int64_t left = count - part * DOUBLE_LANES;
-    return left > 0 ? left : 0;
 }
 
 #endif

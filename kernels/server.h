@@ -24,10 +24,6 @@ DEVICE int uploads_raw(const struct mechanism *m)
     return m->scheme.normalise != CGSV_NORMALISE_ENTRIES && (m->scheme.upload == 0 || m->scheme.upload == 1);
 }
 
-/* Kernels that read updates are templates by what these are `stored` as: float, or uint16_t for bfloat16. */
-DEVICE float widened(float x) { return x; }
-DEVICE float widened(uint16_t x) { return float_of((uint32_t)x << 16); }
-
 /* x as its place stores it. To the nearest, ties to even; beyond the largest by half a unit to infinity. What is
  * not a number stays so. */
 DEVICE uint16_t narrowed(float x, const uint16_t *)

@@ -74,8 +74,9 @@ static void check_download(const struct server *v, int f, const float *model_bef
 }
 
 /* What the optimizer would have left. */
-static void give_norms(const struct server_step *s)
+static void give_norms(const struct server *v)
 {
+    const struct server_step *s = &v->s;
     for (int f = 0; f < s->federations; f++)
         for (int i = 0; i < s->agents; i++)
             for (int piece = 0; piece < s->pieces; piece++) {
@@ -83,7 +84,7 @@ static void give_norms(const struct server_step *s)
                 const int64_t left = s->dimension - begin, n = left < CHUNK_COLUMNS ? left : CHUNK_COLUMNS;
                 double size[NORM_SUMS];
                 reference_norm_sums(s->norm_partial + (at * s->pieces + piece) * NORM_SUMS, size,
-                                    (const float *)s->update + at * s->update_stride + begin,
+                                    v->update + at * s->update_stride + begin,
                                     model_of(s, f, i) + begin, n);
             }
 }
@@ -92,10 +93,11 @@ static void give_norms(const struct server_step *s)
 static void server_case(int federations, int agents, const int64_t *tensor, int tensors, enum cgsv_reward reward,
                         enum updates kind, int with_loss)
 {
-    static const char *const names[] = {"", " faulty", " all faulty", " quantised"};
+    static const char *const names[] = {"", " faulty", " all faulty", " quantised", " narrow"};
     case_begin("server F%d N%d tensors %d of %lld… %s%s", federations, agents, tensors, (long long)tensor[0],
                reward == CGSV_REWARD_LAYER ? "layer" : "global", names[kind]);
     struct server v = server_make(federations, agents, tensor, tensors, reward);
+    if (kind == NARROW) server_narrow(&v);
     if (!with_loss) v.s.train_loss = NULL;
     v.s.norms_given = with_loss;
     const struct server_step s = v.s;
@@ -111,14 +113,14 @@ static void server_case(int federations, int agents, const int64_t *tensor, int 
         fill_updates(&v, round, kind);
         memcpy(before, s.model, (size_t)models * sizeof *before);
         memcpy(old, s.importance, (size_t)(federations * N) * sizeof *old);
-        if (s.norms_given) give_norms(&s);
+        if (s.norms_given) give_norms(&v);
         server_run(s);
         same("rounds done", round, *s.round, round + 1);
         for (int f = 0; f < federations; f++) {
             r.gamma = s.mechanism[f].gamma, r.alpha = s.mechanism[f].alpha, r.beta = s.mechanism[f].beta;
             r.round = round;
             r.data_share = s.data_share + f * N, r.importance_before = old + f * N;
-            r.update = (const float *)s.update + f * N * s.update_stride;
+            r.update = v.update + f * N * s.update_stride;
             r.model = s.norms_given ? before + f * s.model_block : NULL;
             r.aggregate = s.aggregate + f * s.ld;
             reference_server_round(&r);
@@ -244,14 +246,20 @@ void server_cases(void)
         server_case(2, 7, small, 7, rule, FAULTY, 1);
         server_case(2, 4, small, 6, rule, ALL_FAULTY, 1);
         server_case(2, 6, small, 7, rule, QUANTISED, 0);
-        server_case(1, 10, small, 7, rule, HONEST, 0); /* as many as registers hold; more */
+        server_case(1, 10, small, 7, rule, HONEST, 0); /* as many as registers hold; as shared memory; more */
         server_case(2, 13, small, 7, rule, FAULTY, 1);
+        server_case(1, 31, small, 7, rule, FAULTY, 0);
+        server_case(1, 35, small, 7, rule, FAULTY, 1);
+        server_case(1, 4, small, 7, rule, NARROW, 0);
+        server_case(1, 14, small, 7, rule, NARROW, 1);
+        server_case(1, 36, small, 7, rule, NARROW, 0);
         server_case(2, 5, edges, 8, rule, HONEST, 1);
         if (!op_cases_small) {
             server_case(2, 12, edges, 8, rule, FAULTY, 0);
             server_case(1, 33, edges, 8, rule, HONEST, 0);
             server_case(1, 5, large, 4, rule, QUANTISED, 0);
             server_case(1, 100, edges, 8, rule, FAULTY, 1);
+            server_case(1, 290, small, 7, rule, HONEST, 0); /* more than a GPU's shared memory holds */
             /* Several spans to a segment, and more groups than a block counts at a time. */
             select_case(1, 100, spans, 3, rule, SHARED_11_BITS, 0);
             select_case(1, 100, spans, 3, rule, RANDOM_G, 0);

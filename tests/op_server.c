@@ -94,6 +94,14 @@ struct server server_make(int federations, int agents, const int64_t *tensor, in
     return v;
 }
 
+void server_narrow(struct server *v)
+{
+    const int64_t entries = (int64_t)v->s.federations * v->s.agents * v->s.update_stride;
+    v->narrow = TAKE(uint16_t, entries);
+    v->s.update = v->narrow;
+    v->s.storage = CGSV_STORAGE_BF16;
+}
+
 void server_select(struct server_step s)
 {
     error_free(k->select_begin(stream, s));
@@ -121,15 +129,16 @@ void server_run(struct server_step s)
 void fill_updates(struct server *v, int round, enum updates kind)
 {
     const struct server_step s = v->s;
+    const int quantised = kind == QUANTISED || kind == NARROW;
     for (int f = 0; f < s.federations; f++) {
         float *common = malloc((size_t)s.dimension * sizeof *common);
         for (int64_t d = 0; d < s.dimension; d++)
-            common[d] = kind == QUANTISED ? (float)(below(7) - 3) / 8 : (float)(2 * uniform() - 1);
+            common[d] = quantised ? (float)(below(7) - 3) / 8 : (float)(2 * uniform() - 1);
         for (int i = 0; i < s.agents; i++) {
             float *u = v->update + ((int64_t)f * s.agents + i) * s.update_stride;
             for (int64_t d = 0; d < s.dimension; d++)
-                u[d] = kind == QUANTISED ? (d % 2 && i % 2 ? -common[d] : common[d])
-                                         : (float)(0.01 * (i + 1) * (common[d] + (double)i / 4 * (2 * uniform() - 1)));
+                u[d] = quantised ? (d % 2 && i % 2 ? -common[d] : common[d])
+                                 : (float)(0.01 * (i + 1) * (common[d] + (double)i / 4 * (2 * uniform() - 1)));
             if (kind == FAULTY || kind == ALL_FAULTY) {
                 const int what = kind == ALL_FAULTY ? (i + round) % 3 : (i + round) % 6;
                 const int64_t at = (int64_t)(random_bits() % (uint64_t)s.dimension);
@@ -141,6 +150,13 @@ void fill_updates(struct server *v, int round, enum updates kind)
                     for (int64_t d = 0; d < s.dimension; d++) u[d] *= 1e-9f;
                 if (what == 4) /* below ψ's limit even when normalised */
                     for (int64_t d = 0; d < s.dimension; d++) u[d] *= 1e-18f;
+            }
+            uint16_t *narrow = v->narrow ? v->narrow + (u - v->update) : NULL;
+            for (int64_t d = 0; narrow && d < s.dimension; d++) {
+                uint32_t bits;
+                memcpy(&bits, &u[d], sizeof bits);
+                narrow[d] = (uint16_t)(bits >> 16);
+                same("bits that bfloat16 has no room for", d, bits & 0xffff, 0);
             }
         }
         free(common);
