@@ -19,6 +19,7 @@
 #include "kernels/aggregate_few.cu"
 #include "kernels/aggregate_shared.cu"
 #include "kernels/aggregate.cu"
+#include "kernels/partial_sums.cu"
 #include "kernels/contribution.cu"
 #include "kernels/download.cu"
 #include "kernels/schemes.cu"
@@ -67,8 +68,10 @@ extern "C" const struct kernels KERNELS_TABLE = {
     LOCAL_GROUPS,
     span_columns,
     launch_server_norms,
+    launch_server_examine,
     launch_server_weigh,
     launch_server_aggregate_and_dot,
+    launch_server_add_dots,
     launch_server_contribution,
     launch_select_begin,
     launch_select_list,
@@ -77,10 +80,10 @@ extern "C" const struct kernels KERNELS_TABLE = {
     launch_select_count_ties,
     launch_select_end_ties,
     launch_server_download,
+    launch_server_add_downloads,
     launch_server_record,
     launch_server_upload,
     launch_server_upload_mask,
-    launch_server_examine,
     launch_move_models,
     launch_server_exact_begin,
     launch_server_random_keys,

@@ -109,8 +109,10 @@ struct kernels {
     int64_t (*span_columns)(int64_t dimension);
     /* The server step; in this order. server_norms is left out when the optimizer gave them. */
     const char *(*server_norms)(void *stream, struct server_step step);
+    const char *(*server_examine)(void *stream, struct server_step step); /* norms and faults */
     const char *(*server_weigh)(void *stream, struct server_step step);
     const char *(*server_aggregate_and_dot)(void *stream, struct server_step step);
+    const char *(*server_add_dots)(void *stream, struct server_step step);
     const char *(*server_contribution)(void *stream, struct server_step step);
     const char *(*select_begin)(void *stream, struct server_step step);
     const char *(*select_list)(void *stream, struct server_step step); /* where step.list is not NULL */
@@ -119,13 +121,12 @@ struct kernels {
     const char *(*select_count_ties)(void *stream, struct server_step step);
     const char *(*select_end_ties)(void *stream, struct server_step step);
     const char *(*server_download)(void *stream, struct server_step step);
+    const char *(*server_add_downloads)(void *stream, struct server_step step);
     const char *(*server_record)(void *stream, struct server_step step);
     /* What only some schemes need. upload[F N][upload_stride] from step.raw; then, once an upload's selection
      * by magnitude is done, what is not selected is cleared. */
     const char *(*server_upload)(void *stream, float *upload, struct server_step step, int64_t upload_stride);
     const char *(*server_upload_mask)(void *stream, float *upload, struct server_step selection);
-    /* Norms and faults before server_weigh, which finds them as well. */
-    const char *(*server_examine)(void *stream, struct server_step step);
     const char *(*move_models)(void *stream, struct moved_models models);
     const char *(*server_exact_begin)(void *stream, double *gram, double *weight, struct server_step step);
     const char *(*server_random_keys)(void *stream, float *key, struct server_step step);

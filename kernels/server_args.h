@@ -21,6 +21,8 @@ enum { NORM_SQUARE, NORM_MOVED_DOT, NORM_MOVED_SQUARE, NORM_SUMS };
 /* Sums per chunk and model that server_download leaves: ‖v_i‖² and ‖w_i − w_server‖²; in
  * the server's row ‖g‖² and ‖w_server‖². */
 enum { DOWNLOAD_KEPT, DOWNLOAD_DISTANCE, DOWNLOAD_SUMS };
+/* And of all chunks: these, and the distance within the last layer. */
+enum { DOWNLOAD_LAST_DISTANCE = DOWNLOAD_SUMS, DOWNLOAD_TOTALS };
 
 /* Settings of one federation's mechanism. */
 struct mechanism {
@@ -113,6 +115,8 @@ struct server_step {
     double *norm_partial;              /* [F N][Q][NORM_SUMS] */
     double *dot_partial;               /* [F][P][N + 1] */
     double *download_partial;          /* [F][P][N + 1][DOWNLOAD_SUMS] */
+    double *dot;                       /* [F][N + 1] <Δw_i, g>; ‖g‖² */
+    double *download;                  /* [F][N + 1][DOWNLOAD_TOTALS] */
     const double *train_loss;          /* [F][N] or NULL: copied to the record */
     struct cgsv_round_record *record;  /* [rounds][F][N]; past the last round it begins anew */
     struct server_stages *stages;      /* the host's, of stages that only some schemes have; NULL: none */

@@ -63,24 +63,16 @@ DEVICE int values_first(const struct mechanism *m)
     return m->scheme.importance == CGSV_IMPORTANCE_SINH && !needs_aggregate(m->scheme.contribution);
 }
 
-/* Products of the updates with g, summed up in the order of the chunks. */
+/* Products of the updates with g. */
 struct products {
-    const double *partial; /* [P][N + 1]; NULL: there is no g yet */
-    int chunks, agents;
+    const double *dot; /* [N]; NULL: there is no g yet */
     double g_norm;
 };
 
-DEVICE double product_with(struct products p, int64_t i)
-{
-    double dot = 0;
-    for (int chunk = 0; chunk < p.chunks; chunk++) dot += p.partial[(int64_t)chunk * (p.agents + 1) + i];
-    return dot;
-}
-
 DEVICE struct products products_of(struct server_step s, int64_t federation)
 {
-    struct products p = {s.dot_partial + federation * s.chunks * (s.agents + 1), s.chunks, s.agents, 0};
-    p.g_norm = sqrt(product_with(p, s.agents));
+    const double *dot = s.dot + federation * (s.agents + 1);
+    const struct products p = {dot, sqrt(dot[s.agents])};
     return p;
 }
 
@@ -107,9 +99,9 @@ DEVICE double own_contribution(struct server_step s, int64_t federation, int64_t
     const double norm = s.norm[agent], scale = update_scale(m, norm);
     switch (m->scheme.contribution) {
     case CGSV_CONTRIBUTION_COSINE:
-        return scale * norm >= ZERO_NORM && p.g_norm >= ZERO_NORM ? product_with(p, i) / norm / p.g_norm : 0.0;
+        return scale * norm >= ZERO_NORM && p.g_norm >= ZERO_NORM ? p.dot[i] / norm / p.g_norm : 0.0;
     case CGSV_CONTRIBUTION_EUCLIDEAN: {
-        const double distance = distance_to(scale, norm, product_with(p, i), p.g_norm);
+        const double distance = distance_to(scale, norm, p.dot[i], p.g_norm);
         return m->scheme.similarity == CGSV_SIMILARITY_INVERSE ? 1 / (1 + distance) : distance;
     }
     case CGSV_CONTRIBUTION_EXACT: return s.exact[agent];

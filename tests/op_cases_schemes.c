@@ -75,11 +75,13 @@ static void run_step(struct scheme_server *x)
     error_free(k->server_weigh(stream, s));
     error_free(k->server_exact_begin(stream, x->gram, x->weight, s));
     error_free(k->server_aggregate_and_dot(stream, s));
+    error_free(k->server_add_dots(stream, s));
     error_free(k->server_contribution(stream, s));
     if (s.reward == CGSV_REWARD_RANDOM) error_free(k->server_random_keys(stream, x->key, s));
     server_select(s);
     error_free(k->server_keep_own(stream, s));
     error_free(k->server_download(stream, s));
+    error_free(k->server_add_downloads(stream, s));
     error_free(k->server_record(stream, s));
 }
 

@@ -68,7 +68,8 @@ struct server server_make(int federations, int agents, const int64_t *tensor, in
         .histogram = TAKE(int, F * G * N * SELECT_BINS),
         .met = TAKE(uint8_t, F * S * K * TIE_RUNS), .ties = TAKE(int, F * N * S),
         .norm_partial = TAKE(double, F * N * Q * NORM_SUMS), .dot_partial = TAKE(double, F * P * (N + 1)),
-        .download_partial = TAKE(double, F * P * (N + 1) * DOWNLOAD_SUMS), .train_loss = v.loss,
+        .download_partial = TAKE(double, F * P * (N + 1) * DOWNLOAD_SUMS), .dot = TAKE(double, F * (N + 1)),
+        .download = TAKE(double, F * (N + 1) * DOWNLOAD_TOTALS), .train_loss = v.loss,
         .record = TAKE(struct cgsv_round_record, RECORD_ROUNDS * F * N)};
     v.s.key = v.s.aggregate;
     if (N <= LISTED_AGENTS) {
@@ -118,11 +119,14 @@ void server_run(struct server_step s)
 {
     s.sampled = s.list && s.key == s.aggregate;
     if (!s.norms_given) error_free(k->server_norms(stream, s));
+    error_free(k->server_examine(stream, s));
     error_free(k->server_weigh(stream, s));
     error_free(k->server_aggregate_and_dot(stream, s));
+    error_free(k->server_add_dots(stream, s));
     error_free(k->server_contribution(stream, s));
     server_select(s);
     error_free(k->server_download(stream, s));
+    error_free(k->server_add_downloads(stream, s));
     error_free(k->server_record(stream, s));
 }
 

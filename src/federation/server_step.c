@@ -54,7 +54,7 @@ struct array {
     void **memory;
     size_t bytes;
 };
-enum { ARRAYS = 31 };
+enum { ARRAYS = 33 };
 
 /* What is allocated, freed and counted. */
 static void list_arrays(struct array array[ARRAYS], struct server_step *s)
@@ -93,6 +93,8 @@ static void list_arrays(struct array array[ARRAYS], struct server_step *s)
         {(void **)&s->norm_partial, F * N * Q * NORM_SUMS * sizeof *s->norm_partial},
         {(void **)&s->dot_partial, F * P * (N + 1) * sizeof *s->dot_partial},
         {(void **)&s->download_partial, F * P * (N + 1) * DOWNLOAD_SUMS * sizeof *s->download_partial},
+        {(void **)&s->dot, F * (N + 1) * sizeof *s->dot},
+        {(void **)&s->download, F * (N + 1) * DOWNLOAD_TOTALS * sizeof *s->download},
         {(void **)&s->record, (size_t)s->rounds * F * N * sizeof *s->record},
     };
     _Static_assert(sizeof all == ARRAYS * sizeof *all, "ARRAYS");
@@ -198,7 +200,8 @@ cgsv_status server_step_begin(cgsv_device *device, struct server_step *s, void *
         PROFILE(device, STAGE_NORMS, work_norms(s->federations, s->agents, s->dimension));
         LAUNCHED(device, k->server_norms(stream, *s));
     }
-    if (s->score) LAUNCHED(device, k->server_examine(stream, *s));
+    PROFILE(device, STAGE_CONTRIBUTION, work_contribution(s->federations, s->agents, s->dimension));
+    LAUNCHED(device, k->server_examine(stream, *s));
     return CGSV_OK;
 }
 
@@ -208,13 +211,14 @@ cgsv_status server_step_finish(cgsv_device *device, const struct server_step *st
     const int F = step->federations, N = step->agents;
     struct server_step sampling = *step, *s = &sampling;
     s->sampled = s->list && s->key == s->aggregate;
-    PROFILE(device, STAGE_CONTRIBUTION, work_contribution(F, N, s->dimension));
+    PROFILE(device, STAGE_CONTRIBUTION, ((struct work){0, 0}));
     LAUNCHED(device, k->server_weigh(stream, *s));
     PROFILE(device, STAGE_SCHEME, ((struct work){0, 0}));
     TRY(stages_value(device, s, stream));
     PROFILE(device, STAGE_AGGREGATE, work_aggregate(F, N, s->dimension));
     LAUNCHED(device, k->server_aggregate_and_dot(stream, *s));
     PROFILE(device, STAGE_CONTRIBUTION, work_contribution(F, N, s->dimension));
+    LAUNCHED(device, k->server_add_dots(stream, *s));
     LAUNCHED(device, k->server_contribution(stream, *s));
     PROFILE(device, STAGE_SCHEME, ((struct work){0, 0}));
     TRY(stages_order(device, s, stream));
@@ -224,6 +228,7 @@ cgsv_status server_step_finish(cgsv_device *device, const struct server_step *st
     TRY(stages_own(device, s, stream));
     PROFILE(device, STAGE_DOWNLOAD, work_download(F, N, s->dimension));
     LAUNCHED(device, k->server_download(stream, *s));
+    LAUNCHED(device, k->server_add_downloads(stream, *s));
     LAUNCHED(device, k->server_record(stream, *s));
     return CGSV_OK;
 }
