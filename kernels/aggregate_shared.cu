@@ -1,6 +1,6 @@
-/* The server's pass over the updates where a block's shared memory holds a tile of columns of all agents: each column is
- * read once for the aggregate and the dot products with it. For more agents than aggregate_few.cu takes; aggregate.cu
- * does the same where a tile lies in a CPU's caches, or is read twice. */
+/* The server's pass over the updates where a block's shared memory holds a tile of columns of all agents: it is read
+ * once for the aggregate and the dot products with it. For more agents than aggregate_few.cu takes; aggregate.cu does
+ * the same where a tile lies in a CPU's caches, or is read twice. */
 #include "kernels/sample.h"
 
 enum { TILE_STRIP = 32 }; /* a tile has a multiple of so many columns */

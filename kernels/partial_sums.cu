@@ -1,5 +1,5 @@
-/* Adds up what the blocks of the server step's passes over entries have left: a block for each agent, and for the vector
- * or model that the server has besides. On a CPU, where a block is a thread, in the order of the columns. */
+/* Adds up what the blocks of the server step's passes over entries have left: a block for each agent, and for the
+ * vector or model that the server has besides. On a CPU, where a block is a thread, in the order of the columns. */
 #include "kernels/server.h"
 
 #define ROUNDED_COSINE 0.9 /* below it, float32 has lost an update beside its model */

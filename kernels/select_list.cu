@@ -15,13 +15,20 @@ enum { SAMPLE_BASE = (127 - 52) << (23 - KEY_SHIFT), SAMPLE_BINS = 64 << (23 - K
 DEVICE void count_sample(BLOCK_PARAM int *count, const float *sample, int64_t m)
 {
     const lanes_int none = lanes_int_of(0), last = lanes_int_of(SAMPLE_BINS - 1);
-    WARP_FOR(i, (m + LANES - 1) / LANES)
+    WARP_FOR(strip, (m + BEGUN_VECTORS * LANES - 1) / (BEGUN_VECTORS * LANES))
     {
-        const int64_t entries = smaller(m - i * LANES, LANES);
-        const lanes_int key = lanes_bits(lanes_magnitude(lanes_load_part(sample + i * LANES, entries)));
-        lanes_int bin = (key >> (int)KEY_SHIFT) - lanes_int_of(SAMPLE_BASE);
-        bin = lanes_select_int(bin < none, none, lanes_select_int(bin > last, last, bin));
-        count_lanes_part(count, SAMPLE_BINS, bin, entries);
+        const int64_t first = strip * BEGUN_VECTORS * LANES;
+        lanes_begun begun[BEGUN_VECTORS];
+        UNROLL for (int j = 0; j < BEGUN_VECTORS; j++)
+            begun[j] = lanes_begin(sample + first + j * LANES, m - first - j * LANES);
+        UNROLL for (int j = 0; j < BEGUN_VECTORS; j++)
+        {
+            const int64_t at = first + j * LANES;
+            const lanes_int key = lanes_bits(lanes_magnitude(lanes_end(begun[j], sample + at, m - at)));
+            lanes_int bin = (key >> (int)KEY_SHIFT) - lanes_int_of(SAMPLE_BASE);
+            bin = lanes_select_int(bin < none, none, lanes_select_int(bin > last, last, bin));
+            count_lanes_part(count, SAMPLE_BINS, bin, m - at);
+        }
     }
 }
 
