@@ -92,8 +92,8 @@ DEVICE struct agent_team<stored> next_team(struct server_step s, int64_t federat
         }                                             \
     } while (0)
 
-/* Sends for the columns from `begin` on of a later tile, half a strip: the sums send for its first half, the dot
- * products for its second, so that the memory has something to do all the time. */
+/* Sends for entries from `begin` on that are read later, half a strip: the sums send for one half of a tile, the dot
+ * products for the other, so that the memory has something to do all the time. */
 template <int COUNT, typename stored>
 DEVICE void send_for_half_strip(const stored *const *u, int64_t begin)
 {
@@ -114,7 +114,7 @@ DEVICE void add_lanes(double *sum, const lanes_double *coefficient, const stored
 /* sum += Σ coefficient u over `width` columns from `begin` on. */
 template <int COUNT, typename stored>
 DEVICE void add_team(BLOCK_PARAM double *sum, const struct agent_team<stored> *team, int64_t begin, int64_t width,
-                     int64_t tile)
+                     int64_t ahead)
 {
     lanes_double coefficient[TEAM_MOST];
     const stored *u[TEAM_MOST];
@@ -125,7 +125,7 @@ DEVICE void add_team(BLOCK_PARAM double *sum, const struct agent_team<stored> *t
     }
     WARP_FOR(strip, strips_of(width))
     {
-        send_for_half_strip<COUNT>(u, tile + strip * (STRIP_COLUMNS / 2));
+        send_for_half_strip<COUNT>(u, ahead + strip * (STRIP_COLUMNS / 2));
         STRIP_OF_LANES(strip * STRIP_COLUMNS, width, DOUBLE_LANES, add_lanes<COUNT>, sum, coefficient, u);
     }
 }
@@ -148,7 +148,7 @@ DEVICE void dot_lanes(lanes_double *dot, const stored *const *u, const double *g
 /* partial[agent] += <Δw, g> over `width` columns from `begin` on; g points at the first. */
 template <int COUNT, typename stored>
 DEVICE void dot_team(BLOCK_PARAM double *partial, const struct agent_team<stored> *team, const double *g, int64_t begin,
-                     int64_t width, int64_t tile)
+                     int64_t width, int64_t ahead)
 {
     lanes_double dot[TEAM_MOST];
     const stored *u[TEAM_MOST];
@@ -159,7 +159,7 @@ DEVICE void dot_team(BLOCK_PARAM double *partial, const struct agent_team<stored
     }
     WARP_FOR(strip, strips_of(width))
     {
-        send_for_half_strip<COUNT>(u, tile + tile / 2 + strip * (STRIP_COLUMNS / 2));
+        send_for_half_strip<COUNT>(u, ahead + strip * (STRIP_COLUMNS / 2));
         STRIP_OF_LANES(strip * STRIP_COLUMNS, width, DOUBLE_LANES, dot_lanes<COUNT>, dot, u, g);
     }
     UNROLL for (int k = 0; k < COUNT; k++)
@@ -169,10 +169,9 @@ DEVICE void dot_team(BLOCK_PARAM double *partial, const struct agent_team<stored
     }
 }
 
-enum { MANY_AGENTS = 256 }; /* from so many on tiles are smaller */
-
-/* Columns of a tile: so many of all agents' updates are taken at a time. */
-DEVICE int64_t tile_columns(int agents) { return agents >= MANY_AGENTS ? SMALL_TILE_COLUMNS : TILE_COLUMNS; }
+/* A tile of so many agents leaves the second-level cache before the next one is read: its columns are sent for while it
+ * is read itself, for agents a little ahead. */
+enum { MANY_AGENTS = 256, AGENTS_AHEAD = 8 };
 
 /* Block: a chunk, a federation. g = Σ_i coefficient_i Δw_i tile by tile, then from the
  * same columns, still in cache, <Δw_i, g> and ‖g‖². A strip of sums is always the same warp's. */
@@ -181,7 +180,10 @@ KERNEL_BY(3, server_aggregate_and_dot, struct server_step s)
 {
     SHARED(double, sum, TILE_COLUMNS);
     const struct chunk chunk = s.chunk[BLOCK_X];
-    const int64_t tile = tile_columns(s.agents);
+    const int many = s.agents >= MANY_AGENTS;
+    const int64_t tile = TILE_COLUMNS, half = tile / 2;
+    const int64_t sums_ahead = many ? AGENTS_AHEAD * s.update_stride + half : tile;
+    const int64_t dots_ahead = many ? tile : tile + half;
     double *partial = s.dot_partial + (BLOCK_Y * s.chunks + BLOCK_X) * (s.agents + 1);
     BLOCK_FOR(i, s.agents + 1) { partial[i] = 0; }
     int sound = 0;
@@ -197,7 +199,7 @@ KERNEL_BY(3, server_aggregate_and_dot, struct server_step s)
         }
         for (int left = sound, agent = 0; left > 0;) {
             const struct agent_team<stored> team = next_team<stored>(s, BLOCK_Y, &left, &agent);
-            BY_COUNT(team, add_team, BLOCK_PASS sum, &team, begin, width, tile);
+            BY_COUNT(team, add_team, BLOCK_PASS sum, &team, begin, width, sums_ahead);
         }
         lanes_double square = lanes_double_of(0.0);
         WARP_FOR(strip, strips)
@@ -208,7 +210,7 @@ KERNEL_BY(3, server_aggregate_and_dot, struct server_step s)
         if (THREAD_INDEX == 0) partial[s.agents] += total;
         for (int left = sound, agent = 0; left > 0;) {
             const struct agent_team<stored> team = next_team<stored>(s, BLOCK_Y, &left, &agent);
-            BY_COUNT(team, dot_team, BLOCK_PASS partial, &team, sum, begin, width, tile);
+            BY_COUNT(team, dot_team, BLOCK_PASS partial, &team, sum, begin, width, dots_ahead);
         }
     }
     leave_sample(BLOCK_PASS s, chunk);

@@ -318,26 +318,26 @@ DEVICE void grid_add_all(BLOCK_PARAM int *to, const int *from, int n)
 }
 
 /* Sizes of the server step's blocks that suit each build. Shared memory holds TILE_COLUMNS
- * float64 numbers (of smaller tiles, fewer), or LOCAL_GROUPS (and a spare, COUNT_MISSES) histograms of 1024 counters,
- * or COUNT_COPIES of 2048. A span is ⌈D / SPAN_PARTS⌉ columns, but SPAN_LEAST to SPAN_MOST. The
- * selection samples SAMPLE_LEAST to SAMPLE_MOST entries of a segment. Of the updates of many agents, shared memory
- * holds SHARED_ENTRIES at a time, none on a CPU. */
+ * float64 numbers, or LOCAL_GROUPS (and a spare, COUNT_MISSES) histograms of 1024 counters, or COUNT_COPIES of 2048;
+ * or SHARED_ENTRIES of the updates, none on a CPU, whose caches hold them. The selection goes over
+ * SELECT_TILE_COLUMNS at a time. A span is ⌈D / SPAN_PARTS⌉ columns, but SPAN_LEAST to SPAN_MOST; a segment's sample
+ * has SAMPLE_LEAST to SAMPLE_MOST entries. */
 #if defined(__CUDACC__)
-enum { TILE_COLUMNS = 4096, SMALL_TILE_COLUMNS = 4096 };
+enum { TILE_COLUMNS = 4096, SELECT_TILE_COLUMNS = 4096 };
 enum { LOCAL_GROUPS = 8, COUNT_MISSES = 0, COUNT_COPIES = 4 }; /* 32 KiB each */
 enum { SPAN_PARTS = 512, SPAN_LEAST = 4096, SPAN_MOST = 65536 };
 enum { SAMPLE_LEAST = 4096, SAMPLE_MOST = 16384 };
 enum { SHARED_ENTRIES = 9216 }; /* so that a multiprocessor has room for four blocks, one of which loads */
 #elif defined(CGSV_BLOCK_IS_THREADS)
-enum { TILE_COLUMNS = 1024, SMALL_TILE_COLUMNS = 256 };
+enum { TILE_COLUMNS = 1024, SELECT_TILE_COLUMNS = 256 };
 enum { LOCAL_GROUPS = 8, COUNT_MISSES = 0, COUNT_COPIES = 2 };
 enum { SPAN_PARTS = 512, SPAN_LEAST = 4096, SPAN_MOST = 8192 };
 enum { SAMPLE_LEAST = 64, SAMPLE_MOST = 16384 };
 enum { SHARED_ENTRIES = 1024 };
 #else
-/* Memory likes long runs of each row, but small tiles of many agents stay in the second-level cache, with what has been
- * sent for. So do the histograms of all groups; a long span writes them out seldom. */
-enum { TILE_COLUMNS = 1024, SMALL_TILE_COLUMNS = 512 };
+/* Memory likes long runs of each row; the histograms of all groups stay in the second-level cache, and a long span
+ * writes them out seldom. */
+enum { TILE_COLUMNS = 1024, SELECT_TILE_COLUMNS = 512 };
 enum { LOCAL_GROUPS = 64, COUNT_MISSES = 1, COUNT_COPIES = 4 };
 enum { SPAN_PARTS = 32, SPAN_LEAST = 65536, SPAN_MOST = 262144 };
 enum { SAMPLE_LEAST = 4096, SAMPLE_MOST = 65536 };

@@ -60,10 +60,10 @@ KERNEL(select_count_leading, struct server_step s)
     if (s.cells[segment] > 0) return; /* all threads alike */
     BLOCK_FOR(i, COUNT_COPIES * SELECT_BINS) { count[i] = 0; }
     block_sync();
-    for (int64_t begin = 0; begin < in.n; begin += SMALL_TILE_COLUMNS) {
+    for (int64_t begin = 0; begin < in.n; begin += SELECT_TILE_COLUMNS) {
         const float *tile = in.g + begin;
-        prefetch(tile + 2 * SMALL_TILE_COLUMNS, SMALL_TILE_COLUMNS);
-        BLOCK_FOR(i, smaller(in.n - begin, SMALL_TILE_COLUMNS))
+        prefetch(tile + 2 * SELECT_TILE_COLUMNS, SELECT_TILE_COLUMNS);
+        BLOCK_FOR(i, smaller(in.n - begin, SELECT_TILE_COLUMNS))
         {
             shared_add(&count[i % COUNT_COPIES * SELECT_BINS + (key_of(tile[i]) >> 20)], 1);
         }
@@ -163,10 +163,10 @@ KERNEL(select_count, struct server_step s, int pass)
                 }
         }
         block_sync();
-        for (int64_t tile = 0; tile < in.n; tile += SMALL_TILE_COLUMNS) {
+        for (int64_t tile = 0; tile < in.n; tile += SELECT_TILE_COLUMNS) {
             const float *g = in.g + tile;
-            const int64_t n = smaller(in.n - tile, SMALL_TILE_COLUMNS);
-            prefetch(g + 2 * SMALL_TILE_COLUMNS, SMALL_TILE_COLUMNS);
+            const int64_t n = smaller(in.n - tile, SELECT_TILE_COLUMNS);
+            prefetch(g + 2 * SELECT_TILE_COLUMNS, SELECT_TILE_COLUMNS);
             if (cells > 0)
                 count_in_cells(BLOCK_PASS count, local * GROUP_BINS, origin, bound, windows, g, n);
             else if (pass == 1)
