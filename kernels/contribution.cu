@@ -33,7 +33,7 @@ static const char *launch_server_weigh(void *stream, struct server_step step)
     return LAUNCH(stream, grid_of(step.federations, 1, 1), server_weigh, step);
 }
 
-KERNEL(server_contribution, struct server_step s)
+KERNEL_BY(1, server_contribution, struct server_step s)
 {
     const int64_t first = BLOCK_X * s.agents;
     struct cgsv_round_record *record = round_record(s, BLOCK_X);

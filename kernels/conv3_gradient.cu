@@ -64,7 +64,7 @@ DEVICE void add_images(lanes to[PAIR_FILTERS][TAPS], struct images in, struct co
 }
 
 /* Block: PAIR_CHANNELS channels, PAIRS × PAIR_FILTERS filters, a row. */
-KERNEL(conv3_weight_gradient, struct conv3_gradients g, struct conv3_shape s)
+KERNEL_BY(2, conv3_weight_gradient, struct conv3_gradients g, struct conv3_shape s)
 {
     const int64_t S = s.slots, row = BLOCK_Z, pixels = OUT_HEIGHT(s) * OUT_WIDTH(s);
     const int64_t plane = (int64_t)s.height * s.width * S;

@@ -98,7 +98,7 @@ DEVICE double marginal(struct coalition c, struct game game, const uint16_t *mem
 }
 
 /* A task: one unit. */
-KERNEL(sample_owen, struct sampling s)
+KERNEL_BY(3, sample_owen, struct sampling s)
 {
     const int N = s.games.agents;
     GRID_FOR(task, s.games.games * s.units)

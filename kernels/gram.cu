@@ -102,7 +102,7 @@ DEVICE void gram_run(BLOCK_PARAM struct gram g, const real *row)
     }
 }
 
-KERNEL(gram_singles, struct gram g) { gram_run<gram_float32>(BLOCK_PASS g, g.row); }
+KERNEL_BY(2, gram_singles, struct gram g) { gram_run<gram_float32>(BLOCK_PASS g, g.row); }
 KERNEL(gram_widened, struct gram g) { gram_run<gram_float64>(BLOCK_PASS g, g.row); }
 KERNEL(gram_doubles, struct gram g) { gram_run<gram_float64>(BLOCK_PASS g, g.row_double); }
 

@@ -211,7 +211,7 @@ DEVICE void make_up(BLOCK_PARAM struct optimizer_step o, int64_t r, struct row r
 enum { WORD_PARTS = 64 }; /* blocks that share a batch's words */
 
 /* Block: every WORD_PARTS-th of the batch's words, a row. Before the forward pass. */
-KERNEL(words_make_up, struct optimizer_step o)
+KERNEL_BY(3, words_make_up, struct optimizer_step o)
 {
     const struct text_batch t = o.words.batch;
     const struct row row = o.row[BLOCK_Z];
@@ -286,7 +286,7 @@ DEVICE void leave_norms(BLOCK_PARAM struct optimizer_step o, struct row row, con
 }
 
 /* Block: CHUNK_COLUMNS entries, a row. Words' vectors come only at the end of a round. */
-KERNEL(optimize, struct optimizer_step o)
+KERNEL_BY(2, optimize, struct optimizer_step o)
 {
     const struct row row = o.row[BLOCK_Z];
     const int64_t begin = BLOCK_X * CHUNK_COLUMNS, width = piece_width(o.dimension, BLOCK_X);

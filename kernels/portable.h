@@ -53,7 +53,8 @@ struct grid {
 #define DEVICE static __device__ __forceinline__
 #define HOST_AND_DEVICE static __host__ __device__ __forceinline__
 #define KERNEL(name, ...) static __global__ void __launch_bounds__(BLOCK_THREADS) name(__VA_ARGS__)
-/* Of which a multiprocessor shall hold so many blocks, whatever registers the compiler would like. */
+/* Of which a multiprocessor shall hold so many blocks: more than the compiler's registers would allow, or fewer, where
+ * it would rather spill some. */
 #define KERNEL_BY(count, name, ...) static __global__ void __launch_bounds__(BLOCK_THREADS, count) name(__VA_ARGS__)
 #define LAUNCH(stream, blocks, name, ...)                                                            \
     launch_check((name<<<dim3((blocks).x, (blocks).y, (blocks).z), BLOCK_THREADS, 0,                  \

@@ -119,7 +119,7 @@ DEVICE void tabulate_cross(BLOCK_PARAM double *below, double *above, double *cro
 }
 
 /* Block: the coalitions of a game that have the same top agents. */
-KERNEL(shapley_tiles, struct shapley s)
+KERNEL_BY(3, shapley_tiles, struct shapley s)
 {
     SHARED(double, square, TILE);
     SHARED(double, dot, TILE);
