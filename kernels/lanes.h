@@ -74,7 +74,8 @@ DEVICE void lanes_exchange(lanes *a, lanes *b, int step)
 {
     const int upper = threadIdx.x & step;
     const lanes got = __shfl_xor_sync(0xffffffffu, upper ? *a : *b, step);
-    *(upper ? a : b) = got;
+    *a = upper ? got : *a; /* a pointer to one of them would keep both in memory */
+    *b = upper ? *b : got;
 }
 
 #else
