@@ -202,7 +202,7 @@ KERNEL(sparse_weight_gradient, struct conv_scratch scratch, const float *delta, 
 
 /* Block: a tile of filters, an input channel, a row. A warp takes TAPS_AT_ONCE taps of that
  * channel and sums over all pooled pixels and slots. */
-KERNEL(dense_weight_gradient, float *weight_gradient, int64_t w_stride, const float *delta,
+KERNEL_BY(2, dense_weight_gradient, float *weight_gradient, int64_t w_stride, const float *delta,
        const uint8_t *winner, const float *x, int64_t x_stride, struct conv_shape s)
 {
     const int64_t S = s.slots, W = s.width, plane = s.height * W * S;
