@@ -54,6 +54,8 @@ DEVICE int lane_int_of(lanes_int v, int64_t) { return v; }
 DEVICE int lanes_any(lanes_int v) { return __any_sync(0xffffffffu, v); }
 DEVICE float lanes_sum(lanes v) { return warp_sum(v); }
 DEVICE lanes lanes_magnitude(lanes v) { return fabsf(v); }
+/* The 31 bits of the magnitudes, which order as these do: key_of() of kernels/server.h. */
+DEVICE lanes_int lanes_keys(lanes v) { return __float_as_int(fabsf(v)); }
 
 /* The lanes of v that are not zero go to value[], the same lanes of w to where[]. Returns how many
  * they are; LANES may be written. */
@@ -199,6 +201,16 @@ DEVICE float lanes_sum(lanes v)
 }
 
 DEVICE lanes lanes_magnitude(lanes v) { return (lanes)((lanes_int)v & LANE_MAGNITUDE); }
+#if defined(CGSV_DOUBLE)
+DEVICE lanes_int lanes_keys(lanes v)
+{
+    lanes_int key = {};
+    for (int i = 0; i < LANES; i++) key[i] = bits_of(v[i]);
+    return key;
+}
+#else
+DEVICE lanes_int lanes_keys(lanes v) { return (lanes_int)v & LANE_MAGNITUDE; }
+#endif
 
 DEVICE int lanes_compress(float *value, int32_t *where, lanes v, lanes_int w)
 {

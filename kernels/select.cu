@@ -98,7 +98,7 @@ DEVICE int meets_group(const float *run, int64_t n, const uint32_t *prefix, int 
     enum { VECTORS = MET_COLUMNS / LANES };
     lanes_int found[VECTORS], met = lanes_int_of(0);
     UNROLL for (int j = 0; j < VECTORS; j++)
-        found[j] = lanes_bits(lanes_magnitude(lanes_load_part(run + j * LANES, larger(n - j * LANES, 0)))) >> 10;
+        found[j] = lanes_keys(lanes_load_part(run + j * LANES, larger(n - j * LANES, 0))) >> 10;
     for (int group = 0; group < groups; group++)
         UNROLL for (int j = 0; j < VECTORS; j++) met |= found[j] == lanes_int_of((int)prefix[group]);
     return lanes_any(met);

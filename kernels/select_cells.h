@@ -50,7 +50,7 @@ DEVICE void count_in_cells(BLOCK_PARAM int *count, int bins, const int *origin, 
         UNROLL for (int j = 0; j < CELL_VECTORS; j++)
         {
             const int64_t at = begin + j * LANES;
-            key[j] = lanes_bits(lanes_magnitude(lanes_load_part(g + at, larger(n - at, 0))));
+            key[j] = lanes_keys(lanes_load_part(g + at, larger(n - at, 0)));
             own[j] = lanes_int_of(origin[windows - 1]);
         }
         for (int window = windows - 2; window >= 0; window--) {

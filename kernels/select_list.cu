@@ -24,7 +24,7 @@ DEVICE void count_sample(BLOCK_PARAM int *count, const float *sample, int64_t m)
         UNROLL for (int j = 0; j < BEGUN_VECTORS; j++)
         {
             const int64_t at = first + j * LANES;
-            const lanes_int key = lanes_bits(lanes_magnitude(lanes_end(begun[j], sample + at, m - at)));
+            const lanes_int key = lanes_keys(lanes_end(begun[j], sample + at, m - at));
             lanes_int bin = (key >> (int)KEY_SHIFT) - lanes_int_of(SAMPLE_BASE);
             bin = lanes_select_int(bin < none, none, lanes_select_int(bin > last, last, bin));
             count_lanes_part(count, SAMPLE_BINS, bin, m - at);
