@@ -2,12 +2,14 @@
 
 #include <criterion/criterion.h>
 
+#include "test_device.h"
+
 void check(cgsv_status status) { cr_assert_eq(status, CGSV_OK, "%s", cgsv_last_error()); }
 
 cgsv_device *open_cpu(int threads)
 {
     cgsv_device *device;
-    check(cgsv_device_open(&device, "cpu", threads));
+    check(cgsv_device_open(&device, test_device(), threads));
     return device;
 }
 

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "test_device.h"
+
 enum { HIDDEN = 64 };
 
 void check(cgsv_status status) { cr_assert_eq(status, CGSV_OK, "%s", cgsv_last_error()); }
@@ -38,7 +40,7 @@ struct fixture start(const cgsv_config *config, int threads)
 {
     struct fixture x = {0};
     check(cgsv_dataset_load(&x.data, "synthetic", NULL));
-    check(cgsv_device_open(&x.device, "cpu", threads));
+    check(cgsv_device_open(&x.device, test_device(), threads));
     check(cgsv_federation_create(&x.f, x.device, config, x.data));
     const struct device_backend *backend = x.device->backend;
     x.D = cgsv_federation_parameters(x.f);

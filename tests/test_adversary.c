@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cgsv/cgsv.h"
+#include "test_device.h"
 
 enum { AGENTS = 4, ROUNDS = 8, CLASSES = 10 };
 
@@ -53,7 +54,7 @@ static struct outcome run_on(const cgsv_config *config, const cgsv_dataset *data
     struct outcome o = {0};
     cgsv_device *device;
     cgsv_federation *federation;
-    check(cgsv_device_open(&device, "cpu", 1));
+    check(cgsv_device_open(&device, test_device(), 1));
     check(cgsv_federation_create(&federation, device, config, data));
     check(cgsv_federation_run(federation, 1));
     read_first_round(&o, federation, config->standalone);
@@ -324,7 +325,7 @@ static void expect_refused(const cgsv_config *config, const char *message)
     cgsv_device *device;
     cgsv_memory_plan plan;
     check(cgsv_dataset_load(&data, "synthetic", NULL));
-    check(cgsv_device_open(&device, "cpu", 1));
+    check(cgsv_device_open(&device, test_device(), 1));
     cr_expect_eq(cgsv_federation_plan(&plan, device, config, data), CGSV_ERROR_ARGUMENT, "%s", message);
     cr_expect(strstr(cgsv_last_error(), message), "'%s', not '%s'", cgsv_last_error(), message);
     cgsv_device_close(device);

@@ -7,6 +7,7 @@
 
 #include "cgsv/cgsv.h"
 #include "io/json.h"
+#include "test_device.h"
 
 enum { AGENTS = 3, ROUNDS = 3, MOST_TENSORS = 8 };
 
@@ -73,7 +74,7 @@ static struct fixture start(void)
 {
     struct fixture x;
     check(cgsv_dataset_load(&x.data, "synthetic", NULL));
-    check(cgsv_device_open(&x.device, "cpu", 1));
+    check(cgsv_device_open(&x.device, test_device(), 1));
     return x;
 }
 

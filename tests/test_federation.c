@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cgsv/cgsv.h"
+#include "test_device.h"
 
 static void check(cgsv_status status) { cr_assert_eq(status, CGSV_OK, "%s", cgsv_last_error()); }
 
@@ -18,7 +19,7 @@ struct run {
 static struct run start(const cgsv_config *config, const cgsv_dataset *data, int threads)
 {
     struct run run;
-    check(cgsv_device_open(&run.device, "cpu", threads));
+    check(cgsv_device_open(&run.device, test_device(), threads));
     check(cgsv_federation_create(&run.federation, run.device, config, data));
     return run;
 }
@@ -300,7 +301,7 @@ Test(federation, bad_settings_are_named)
     cgsv_device *device;
     cgsv_federation *federation;
     check(cgsv_dataset_load(&data, "synthetic", NULL));
-    check(cgsv_device_open(&device, "cpu", 0));
+    check(cgsv_device_open(&device, test_device(), 0));
     cgsv_config config = small_config();
     config.agents = 0;
     cr_assert_eq(cgsv_federation_create(&federation, device, &config, data), CGSV_ERROR_ARGUMENT);

@@ -6,6 +6,7 @@
 
 #include "cgsv/cgsv.h"
 #include "outcome.h"
+#include "test_device.h"
 
 enum { MOST_MEMBERS = 16 };
 
@@ -41,7 +42,7 @@ static void check_same_bits(const cgsv_config *configs, int count, int twin_sets
     cgsv_memory_plan plan;
     struct outcome together[MOST_MEMBERS], alone;
     check(cgsv_dataset_load(&data, "synthetic", NULL));
-    check(cgsv_device_open(&device, "cpu", 0));
+    check(cgsv_device_open(&device, test_device(), 0));
     check(cgsv_fleet_plan(&plan, device, configs, count, data));
     cr_assert_eq(plan.rows, (count + twin_sets) * configs->agents, "%d rows", plan.rows);
     check(cgsv_fleet_create(&fleet, device, configs, count, data));
@@ -146,7 +147,7 @@ Test(fleet, same_bits_for_few_and_many_threads)
     check(cgsv_dataset_load(&data, "synthetic", NULL));
     for (int i = 0; i < 3; i++) {
         cgsv_device *device;
-        check(cgsv_device_open(&device, "cpu", threads[i]));
+        check(cgsv_device_open(&device, test_device(), threads[i]));
         run_alone(i ? &other : &first, device, &config, data);
         if (i) {
             outcome_expect_equal(&other, &first, "threads", threads[i]);
@@ -167,7 +168,7 @@ static struct fixture open_fixture(void)
 {
     struct fixture x;
     check(cgsv_dataset_load(&x.data, "synthetic", NULL));
-    check(cgsv_device_open(&x.device, "cpu", 1));
+    check(cgsv_device_open(&x.device, test_device(), 1));
     return x;
 }
 

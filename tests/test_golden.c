@@ -8,6 +8,7 @@
 #include "federation/server_step.h"
 #include "golden.h"
 #include "model/model.h"
+#include "test_device.h"
 
 enum { BATCH = 8, SLOTS = 32, STEPS = 3, WORDS = 19 };
 
@@ -97,7 +98,7 @@ static void check_model(struct model model, const char *name)
     struct safetensors *file = golden_open(name);
     cgsv_device *device;
     struct workspace ws;
-    check(cgsv_device_open(&device, "cpu", 0));
+    check(cgsv_device_open(&device, test_device(), 0));
     check(workspace_create(&ws, device, &model, 1, 1, SLOTS, true));
     const bool adam = model.text.vocabulary > 0;
     const size_t bytes = (size_t)model.row_stride * sizeof(float);
@@ -173,7 +174,7 @@ static void check_server(const char *name, enum cgsv_reward reward)
 {
     struct safetensors *file = golden_open(name);
     cgsv_device *device;
-    check(cgsv_device_open(&device, "cpu", 0));
+    check(cgsv_device_open(&device, test_device(), 0));
     const struct safetensors_tensor *layer_sizes = golden_get(file, "layer_sizes"), *w0 = golden_get(file, "w0");
     const struct safetensors_tensor *sizes_tensor = golden_get(file, "sizes");
     const int N = atoi(safetensors_metadata_value(file, "N"));

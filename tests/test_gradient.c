@@ -9,6 +9,7 @@
 #include "model/residual.h"
 #include "reference.h"
 #include "reference_residual.h"
+#include "test_device.h"
 
 /* The second row has a sample less than the first. */
 enum { ROWS = 2, BATCH = 3, SLOTS = 32, CLASSES = 4, HEIGHT = 14, WIDTH = 12 };
@@ -199,7 +200,7 @@ static void check_network(void (*make)(struct model *, int), int channels, uint6
     struct model model;
     make(&model, channels);
     const int64_t features = model.features, ld = model.row_stride;
-    check(cgsv_device_open(&device, "cpu", 2));
+    check(cgsv_device_open(&device, test_device(), 2));
     check(workspace_create(&ws, device, &model, ROWS, ROWS, SLOTS, true));
     float *w = memory(device, (size_t)(ROWS * ld) * sizeof *w);
     float *gradient = memory(device, (size_t)(ROWS * ld) * sizeof *gradient);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "reference_valuation.h"
+#include "test_device.h"
 #include "valuation_game.h"
 
 TestSuite(gram, .timeout = 120);
@@ -27,7 +28,8 @@ Test(gram, in_pieces, .init = open_device, .fini = close_device)
             cr_assert_eq(done, D);
             check(cgsv_gram_read(gram, pieces, NULL));
             cgsv_gram_free(gram);
-            if (!chunk) cr_assert_eq(memcmp(once, pieces, sizeof once), 0, "pieces that end at runs");
+            if (!chunk && test_device_is_cpu())
+                cr_assert_eq(memcmp(once, pieces, sizeof once), 0, "pieces that end at runs");
             for (int i = 0; i < N * N; i++) {
                 const double size = sqrt(want[i / N * (N + 1)] * want[i % N * (N + 1)]);
                 cr_assert_float_eq(pieces[i], want[i], (precise ? 1e-13 : 1e-6) * size);

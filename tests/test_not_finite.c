@@ -9,6 +9,7 @@
 #include "cgsv/cgsv.h"
 #include "federation/internal.h"
 #include "few_pictures.h"
+#include "test_device.h"
 
 enum { SAMPLES = 60, AGENTS = 4, ROUNDS = 3, VICTIM = 2 };
 
@@ -23,7 +24,7 @@ static void check(cgsv_status status) { cr_assert_eq(status, CGSV_OK, "%s", cgsv
 static void set_up(void)
 {
     check(few_pictures(&data, SAMPLES));
-    check(cgsv_device_open(&device, "cpu", 1));
+    check(cgsv_device_open(&device, test_device(), 1));
 }
 
 static void tear_down(void)

@@ -7,6 +7,7 @@
 #include "device/device.h"
 #include "reference.h"
 #include "small_federation.h"
+#include "test_device.h"
 
 static uint64_t state;
 
@@ -133,7 +134,7 @@ static struct trained train(cgsv_precision precision, int threads)
     config.momentum = 0;
     config.standalone = false;
     config.precision = precision;
-    check(cgsv_device_open(&device, "cpu", threads));
+    check(cgsv_device_open(&device, test_device(), threads));
     check(cgsv_federation_create(&f, device, &config, data));
     check(cgsv_federation_run(f, 1));
     check(cgsv_federation_round(f, 0, record));

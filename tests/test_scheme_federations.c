@@ -7,13 +7,14 @@
 #include <string.h>
 
 #include "cgsv/cgsv.h"
+#include "test_device.h"
 
 static void check(cgsv_status status) { cr_assert_eq(status, CGSV_OK, "%s", cgsv_last_error()); }
 
 static cgsv_device *open_cpu(int threads)
 {
     cgsv_device *device;
-    check(cgsv_device_open(&device, "cpu", threads));
+    check(cgsv_device_open(&device, test_device(), threads));
     return device;
 }
 

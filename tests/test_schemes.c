@@ -11,13 +11,14 @@
 #include "federation/server_step.h"
 #include "reference.h"
 #include "reference_schemes.h"
+#include "test_device.h"
 
 static void check(cgsv_status status) { cr_assert_eq(status, CGSV_OK, "%s", cgsv_last_error()); }
 
 static cgsv_device *open_cpu(int threads)
 {
     cgsv_device *device;
-    check(cgsv_device_open(&device, "cpu", threads));
+    check(cgsv_device_open(&device, test_device(), threads));
     return device;
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "cgsv/cgsv.h"
+#include "test_device.h"
 
 enum { GAMES = 7, AGENTS = 6, COLUMNS = 300, METHODS = 3 };
 
@@ -27,7 +28,7 @@ static void make(cgsv_vectors kind, double parameter, int agents)
 
 static void start(void)
 {
-    check(cgsv_device_open(&device, "cpu", 1));
+    check(cgsv_device_open(&device, test_device(), 1));
     options = (cgsv_study_options){methods, METHODS, {.budget = 20, .seed = 5}, false};
     make(CGSV_VECTORS_NORMAL, 0, AGENTS);
 }

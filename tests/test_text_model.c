@@ -9,6 +9,7 @@
 #include "core/random.h"
 #include "model/model.h"
 #include "reference.h"
+#include "test_device.h"
 #include "text_files.h"
 
 TestSuite(text_model, .timeout = 120);
@@ -152,7 +153,7 @@ static void check_gradients(bool dropout)
     static float mask[ROWS * BATCH * FILTERS];
     tiny_model(&model);
     const int64_t ld = model.row_stride;
-    check(cgsv_device_open(&device, "cpu", 2));
+    check(cgsv_device_open(&device, test_device(), 2));
     check(workspace_create(&ws, device, &model, ROWS, ROWS, SLOTS, true));
     float *w = memory(device, (size_t)(ROWS * ld) * sizeof *w);
     float *gradient = memory(device, (size_t)(ROWS * ld) * sizeof *w);
@@ -220,7 +221,7 @@ static float *models_after(const cgsv_config *config, const cgsv_dataset *data, 
 {
     cgsv_device *device;
     cgsv_federation *federation;
-    check(cgsv_device_open(&device, "cpu", threads));
+    check(cgsv_device_open(&device, test_device(), threads));
     check(cgsv_federation_create(&federation, device, config, data));
     check(cgsv_federation_run(federation, config->rounds));
     const size_t D = (size_t)cgsv_federation_parameters(federation);
@@ -262,7 +263,7 @@ Test(text_model, learns)
     cgsv_evaluation alone, server;
     config.agents = 1;
     config.rounds = 4;
-    check(cgsv_device_open(&device, "cpu", 0));
+    check(cgsv_device_open(&device, test_device(), 0));
     check(cgsv_federation_create(&federation, device, &config, data));
     check(cgsv_federation_run(federation, config.rounds));
     check(cgsv_federation_evaluate(federation));
@@ -332,7 +333,7 @@ Test(text_model, pictures_and_sentences_do_not_mix)
     cgsv_device *device;
     cgsv_federation *federation;
     cgsv_config config = text_config();
-    check(cgsv_device_open(&device, "cpu", 1));
+    check(cgsv_device_open(&device, test_device(), 1));
     check(cgsv_dataset_load(&pictures, "synthetic", NULL));
     cr_assert_eq(cgsv_federation_create(&federation, device, &config, pictures), CGSV_ERROR_ARGUMENT);
     cr_assert(strstr(cgsv_last_error(), "text_cnn takes sentences; the data set synthetic has pictures"), "%s",

@@ -7,6 +7,7 @@
 #include "cgsv/cgsv.h"
 #include "golden.h"
 #include "reference_valuation.h"
+#include "test_device.h"
 #include "valuation_game.h"
 
 enum { MOST = 24 };
@@ -207,7 +208,7 @@ Test(valuation, same_bits_with_any_threads_and_in_batches, .init = open_device, 
         value_of(value, NULL, gram, weight, GAMES, N, o);
         for (int threads = 1; threads <= 3; threads++) {
             cgsv_device *narrow = device;
-            check(cgsv_device_open(&device, "cpu", threads));
+            check(cgsv_device_open(&device, test_device(), threads));
             for (int game = 0; game < GAMES; game++) {
                 o.first_game = game;
                 gram_of(single_gram, row + game * N * D, 1, N, D, false);

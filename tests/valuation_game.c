@@ -3,11 +3,13 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
+#include "test_device.h"
+
 cgsv_device *device;
 
 void check(cgsv_status status) { cr_assert_eq(status, CGSV_OK, "%s", cgsv_last_error()); }
 
-void open_device(void) { check(cgsv_device_open(&device, "cpu", 2)); }
+void open_device(void) { check(cgsv_device_open(&device, test_device(), 2)); }
 void close_device(void) { cgsv_device_close(device); }
 
 void *take(size_t bytes)
