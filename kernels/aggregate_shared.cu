@@ -1,62 +1,103 @@
 /* The server's pass over the updates where a block's shared memory holds a tile of columns of all agents: it is read
  * once for the aggregate and the dot products with it. For more agents than aggregate_few.cu takes; aggregate.cu does
  * the same where a tile lies in a CPU's caches, or is read twice. */
+#include "kernels/quads.h"
 #include "kernels/sample.h"
 
-enum { TILE_STRIP = 32 }; /* a tile has a multiple of so many columns */
-enum { SHARED_AGENTS_MOST = SHARED_ENTRIES / (TILE_STRIP + 1) };
+/* Columns of a tile are a power of two, so that they share a block's threads out evenly. A row of a tile is a quad
+ * longer: so that eight threads that load a quad each, of a row each, reach all banks. */
+enum { TILE_LOG_LEAST = 5, TILE_LOG_MOST = 9, SHARED_AGENTS_MOST = SHARED_ENTRIES / ((1 << TILE_LOG_LEAST) + QUAD) };
 
-/* Columns of a tile. Its rows are one entry longer, so that neighbouring threads, with a row each, read different
- * banks. */
-DEVICE int shared_columns(int agents) { return (SHARED_ENTRIES / agents - 1) / TILE_STRIP * TILE_STRIP; }
+/* Its logarithm. */
+DEVICE int tile_log(int agents)
+{
+    int log = TILE_LOG_LEAST;
+    while (log < TILE_LOG_MOST && agents * ((2 << log) + QUAD) <= SHARED_ENTRIES) log++;
+    return log;
+}
 
-/* Rows are the agents whose updates are sound. */
+/* Columns of the updates in shared memory, rows are the agents whose updates are sound. Column `begin` is at `shift`,
+ * so that quads lie in it as in the updates; what is beside the columns is zero. */
 struct shared_tile {
     float *u;
-    int row, sound; /* entries from a row to the next; rows */
+    int log, row; /* of a row's columns; entries from a row to the next */
+    int sound;    /* rows */
     const int *agent;
+    int64_t begin;
+    int shift, width;
 };
 
-/* `width` columns of the updates from `begin` on. */
+/* Quads of a row that hold columns. */
+DEVICE int tile_quads(const struct shared_tile *tile) { return (tile->shift + tile->width + QUAD - 1) / QUAD; }
+
 template <typename stored>
-DEVICE void fill_tile(BLOCK_PARAM struct server_step s, const struct shared_tile *tile, int64_t begin, int width)
+DEVICE void fill_tile(BLOCK_PARAM struct server_step s, const struct shared_tile *tile)
 {
-    WARP_FOR(k, tile->sound)
+    const int log = tile->log - QUAD_LOG, first = tile->shift, last = tile->shift + tile->width;
+    const stored *u = update_row<stored>(s, BLOCK_Y, 0) + tile->begin - tile->shift;
+    const bool whole = first == 0 && last % QUAD == 0 && s.update_stride % QUAD == 0;
+    BLOCK_FOR(i, tile->sound << log)
     {
-        const stored *u = update_row<stored>(s, BLOCK_Y, tile->agent[k]) + begin;
-        float *row = tile->u + k * tile->row;
-        UNROLL_BY(4) for (int i = 0; i < width; i += LANES) lanes_copy_begin(row + i, u + i, width - i);
+        const int k = (int)i >> log, at = ((int)i - (k << log)) * QUAD;
+        if (at >= last) continue;
+        float *to = tile->u + k * tile->row + at;
+        const stored *from = u + tile->agent[k] * s.update_stride + at;
+        if (whole)
+            whole_quad_copy_begin(to, from);
+        else
+            quad_copy_begin(to, from, first - at, last - at);
     }
     copies_end();
 }
 
-/* g = Σ coefficient u of the tile's columns as float32, also into `held`. Returns the thread's part of ‖g‖². */
-DEVICE double sum_tile(BLOCK_PARAM float *g, float *held, const struct shared_tile *tile, const double *coefficient,
-                       int width)
+/* sum[group][column] = Σ coefficient u over a group of the rows. */
+DEVICE void sum_groups(BLOCK_PARAM double *sum, const struct shared_tile *tile, const double *coefficient, int groups)
+{
+    BLOCK_FOR(i, groups << tile->log)
+    {
+        const int group = (int)i >> tile->log, column = (int)i - (group << tile->log);
+        const int end = tile->sound * (group + 1) / groups;
+        double total = 0;
+        if (column < tile_quads(tile) * QUAD)
+            for (int k = tile->sound * group / groups; k < end; k++)
+                total += coefficient[k] * (double)tile->u[k * tile->row + column];
+        sum[i] = total;
+    }
+}
+
+/* g = the sums of all groups as float32, to memory and, in place of the first group's, as float64. Returns the thread's
+ * part of ‖g‖². */
+DEVICE double round_sums(BLOCK_PARAM float *g, double *sum, const struct shared_tile *tile, int groups)
 {
     double square = 0;
-    BLOCK_FOR(i, width)
+    BLOCK_FOR(column, 1 << tile->log)
     {
-        double sum = 0;
-        const float *u = tile->u + i;
-        for (int k = 0; k < tile->sound; k++, u += tile->row) sum += coefficient[k] * (double)*u;
-        const float rounded = (float)sum;
-        g[i] = held[i] = rounded;
+        double total = sum[column];
+        for (int group = 1; group < groups; group++) total += sum[(group << tile->log) + column];
+        const float rounded = (float)total;
+        const int64_t at = column - tile->shift;
+        if (at >= 0 && at < tile->width) g[at] = rounded;
+        sum[column] = rounded;
         square += (double)rounded * (double)rounded;
     }
     return square;
 }
 
-/* Onto dot[part][k] the terms of <u, g> in every `parts`th column from `part` on. */
-DEVICE void dot_tile(BLOCK_PARAM double *dot, const struct shared_tile *tile, const float *g, int parts, int width)
+/* Onto dot[part][k] the terms of <u, g> in every `parts`th quad from `part` on. */
+DEVICE void dot_tile(BLOCK_PARAM double *dot, const struct shared_tile *tile, const double *g, int parts)
 {
     BLOCK_FOR(i, parts * tile->sound)
     {
         const int part = (int)i / tile->sound;
-        const float *u = tile->u + ((int)i - part * tile->sound) * tile->row;
-        double sum = dot[i];
-        for (int column = part; column < width; column += parts) sum += (double)u[column] * (double)g[column];
-        dot[i] = sum;
+        const float *row = tile->u + ((int)i - part * tile->sound) * tile->row;
+        double total = dot[i];
+        UNROLL_BY(4) for (int q = part; q < tile_quads(tile); q += parts)
+        {
+            const struct quad u = quad_load(row + q * QUAD);
+            const struct double_quad of_g = double_quad_load(g + q * QUAD);
+            for (int j = 0; j < QUAD; j++) total += (double)u.v[j] * of_g.v[j];
+        }
+        dot[i] = total;
     }
 }
 
@@ -65,7 +106,7 @@ template <typename stored>
 KERNEL_BY(4, server_aggregate_shared, struct server_step s)
 {
     SHARED(float, u, SHARED_ENTRIES);
-    SHARED(float, held, SHARED_ENTRIES / FEW_MOST);
+    SHARED(double, sum, 1 << TILE_LOG_MOST);
     SHARED(double, coefficient, SHARED_AGENTS_MOST);
     SHARED(double, dot, SHARED_AGENTS_MOST + THREAD_COUNT);
     SHARED(int, agent, SHARED_AGENTS_MOST);
@@ -88,17 +129,21 @@ KERNEL_BY(4, server_aggregate_shared, struct server_step s)
         *sound = found;
     }
     block_sync();
-    const int columns = shared_columns(s.agents), parts = (int)larger(THREAD_COUNT / larger(*sound, 1), 1);
-    const struct shared_tile tile = {u, columns + 1, *sound, agent};
-    BLOCK_FOR(i, parts * tile.sound) { dot[i] = 0; }
+    const int parts = (int)larger(THREAD_COUNT / larger(*sound, 1), 1);
+    BLOCK_FOR(i, parts * *sound) { dot[i] = 0; }
+    const int log = tile_log(s.agents), columns = 1 << log, groups = (int)larger(THREAD_COUNT >> log, 1);
+    struct shared_tile tile = {u, log, columns + QUAD, *sound, agent, 0, 0, 0};
     double square = 0;
-    for (int64_t begin = chunk.begin; begin < chunk.end; begin += columns) {
-        const int width = (int)smaller(chunk.end - begin, columns);
-        fill_tile<stored>(BLOCK_PASS s, &tile, begin, width);
+    for (tile.begin = chunk.begin; tile.begin < chunk.end; tile.begin += tile.width) {
+        tile.shift = quad_shift((const stored *)s.update + tile.begin);
+        tile.width = (int)smaller(chunk.end - tile.begin, columns - tile.shift);
+        fill_tile<stored>(BLOCK_PASS s, &tile);
         block_sync();
-        square += sum_tile(BLOCK_PASS s.aggregate + BLOCK_Y * s.ld + begin, held, &tile, coefficient, width);
+        sum_groups(BLOCK_PASS sum, &tile, coefficient, groups);
         block_sync();
-        dot_tile(BLOCK_PASS dot, &tile, held, parts, width);
+        square += round_sums(BLOCK_PASS s.aggregate + BLOCK_Y * s.ld + tile.begin, sum, &tile, groups);
+        block_sync();
+        dot_tile(BLOCK_PASS dot, &tile, sum, parts);
         block_sync();
     }
     square = block_sum(square);

@@ -23,23 +23,6 @@ DEVICE void lanes_store_part(float *p, lanes v, int64_t count)
 {
     if ((threadIdx.x & 31) < count) p[threadIdx.x & 31] = v;
 }
-/* The first `count` lanes of `from` to shared memory, where they are once the thread has called copies_end() and the
- * block block_sync(). */
-DEVICE void lanes_copy_begin(float *to, const float *from, int64_t count)
-{
-    const int lane = threadIdx.x & 31;
-    if (lane < count) __pipeline_memcpy_async(to + lane, from + lane, sizeof *to);
-}
-DEVICE void lanes_copy_begin(float *to, const uint16_t *from, int64_t count)
-{
-    const int lane = threadIdx.x & 31;
-    if (lane < count) to[lane] = widened(from[lane]);
-}
-DEVICE void copies_end(void)
-{
-    __pipeline_commit();
-    __pipeline_wait_prior(0);
-}
 /* lanes_load_part() in two: what is begun is loaded at once, so that a thread waits for many loads together. */
 typedef float lanes_begun;
 DEVICE lanes_begun lanes_begin(const float *p, int64_t count) { return lanes_load_part(p, count); }
@@ -103,12 +86,6 @@ DEVICE lanes lanes_load_part(const float *p, int64_t count)
     memcpy(&v, p, (size_t)count * sizeof *p);
     return v;
 }
-template <typename stored>
-DEVICE void lanes_copy_begin(float *to, const stored *from, int64_t count)
-{
-    for (int64_t i = 0; i < count && i < LANES; i++) to[i] = widened(from[i]);
-}
-DEVICE void copies_end(void) {}
 /* A CPU's loads overlap anyway, and are left to where they are used. */
 struct lanes_begun {};
 DEVICE struct lanes_begun lanes_begin(const float *, int64_t) { return {}; }

@@ -14,14 +14,9 @@
 #ifndef KERNELS_TILES_H
 #define KERNELS_TILES_H
 
-#include "kernels/portable.h"
+#include "kernels/quads.h"
 
-enum { TILE_SIDE = 16, QUAD = 4 };
-
-/* Four neighbouring floats, at a multiple of 16 bytes on the GPU, which moves them at once. */
-struct quad {
-    float v[QUAD];
-};
+enum { TILE_SIDE = 16 };
 
 #if defined(__CUDACC__)
 
@@ -67,12 +62,6 @@ template <typename kind, typename layout>
 using tile_right = nvcuda::wmma::fragment<nvcuda::wmma::matrix_b, TILE_SIDE, TILE_SIDE, kind::DEPTH,
                                           typename kind::input, layout>;
 
-DEVICE struct quad quad_load(const float *p)
-{
-    const float4 v = *(const float4 *)p;
-    const struct quad q = {{v.x, v.y, v.z, v.w}};
-    return q;
-}
 template <typename tile>
 DEVICE void tile_clear(tile *sum)
 {
@@ -144,12 +133,6 @@ struct tile_right {
     lanes v[kind::DEPTH][TILE_VECTORS];
 };
 
-DEVICE struct quad quad_load(const float *p)
-{
-    struct quad q;
-    memcpy(&q, p, sizeof q);
-    return q;
-}
 template <typename kind>
 DEVICE void tile_clear(tile_sum<kind> *sum)
 {

@@ -15,6 +15,10 @@ for axis in "xyz":
     SPECIAL[f"%nctaid.{axis}"] = f"t->block->grid.{axis}"
 
 ARITHMETIC = {"add": "+", "sub": "-", "and": "&", "or": "|", "xor": "^"}
+# Instructions that a GPU issues for one of these, roughly, where it is not one.
+VANISH = ("mov", "cvta", "ret")
+LONG = {"div": 12, "rem": 16, "sqrt": 10, "rcp": 6}
+
 COMPARISON = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 ROUNDING = {"rzi": "trunc", "rni": "rint", "rmi": "floor", "rpi": "ceil"}
 
@@ -43,6 +47,18 @@ def demand(condition, what):
         raise NotUnderstood(what)
 
 
+def issues(name, modifiers):
+    """How many instructions a GPU issues for one of PTX: an estimate."""
+    if name in VANISH or (name in ("ld", "st") and "param" in modifiers):
+        return 0
+    wide = 2 if modifiers and SIZE.get(modifiers[-1], 4) == 8 else 1
+    if name in ("ld", "st", "selp", "cvt"):
+        return 1
+    if name in ("mul", "mad") and wide == 2 and not is_float(modifiers[-1]):
+        return 4
+    return wide * LONG.get(name, 1)
+
+
 class Body:
     """The body of a kernel or of a device function, on its way to C."""
 
@@ -52,12 +68,31 @@ class Body:
         self.arrays = {}  # C for the address of parameters and local arrays
         self.scopes = [{}]  # registers by name: their type
         self.out = []
+        self.sites = 0  # places in the code that reach memory
+        self.stretch = None  # line of `out` that counts the instructions from it to the next branch, and how many
 
     def emit(self, line):
         self.out.append(line)
 
+    def begin_stretch(self):
+        self.end_stretch()
+        self.stretch = len(self.out), 0
+        self.emit("")
+
+    def end_stretch(self):
+        if self.stretch and self.stretch[1]:
+            self.out[self.stretch[0]] = f"t->issued += {self.stretch[1]};"
+
+    def site(self, count=1):
+        self.sites += count
+        return self.sites - count
+
     def translate(self, text):
+        begun = False
         for words in text:
+            if not begun and words[0] not in ".":
+                self.begin_stretch()
+                begun = True
             if words == "{":
                 self.scopes.append({})
                 self.emit("{")
@@ -66,6 +101,7 @@ class Body:
                 self.emit("}")
             elif words.endswith(":"):
                 self.emit(f"{c_name(words[:-1])}:;")
+                self.begin_stretch()
             elif words.startswith(".reg"):
                 self.declare_registers(words)
             elif words.startswith(".shared"):
@@ -76,6 +112,7 @@ class Body:
                 self.emit(f"_Alignas({align}) unsigned char {c_name(name)}[{size}];")
             elif not words.startswith(".pragma"):
                 self.instruction(words)
+        self.end_stretch()
 
     def declare_registers(self, words):
         _, kind, names = words.split(None, 2)
@@ -90,7 +127,8 @@ class Body:
         m = re.fullmatch(r"(?:@(!?)([%\w]+)\s+)?([a-z]\w*)((?:\.\w+)*)\s*(.*)", words)
         handler = m and getattr(self, "op_" + m.group(3), None)
         demand(handler, words)
-        negated, guard, _, modifiers, rest = m.groups()
+        negated, guard, name, modifiers, rest = m.groups()
+        self.stretch = self.stretch[0], self.stretch[1] + issues(name, modifiers.split(".")[1:])
         if guard:
             self.emit(f"if ({negated}{c_name(guard)}) {{")
         try:
@@ -99,6 +137,8 @@ class Body:
             raise NotUnderstood(f"{words}: {e!r}") from e
         if guard:
             self.emit("}")
+        if name in ("bra", "call"):
+            self.begin_stretch()
 
     # Operands
 
@@ -342,7 +382,7 @@ class Body:
         space = next((m for m in rest if m in ("global", "shared", "local", "param")), "generic")
         demand(not set(rest) - {"v2", "v4", space, "nc", "add"}, modifiers)
         if space not in ("local", "param"):
-            address = f"machine_{space}(t, {address}, {count * SIZE[kind]}, {how})"
+            address = f"machine_{space}(t, {address}, {count * SIZE[kind]}, {how}, {self.site()})"
         return address, count, kind
 
     def op_ld(self, modifiers, a):
@@ -368,9 +408,10 @@ class Body:
             return self.emit("machine_copy_commit(t);")
         if modifiers == ["async", "wait_group"]:
             return self.emit(f"machine_copy_wait(t, {a[0]});")
-        demand(modifiers == ["async", "ca", "shared", "global"], modifiers)
+        demand(modifiers in (["async", cache, "shared", "global"] for cache in ("ca", "cg")), modifiers)
         bytes_, given = self.value(a[2], "u32"), self.value(a[-1], "u32")
-        self.emit(f"machine_copy_async(t, {self.address(a[0])}, {self.address(a[1])}, {bytes_}, {given});")
+        self.emit(f"machine_copy_async(t, {self.address(a[0])}, {self.address(a[1])}, {bytes_}, {given}, "
+                  f"{self.site()});")
 
     # Warps
 
@@ -402,7 +443,7 @@ class Body:
         registers = elements(a[0])
         self.emit(f"{{ uint32_t part[{len(registers)}];")
         self.emit(f"machine_matrix_load_{kind}(t, part, {self.address(a[1])}, {self.value(a[2], 'u32')}, {rows}, "
-                  f"{columns}, {int(order == 'col')});")
+                  f"{columns}, {int(order == 'col')}, {self.site(16)});")
         for i, x in enumerate(registers):
             self.assign(x, f"part[{i}]", "u32")
         self.emit("}")
@@ -421,4 +462,5 @@ class Body:
     def matrix_store(self, modifiers, a):
         demand(modifiers[1] == "d" and modifiers[4] == "row", modifiers)
         values = ", ".join(self.value(x, "f32") for x in elements(a[1]))
-        self.emit(f"machine_matrix_store(t, {self.address(a[0])}, (float[]){{{values}}}, {self.value(a[2], 'u32')});")
+        self.emit(f"machine_matrix_store(t, {self.address(a[0])}, (float[]){{{values}}}, {self.value(a[2], 'u32')}, "
+                  f"{self.site(8)});")

@@ -42,6 +42,7 @@ void **__cudaRegisterFatBinary(void *binary)
     static void *handle;
     fake_cuda_emulate();
     machine_explain_signals();
+    if (getenv("CGSV_EMULATOR_TRAFFIC")) machine_count_traffic(getenv("CGSV_EMULATOR_TRAFFIC"));
     return &handle;
 }
 

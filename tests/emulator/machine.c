@@ -90,7 +90,7 @@ void machine_run_thread(struct machine_thread *t)
 static void fiber_begin(struct worker *w, unsigned index)
 {
     struct fiber *f = &w->fiber[index];
-    f->thread = (struct machine_thread){index, &w->block};
+    f->thread = (struct machine_thread){.index = index, .block = &w->block};
     f->state = READY;
     void **top = (void **)((char *)w->stacks + (size_t)STACK_BYTES * (index + 1)) - 3; /* a multiple of 16 once left */
     *top = (void *)machine_enter; /* where machine_switch returns to, after six registers */
@@ -160,6 +160,7 @@ static void run_block(struct worker *w, const unsigned *order)
     do {
         while (run_each_ready(w, order)) continue;
     } while (pass_barrier(w));
+    if (machine_counts_traffic) traffic_end_block(w);
 }
 
 /* ---- launches ---- */
@@ -187,13 +188,14 @@ void machine_launch(const struct machine_kernel *kernel, struct machine_place gr
     unsigned order[MACHINE_THREADS];
     order_of_threads(order);
     const int64_t blocks = (int64_t)grid.x * grid.y * grid.z;
-#pragma omp parallel
+#pragma omp parallel if (!machine_counts_traffic)
     {
         struct worker *w = worker_of_host();
         w->kernel = kernel;
         w->parameter = packed;
         w->block.grid = grid;
         shared_begin(w);
+        if (machine_counts_traffic) traffic_begin(w);
 #pragma omp for schedule(dynamic)
         for (int64_t i = 0; i < blocks; i++) {
             w->block.index = (struct machine_place){(unsigned)(i % grid.x), (unsigned)(i / grid.x % grid.y),

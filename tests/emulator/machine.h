@@ -30,7 +30,8 @@ struct machine_block {
 };
 
 struct machine_thread {
-    unsigned index; /* in its block */
+    unsigned index;  /* in its block */
+    uint64_t issued; /* instructions so far, as estimated */
     struct machine_block *block;
 };
 
@@ -43,6 +44,7 @@ struct machine_kernel {
     const char *name;
     void (*run)(struct machine_thread *thread, const unsigned char *parameter);
     const struct machine_range *shared; /* its variables */
+    unsigned sites;                     /* places in its code that reach memory, counted from 0 */
     int parameters;
     struct {
         unsigned offset, size;
@@ -54,6 +56,9 @@ extern const struct machine_kernel machine_kernels[];
 
 /* Runs a grid of blocks to its end. parameter: as many pointers as the kernel has parameters. */
 void machine_launch(const struct machine_kernel *kernel, struct machine_place grid, void *const *parameter);
+
+/* Writes, at the end of the process, what launches so far did to `path`: tests/emulator/traffic.c. */
+void machine_count_traffic(const char *path);
 
 /* A signal for a bad access ends the process with the names of kernel, block and thread, or that of the host. */
 void machine_explain_signals(void);
@@ -78,22 +83,26 @@ uint32_t machine_shuffle_idx(struct machine_thread *t, uint32_t x, uint32_t lane
 uint32_t machine_ballot(struct machine_thread *t, uint8_t x, uint32_t mask);
 
 /* cp.async: of `bytes`, `given` come from memory and the rest is zero. */
-void machine_copy_async(struct machine_thread *t, uintptr_t to, uintptr_t from, uint32_t bytes, uint32_t given);
+void machine_copy_async(struct machine_thread *t, uintptr_t to, uintptr_t from, uint32_t bytes, uint32_t given,
+                        unsigned site);
 void machine_copy_commit(struct machine_thread *t);
 void machine_copy_wait(struct machine_thread *t, int groups);
 
 /* wmma: fragments of 16 x 16 sums and 16 x k, k x 16 factors, an equal share to each lane. In which order is not laid
  * down: here as they come in memory. */
 void machine_matrix_load_tf32(struct machine_thread *t, uint32_t *part, uintptr_t from, uint32_t stride, int rows,
-                              int columns, int column_major);
+                              int columns, int column_major, unsigned site);
 void machine_matrix_load_bf16(struct machine_thread *t, uint32_t *part, uintptr_t from, uint32_t stride, int rows,
-                              int columns, int column_major);
+                              int columns, int column_major, unsigned site);
 void machine_matrix_multiply_tf32(struct machine_thread *t, float *c, const uint32_t *a, const uint32_t *b, int depth);
 void machine_matrix_multiply_bf16(struct machine_thread *t, float *c, const uint32_t *a, const uint32_t *b, int depth);
-void machine_matrix_store(struct machine_thread *t, uintptr_t to, const float *part, uint32_t stride);
+void machine_matrix_store(struct machine_thread *t, uintptr_t to, const float *part, uint32_t stride, unsigned site);
 
 void machine_check_shared(struct machine_thread *t, uintptr_t address, unsigned size, enum machine_access access);
 int machine_is_shared(const struct machine_thread *t, uintptr_t address);
+extern int machine_counts_traffic;
+void machine_note_access(struct machine_thread *t, uintptr_t address, unsigned size, enum machine_access access,
+                         unsigned site);
 
 static inline uintptr_t machine_aligned(struct machine_thread *t, uintptr_t address, unsigned size)
 {
@@ -102,24 +111,25 @@ static inline uintptr_t machine_aligned(struct machine_thread *t, uintptr_t addr
 }
 
 static inline uintptr_t machine_global(struct machine_thread *t, uintptr_t address, unsigned size,
-                                       enum machine_access access)
+                                       enum machine_access access, unsigned site)
 {
-    (void)access;
+    if (machine_counts_traffic) machine_note_access(t, address, size, access, site);
     return machine_aligned(t, address, size);
 }
 
 static inline uintptr_t machine_shared(struct machine_thread *t, uintptr_t address, unsigned size,
-                                       enum machine_access access)
+                                       enum machine_access access, unsigned site)
 {
+    if (machine_counts_traffic) machine_note_access(t, address, size, access, site);
     machine_check_shared(t, machine_aligned(t, address, size), size, access);
     return address;
 }
 
 static inline uintptr_t machine_generic(struct machine_thread *t, uintptr_t address, unsigned size,
-                                        enum machine_access access)
+                                        enum machine_access access, unsigned site)
 {
-    return machine_is_shared(t, address) ? machine_shared(t, address, size, access)
-                                         : machine_global(t, address, size, access);
+    return machine_is_shared(t, address) ? machine_shared(t, address, size, access, site)
+                                         : machine_global(t, address, size, access, site);
 }
 
 /* ---- arithmetic that C has not, or leaves undefined ---- */

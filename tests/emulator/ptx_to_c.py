@@ -59,13 +59,14 @@ def kernel(m, body):
 
 def table(kernels):
     out = []
-    for name, _, shared in kernels:
-        ranges = "".join(f'    {{{begin}, {size}, "{symbol}"}},\n' for begin, size, symbol in shared.ranges)
+    for name, _, body in kernels:
+        ranges = "".join(f'    {{{begin}, {size}, "{symbol}"}},\n' for begin, size, symbol in body.shared.ranges)
         out.append(f"static const struct machine_range shared_{c_name(name)}[] = {{\n{ranges}    {{0}}}};")
     out.append("const struct machine_kernel machine_kernels[] = {")
-    for name, places, _ in kernels:
+    for name, places, body in kernels:
         listed = ", ".join(f"{{{begin}, {size}}}" for begin, size in places)
-        out.append(f'    {{"{name}", {c_name(name)}, shared_{c_name(name)}, {len(places)}, {{{listed}}}}},')
+        out.append(f'    {{"{name}", {c_name(name)}, shared_{c_name(name)}, {body.sites}, {len(places)}, '
+                   f"{{{listed}}}}},")
     return out + ["    {0}};"]
 
 
@@ -90,7 +91,7 @@ def translate(text):
             body = Body(Shared(common), constants)
             if m["kernel"]:
                 signature, places = kernel(m, body)
-                kernels.append((m["kernel"], places, body.shared))
+                kernels.append((m["kernel"], places, body))
             else:
                 signature = function(m, body)
             if m["end"] == ";":

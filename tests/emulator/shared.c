@@ -100,13 +100,15 @@ static struct copies *copies_of(struct machine_thread *t)
     return f->copies;
 }
 
-void machine_copy_async(struct machine_thread *t, uintptr_t to, uintptr_t from, uint32_t bytes, uint32_t given)
+void machine_copy_async(struct machine_thread *t, uintptr_t to, uintptr_t from, uint32_t bytes, uint32_t given,
+                        unsigned site)
 {
     struct copies *c = copies_of(t);
     if (bytes != 4 && bytes != 8 && bytes != 16) machine_fault(t, "cp.async of %u bytes", bytes);
     if (c->count == COPIES_MOST) machine_fault(t, "more than %d asynchronous copies", COPIES_MOST);
-    if (given) machine_global(t, from, bytes, MACHINE_READ);
-    memset((void *)machine_shared(t, to, bytes, MACHINE_WRITE), 0xff, bytes);
+    if (given) machine_global(t, from, bytes, MACHINE_READ, site);
+    machine_check_shared(t, machine_aligned(t, to, bytes), bytes, MACHINE_WRITE);
+    memset((void *)to, 0xff, bytes);
     c->copy[c->count++] = (struct copy){to, from, bytes, given, -1};
 }
 
@@ -129,7 +131,7 @@ void machine_copy_wait(struct machine_thread *t, int groups)
             c->copy[left++] = one;
             continue;
         }
-        machine_shared(t, one.to, one.bytes, MACHINE_WRITE);
+        machine_check_shared(t, one.to, one.bytes, MACHINE_WRITE);
         memcpy((void *)one.to, (const void *)one.from, one.given);
         memset((void *)(one.to + one.given), 0, one.bytes - one.given);
     }

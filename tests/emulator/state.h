@@ -59,4 +59,8 @@ void shared_begin(struct worker *w); /* of a launch */
 void shared_begin_block(struct worker *w);
 int copies_on_their_way(struct machine_thread *t);
 
+/* Where traffic is counted: around launches, and after every block. */
+void traffic_begin(const struct worker *w);
+void traffic_end_block(const struct worker *w);
+
 #endif

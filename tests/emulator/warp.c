@@ -92,25 +92,25 @@ static uintptr_t matrix_place(struct machine_thread *t, uintptr_t from, uint32_t
 }
 
 void machine_matrix_load_tf32(struct machine_thread *t, uint32_t *part, uintptr_t from, uint32_t stride, int rows,
-                              int columns, int column_major)
+                              int columns, int column_major, unsigned site)
 {
     const int share = rows * columns / 32, first = (int)(t->index % 32) * share;
     for (int i = 0; i < share; i++) {
         const int row = (first + i) / columns, column = (first + i) % columns;
         part[i] = *(uint32_t *)machine_generic(t, matrix_place(t, from, stride, row, column, column_major, 4), 4,
-                                               MACHINE_READ);
+                                               MACHINE_READ, site + (unsigned)i);
     }
 }
 
 void machine_matrix_load_bf16(struct machine_thread *t, uint32_t *part, uintptr_t from, uint32_t stride, int rows,
-                              int columns, int column_major)
+                              int columns, int column_major, unsigned site)
 {
     const int share = rows * columns / 32, first = (int)(t->index % 32) * share;
     memset(part, 0, (size_t)share * 2);
     for (int i = 0; i < share; i++) {
         const int row = (first + i) / columns, column = (first + i) % columns;
         const uint32_t x = *(uint16_t *)machine_generic(
-            t, matrix_place(t, from, stride, row, column, column_major, 2), 2, MACHINE_READ);
+            t, matrix_place(t, from, stride, row, column, column_major, 2), 2, MACHINE_READ, site + (unsigned)i);
         part[i / 2] |= x << 16 * (i % 2);
     }
 }
@@ -150,11 +150,11 @@ void machine_matrix_multiply_bf16(struct machine_thread *t, float *c, const uint
     multiply(t, c, a, b, depth, entry_bf16);
 }
 
-void machine_matrix_store(struct machine_thread *t, uintptr_t to, const float *part, uint32_t stride)
+void machine_matrix_store(struct machine_thread *t, uintptr_t to, const float *part, uint32_t stride, unsigned site)
 {
     for (int i = 0; i < 8; i++) {
         const int entry = (int)(t->index % 32) * 8 + i;
-        *(float *)machine_generic(t, matrix_place(t, to, stride, entry / 16, entry % 16, 0, 4), 4, MACHINE_WRITE) =
-            part[i];
+        *(float *)machine_generic(t, matrix_place(t, to, stride, entry / 16, entry % 16, 0, 4), 4, MACHINE_WRITE,
+                                  site + (unsigned)i) = part[i];
     }
 }
