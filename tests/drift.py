@@ -5,7 +5,8 @@ usage: drift.py EXPORT EXPORT_DOUBLE [--at ROUND,...] [--most DIFFERENCE] KEY=VA
 
 Both builds of export_federation run the same settings from the same samples and start model, so that only the rounding
 of training and of the server step differs. Prints the largest differences over agents and rounds so far as a table in
-Markdown, after each of the rounds of --at. With --most, fails when a value, importance or keep ratio differs by more.
+Markdown, after each of the rounds of --at. With --most, fails when a value, importance or keep ratio differs by more,
+or more than a few entries of the agents' last models do: these are in one's reward and not in the other's.
 """
 import argparse
 import array
@@ -16,11 +17,12 @@ import subprocess
 import sys
 import tempfile
 
-PSI, IMPORTANCE, KEEP_RATIO, TRAIN_LOSS = 1, 2, 3, 10 # fields of a record
+PSI, IMPORTANCE, KEEP_RATIO, TRAIN_LOSS = 1, 2, 3, 10  # fields of a record
+APART, APART_MOST = 1e-6, 5  # entries of models that differ by more than float32 rounds, and how many may
 
 
 def read_export(path):
-    """Settings, records[round][agent] and evaluations[...][model] as tuples of numbers."""
+    """Settings, records[round][agent] and evaluations[...][model] as tuples of numbers; all last models."""
     raw = pathlib.Path(path).read_bytes()
     size = int.from_bytes(raw[:8], "little")
     header = json.loads(raw[8:8 + size])
@@ -31,7 +33,9 @@ def read_export(path):
         rows, models, fields = header[name]["shape"]
         found.append([[tuple(numbers[(r * models + m) * fields:(r * models + m + 1) * fields]) for m in range(models)]
                       for r in range(rows)])
-    return json.loads(header["__metadata__"]["settings"]), found[0], found[1]
+    begin, end = (8 + size + at for at in header["models_last"]["data_offsets"])
+    models = array.array({"F32": "f", "F64": "d"}[header["models_last"]["dtype"]], raw[begin:end])
+    return json.loads(header["__metadata__"]["settings"]), found[0], found[1], models
 
 
 def pearson(x, y):
@@ -92,6 +96,11 @@ def main():
     if not 0 < drifted <= args.most:
         print(f"FAIL: ψ, importance and keep ratio differ by up to {drifted:.1e}; expected above 0, "
               f"at most {args.most:g}")
+        return 1
+    agents = setup["agents"] * (len(single[2]) // (2 * setup["agents"] + 1))
+    apart = sum(abs(a - b) > APART for a, b in zip(single[2][:agents], double[2][:agents]))
+    if args.most < math.inf and apart > APART_MOST:
+        print(f"FAIL: {apart} entries of the agents' models differ by more than {APART:g}; at most {APART_MOST} may")
         return 1
     return 0
 

@@ -36,13 +36,22 @@ cudaError_t __cudaGetKernel(cudaKernel_t *kernel, const void *function);
 cudaError_t __cudaLaunchKernel(cudaKernel_t kernel, dim3 grid, dim3 block, void **argument, size_t shared,
                                cudaStream_t stream);
 
+static void write_traffic(void)
+{
+    const char *path = getenv("CGSV_EMULATOR_TRAFFIC");
+    if (path && machine_write_traffic(path)) perror(path);
+}
+
 void **__cudaRegisterFatBinary(void *binary)
 {
     (void)binary;
     static void *handle;
     fake_cuda_emulate();
     machine_explain_signals();
-    if (getenv("CGSV_EMULATOR_TRAFFIC")) machine_count_traffic(getenv("CGSV_EMULATOR_TRAFFIC"));
+    if (getenv("CGSV_EMULATOR_TRAFFIC")) {
+        machine_count_traffic();
+        atexit(write_traffic);
+    }
     return &handle;
 }
 

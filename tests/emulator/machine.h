@@ -57,8 +57,9 @@ extern const struct machine_kernel machine_kernels[];
 /* Runs a grid of blocks to its end. parameter: as many pointers as the kernel has parameters. */
 void machine_launch(const struct machine_kernel *kernel, struct machine_place grid, void *const *parameter);
 
-/* Writes, at the end of the process, what launches so far did to `path`: tests/emulator/traffic.c. */
-void machine_count_traffic(const char *path);
+/* From then on counts what launches do (tests/emulator/traffic.c); writes that as a table, a line a kernel. */
+void machine_count_traffic(void);
+int machine_write_traffic(const char *path);
 
 /* A signal for a bad access ends the process with the names of kernel, block and thread, or that of the host. */
 void machine_explain_signals(void);

@@ -98,6 +98,18 @@ PROBE(fault_beyond_shared)
     memory[threadIdx.x] = few[threadIdx.x / 2];
 }
 
+/* 8 warps read 128 bytes in 4 sectors each and write as many; every second one of 64 sectors; all threads the same entry,
+ * and all in the same bank of shared memory. */
+PROBE(traffic_in_rows) { memory[threadIdx.x] = memory[threadIdx.x ^ 32] + 1; }
+PROBE(traffic_apart) { memory[threadIdx.x % 16 * 16] = (int)threadIdx.x; }
+PROBE(traffic_in_one_bank)
+{
+    __shared__ int row[256 * 32];
+    row[threadIdx.x * 32] = memory[7];
+    __syncthreads();
+    if (row[threadIdx.x * 32] < 0) memory[0] = 0;
+}
+
 PROBE(sound_shared_begins_as_nan)
 {
     __shared__ float nothing[256];

@@ -100,6 +100,40 @@ Test(emulator, accesses_stay_inside)
     for (int j = 0; j < ENTRIES; j++) cr_expect_eq(nothing[j], 1);
 }
 
+/* The line of a kernel's traffic, from its number of launches on. */
+static void traffic_is(const char *table, const char *name, const char *want)
+{
+    const char *line = strstr(table, name);
+    cr_assert_not_null(line, "no line of %s in: %s", name, table);
+    line += strlen(name) + 1;
+    /* Instructions are an estimate. */
+    char counts[256];
+    int launches, blocks, instructions;
+    cr_assert_eq(sscanf(line, "%d,%d,%d,%255s", &launches, &blocks, &instructions, counts), 4);
+    cr_expect_eq(launches, 1);
+    cr_expect_eq(blocks, 1);
+    cr_expect(instructions >= 8 * 3 && instructions < 8 * 60, "%s: %d instructions", name, instructions);
+    cr_expect_str_eq(counts, want, "%s: %s, not %s", name, counts, want);
+}
+
+Test(emulator, counts_traffic)
+{
+    char path[] = "/tmp/cgsv_traffic_XXXXXX", table[2048] = "";
+    const int file = mkstemp(path);
+    cr_assert_geq(file, 0);
+    machine_count_traffic();
+    launch("traffic_in_rows");
+    launch("traffic_apart");
+    launch("traffic_in_one_bank");
+    cr_assert_eq(machine_write_traffic(path), 0);
+    cr_assert_gt(read(file, table, sizeof table - 1), 0);
+    close(file);
+    unlink(path);
+    traffic_is(table, "traffic_in_rows", "8,1024,1024,1024,8,1024,1024,1024,0,0");
+    traffic_is(table, "traffic_apart", "0,0,0,0,8,1024,4096,512,0,0");
+    traffic_is(table, "traffic_in_one_bank", "8,1024,256,32,0,0,0,0,16,512");
+}
+
 static void read_by_host(const char *name)
 {
     const volatile int *memory = fake_memory_take(ENTRIES * sizeof *memory, false);

@@ -11,7 +11,6 @@
 enum { SECTOR = 32, BANKS = 32, KERNELS_MOST = 1024 };
 
 int machine_counts_traffic;
-static const char *written_to;
 
 static struct traffic {
     const struct machine_kernel *kernel;
@@ -154,12 +153,15 @@ void traffic_end_block(const struct worker *w)
     memset(times, 0, sizeof *times * MACHINE_THREADS * w->kernel->sites);
 }
 
-static void write_traffic(void)
+void machine_count_traffic(void) { machine_counts_traffic = 1; }
+
+/* 0, or −1 with errno set. */
+int machine_write_traffic(const char *path)
 {
-    FILE *file = fopen(written_to, "w");
-    if (!file) return;
-    fprintf(file, "kernel,launches,blocks,issued,read_requests,read_bytes,read_sectors,read_distinct,write_requests,"
-                  "write_bytes,write_sectors,write_distinct,shared_requests,shared_passes\n");
+    FILE *file = fopen(path, "w");
+    if (!file) return -1;
+    fprintf(file, "kernel,launches,blocks,instructions,read_requests,read_bytes,read_sector_bytes,read_memory_bytes,"
+                  "write_requests,write_bytes,write_sector_bytes,write_memory_bytes,shared_requests,shared_passes\n");
     for (const struct traffic *t = traffic; t < traffic + KERNELS_MOST; t++) {
         if (!t->launches) continue;
         fprintf(file, "%s,%lld,%lld,%lld", t->kernel->name, (long long)t->launches, (long long)t->blocks,
@@ -169,12 +171,5 @@ static void write_traffic(void)
                     (long long)t->sectors[i] * SECTOR, (long long)t->distinct[i] * SECTOR);
         fprintf(file, ",%lld,%lld\n", (long long)t->shared_requests, (long long)t->shared_passes);
     }
-    fclose(file);
-}
-
-void machine_count_traffic(const char *path)
-{
-    written_to = path;
-    machine_counts_traffic = 1;
-    atexit(write_traffic);
+    return fclose(file);
 }
