@@ -33,6 +33,9 @@ DEVICE struct double_quad double_quad_load(const double *p)
     return {{a.x, a.y, b.x, b.y}};
 }
 
+/* By the intrinsic: an assignment is taken apart again where single entries are stored next to it. */
+DEVICE void quad_store(float *p, struct quad q) { __stwb((float4 *)p, make_float4(q.v[0], q.v[1], q.v[2], q.v[3])); }
+
 DEVICE void entry_copy_begin(float *to, const float *from) { __pipeline_memcpy_async(to, from, sizeof *to); }
 DEVICE void entry_copy_begin(float *to, const uint16_t *from) { *to = widened(*from); }
 DEVICE void whole_quad_copy_begin(float *to, const float *from)
@@ -63,6 +66,8 @@ DEVICE struct double_quad double_quad_load(const double *p)
     return q;
 }
 
+DEVICE void quad_store(float *p, struct quad q) { memcpy(p, &q, sizeof q); }
+
 template <typename stored>
 DEVICE void entry_copy_begin(float *to, const stored *from)
 {
@@ -75,6 +80,17 @@ DEVICE void whole_quad_copy_begin(float *to, const stored *from)
 }
 DEVICE void copies_end(void) {}
 #endif
+
+/* Entries first..last-1 of the four to p. */
+DEVICE void quad_store_part(float *p, struct quad q, int64_t first, int64_t last)
+{
+    if (first <= 0 && last >= QUAD && quad_shift(p) == 0) {
+        quad_store(p, q);
+        return;
+    }
+    for (int j = 0; j < QUAD; j++)
+        if (j >= first && j < last) p[j] = q.v[j];
+}
 
 /* Entries first..last-1 of the four at `from`, zero for the others, to an aligned place in shared memory. They are
  * there once the thread has called copies_end() and the block block_sync(). */

@@ -1,5 +1,6 @@
 /* Random updates for studies of estimators. Entry (game, agent, column) depends on the seed and
  * those three alone, so columns can be made piece by piece, wherever they are needed. */
+#include "kernels/quads.h"
 #include "kernels/random.h"
 
 /* Stream of what all agents of a game have in common. */
@@ -57,11 +58,10 @@ KERNEL(random_updates, struct random_updates r)
         const int rides = r.kind == CGSV_VECTORS_FREE_RIDERS && agent > last - (r.agents + 4) / 5 && agent > 0;
         double z[4];
         entries_of(z, r, (uint32_t)group, opposed ? 0 : (uint32_t)agent, (uint32_t)(r.first_game + row / r.agents));
-        for (int k = 0; k < 4; k++) {
-            const int64_t column = 4 * group + k - r.first_column;
-            if (column < 0 || column >= r.columns) continue;
-            r.row[row * r.stride + column] = (float)(opposed ? -z[k] : rides ? r.parameter * z[k] : z[k]);
-        }
+        struct quad made;
+        for (int k = 0; k < QUAD; k++) made.v[k] = (float)(opposed ? -z[k] : rides ? r.parameter * z[k] : z[k]);
+        const int64_t column = QUAD * group - r.first_column;
+        quad_store_part(r.row + row * r.stride + column, made, -column, r.columns - column);
     }
 }
 

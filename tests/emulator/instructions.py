@@ -380,7 +380,7 @@ class Body:
         *rest, kind = modifiers
         count = next((int(m[1]) for m in rest if m in ("v2", "v4")), 1)
         space = next((m for m in rest if m in ("global", "shared", "local", "param")), "generic")
-        demand(not set(rest) - {"v2", "v4", space, "nc", "add"}, modifiers)
+        demand(not set(rest) - {"v2", "v4", space, "nc", "wb", "add"}, modifiers)
         if space not in ("local", "param"):
             address = f"machine_{space}(t, {address}, {count * SIZE[kind]}, {how}, {self.site()})"
         return address, count, kind

@@ -98,8 +98,8 @@ PROBE(fault_beyond_shared)
     memory[threadIdx.x] = few[threadIdx.x / 2];
 }
 
-/* 8 warps read 128 bytes in 4 sectors each and write as many; every second one of 64 sectors; all threads the same entry,
- * and all in the same bank of shared memory. */
+/* 8 warps read 128 bytes in 4 sectors each and write as many; then 4 bytes to a sector; then all threads read the same
+ * entry, and write to the same bank of shared memory. */
 PROBE(traffic_in_rows) { memory[threadIdx.x] = memory[threadIdx.x ^ 32] + 1; }
 PROBE(traffic_apart) { memory[threadIdx.x % 16 * 16] = (int)threadIdx.x; }
 PROBE(traffic_in_one_bank)
