@@ -43,9 +43,9 @@ DEVICE void fill_tile(BLOCK_PARAM struct server_step s, const struct shared_tile
         float *to = tile->u + k * tile->row + at;
         const stored *from = u + tile->agent[k] * s.update_stride + at;
         if (whole)
-            whole_quad_copy_begin(to, from);
+            quad_copy_begin(to, from);
         else
-            quad_copy_begin(to, from, first - at, last - at);
+            quad_copy_begin_part(to, from, first - at, last - at);
     }
     copies_end();
 }

@@ -38,11 +38,12 @@ DEVICE void quad_store(float *p, struct quad q) { __stwb((float4 *)p, make_float
 
 DEVICE void entry_copy_begin(float *to, const float *from) { __pipeline_memcpy_async(to, from, sizeof *to); }
 DEVICE void entry_copy_begin(float *to, const uint16_t *from) { *to = widened(*from); }
-DEVICE void whole_quad_copy_begin(float *to, const float *from)
+/* All four, between aligned places. */
+DEVICE void quad_copy_begin(float *to, const float *from)
 {
     __pipeline_memcpy_async(to, from, sizeof(struct quad));
 }
-DEVICE void whole_quad_copy_begin(float *to, const uint16_t *from)
+DEVICE void quad_copy_begin(float *to, const uint16_t *from)
 {
     const ushort4 u = *(const ushort4 *)from;
     *(float4 *)to = make_float4(widened(u.x), widened(u.y), widened(u.z), widened(u.w));
@@ -74,7 +75,7 @@ DEVICE void entry_copy_begin(float *to, const stored *from)
     *to = widened(*from);
 }
 template <typename stored>
-DEVICE void whole_quad_copy_begin(float *to, const stored *from)
+DEVICE void quad_copy_begin(float *to, const stored *from)
 {
     for (int j = 0; j < QUAD; j++) to[j] = widened(from[j]);
 }
@@ -92,21 +93,14 @@ DEVICE void quad_store_part(float *p, struct quad q, int64_t first, int64_t last
         if (j >= first && j < last) p[j] = q.v[j];
 }
 
-/* Entries first..last-1 of the four at `from`, zero for the others, to an aligned place in shared memory. They are
- * there once the thread has called copies_end() and the block block_sync(). */
+/* Entries first..last-1 of the four at `from`, zero for the others, to shared memory. They are there once the thread
+ * has called copies_end() and the block block_sync(). */
 template <typename stored>
-DEVICE void quad_copy_begin(float *to, const stored *from, int64_t first, int64_t last)
+DEVICE void quad_copy_begin_part(float *to, const stored *from, int64_t first, int64_t last)
 {
-    if (first <= 0 && last >= QUAD && quad_shift(from) == 0) {
-        whole_quad_copy_begin(to, from);
-        return;
-    }
-    for (int j = 0; j < QUAD; j++) {
-        if (j >= first && j < last)
-            entry_copy_begin(to + j, from + j);
-        else
-            to[j] = 0;
-    }
+    for (int64_t j = larger(first, 0); j < smaller(last, QUAD); j++) entry_copy_begin(to + j, from + j);
+    for (int64_t j = 0; j < first; j++) to[j] = 0;
+    for (int64_t j = last; j < QUAD; j++) to[j] = 0;
 }
 
 #endif
