@@ -6,8 +6,9 @@
 # Meant for a lent machine that has nvcc but reaches no package server: the Debian packages
 # in DEBS (default: .carry/; Criterion, OpenBLAS, Random123, cJSON and what they need) are
 # unpacked into a folder of their own, outside the system. Then it builds into build-gpu,
-# runs the tests, runs the kernels' test op_cuda under compute-sanitizer (memcheck, then
-# racecheck), trains three rounds on cuda:0, holds sweeps in fleets against one by one,
+# runs the tests (those of the library on the GPU as well, label cuda), runs the kernels' test
+# op_cuda under compute-sanitizer (memcheck, then racecheck), trains three rounds on cuda:0,
+# holds sweeps in fleets against one by one,
 # times parts of the library with `cgsv bench`, training with tensor cores and without, stages of
 # rounds with `cgsv run --profile`, and measures the speed beside PyTorch, JAX and CUB with
 # bench/run.sh. A step that fails does not keep the later ones from running, as time on such a
