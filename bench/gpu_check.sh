@@ -1,21 +1,34 @@
 #!/usr/bin/env bash
-# Checks everything that only a machine with an NVIDIA GPU can check, in one call.
+# Checks everything that only a machine with an NVIDIA GPU can check.
 #
-#   bench/gpu_check.sh [DEBS]
+#   bench/gpu_check.sh [--parts test,sanitize,measure] [DEBS]
 #
 # Meant for a lent machine that has nvcc but reaches no package server: the Debian packages
 # in DEBS (default: .carry/; Criterion, OpenBLAS, Random123, cJSON and what they need) are
-# unpacked into a folder of their own, outside the system. Then it builds into build-gpu,
-# runs the tests (those of the library on the GPU as well, label cuda), runs the kernels' test
-# op_cuda under compute-sanitizer (memcheck, then racecheck), trains three rounds on cuda:0,
-# holds sweeps in fleets against one by one,
-# times parts of the library with `cgsv bench`, training with tensor cores and without, stages of
-# rounds with `cgsv run --profile`, and measures the speed beside PyTorch, JAX and CUB with
-# bench/run.sh. A step that fails does not keep the later ones from running, as time on such a
-# machine is short; the last lines name the failed ones, and the exit code is then 1. The log
+# unpacked into a folder of their own, outside the system. Then it builds into build-gpu.
+#   test      the kernels' cases, the library's tests and whole runs on the GPU (label cuda),
+#             three rounds, sweeps in fleets against one by one;
+#   sanitize  the kernels' cases under compute-sanitizer (memcheck, then racecheck);
+#   measure   parts of the library with `cgsv bench`, training with tensor cores and without,
+#             stages of rounds with `cgsv run --profile`, and the speed beside PyTorch, JAX
+#             and CUB with bench/run.sh.
+# All parts by default; a later call builds only what has changed. A step that fails does not
+# keep the later ones from running, as time on such a machine is short, and none may take more
+# than its limit; the last lines name the failed ones, and the exit code is then 1. The log
 # gpu_check.log, the lines of gpu_bench.json and the measurements go to $OUT, or to
 # bench/results/ where that is not set.
 set -euo pipefail
+parts=test,sanitize,measure
+if [ "${1-}" = --parts ]; then
+    parts=${2-}
+    shift 2 || { echo "bench/gpu_check.sh: --parts needs a list of test, sanitize and measure" >&2; exit 2; }
+fi
+for part in ${parts//,/ }; do
+    case $part in
+    test | sanitize | measure) ;;
+    *) echo "bench/gpu_check.sh: unknown part '$part'; known: test, sanitize, measure" >&2; exit 2 ;;
+    esac
+done
 debs=$(realpath -m "${1:-$(dirname "$0")/../.carry}")
 root=$(realpath "$(dirname "$0")/..")
 out=$(realpath -m "${OUT:-$root/bench/results}")
@@ -70,14 +83,13 @@ build_all() {
 }
 
 sanitize() { # TOOL
-    local program=$build/tests/op_cuda
-    [ -x "$program" ] || { echo "op_cuda: not built"; return 1; }
-    compute-sanitizer --tool "$1" --error-exitcode 1 "$program" small
+    timeout 240 compute-sanitizer --tool "$1" --error-exitcode 1 "$build/tests/op_cuda" small
 }
 
 # A table for the log, and the same numbers as JSON. The selection: 100 ranks of 10M entries among them.
 bench() { # WHAT OPTIONS...
-    "$build/cgsv" bench "$@" --device cuda:0 && "$build/cgsv" bench "$@" --device cuda:0 --json >>"$out/gpu_bench.json"
+    local run=(timeout 60 "$build/cgsv" bench "$@" --device cuda:0)
+    "${run[@]}" && "${run[@]}" --json >>"$out/gpu_bench.json"
 }
 
 # Stages of a few rounds, and the same bits as without a profile, which leaves graphs out.
@@ -97,26 +109,37 @@ precisions() {
     done
 }
 
+test_all() {
+    step "op_cuda" timeout 120 "$build/tests/op_cuda"
+    step ctest ctest --test-dir "$build" -L cuda --output-on-failure --no-tests=error --timeout 120
+    step "cgsv run" timeout 60 "$build/cgsv" run --device cuda:0 --rounds 3
+    step "fleet, and one by one" timeout 120 bench/sweep.sh --device cuda:0
+    # 1,050 rows, more than train at a time.
+    step "fleet in portions, and one by one" timeout 120 bench/sweep.sh --device cuda:0 --agents 50 \
+        --samples-per-agent 20 --local-epochs 1 --rounds 3
+}
+
+sanitize_all() {
+    step memcheck sanitize memcheck
+    step racecheck sanitize racecheck
+}
+
+measure_all() {
+    rm -f "$out/gpu_bench.json"
+    step "bench server" bench server --agents 10,100 --dimension 62006,1M,10M
+    step "bench select" bench select --agents 10,100 --dimension 1M,10M --reward global
+    step "bench shapley" bench shapley --agents 10,25,30,100 --dimension 1000,1M,10M --exact-agents 30
+    step precisions precisions
+    step profile profile
+    step benchmarks timeout 480 bench/run.sh --device cuda:0 --out "$out"
+}
+
 check() {
     nvidia-smi
     unpack
     step build build_all
     if [ ${#failed[@]} -eq 0 ]; then
-        step ctest ctest --test-dir "$build" --output-on-failure --no-tests=error
-        step memcheck sanitize memcheck
-        step racecheck sanitize racecheck
-        step "cgsv run" "$build/cgsv" run --device cuda:0 --rounds 3
-        step "fleet, and one by one" bench/sweep.sh --device cuda:0
-        # 1,050 rows, more than train at a time.
-        step "fleet in portions, and one by one" bench/sweep.sh --device cuda:0 --agents 50 --samples-per-agent 20 \
-            --local-epochs 1 --rounds 3
-        rm -f "$out/gpu_bench.json"
-        step "bench server" bench server --agents 10,100 --dimension 62006,1M,10M
-        step "bench select" bench select --agents 10,100 --dimension 1M,10M --reward global
-        step "bench shapley" bench shapley --agents 10,25,30,100 --dimension 1000,1M,10M --exact-agents 30
-        step precisions precisions
-        step profile profile
-        step benchmarks bench/run.sh --device cuda:0 --out "$out"
+        for part in ${parts//,/ }; do "${part}_all"; done
     fi
     if [ ${#failed[@]} -gt 0 ]; then
         printf 'FAILED: %s\n' "${failed[@]}"
