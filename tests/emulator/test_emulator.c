@@ -1,5 +1,6 @@
 /* The emulated GPU sees the mistakes of kernels that it is there for, and none where there is none. */
 #include <criterion/criterion.h>
+#include <omp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,11 @@
 #include "fake_memory.h"
 
 enum { ENTRIES = 256 };
+
+/* A process that is forked has no threads but the one that forked it. */
+static void one_thread(void) { omp_set_num_threads(1); }
+
+TestSuite(emulator, .init = one_thread, .timeout = 60);
 
 static const struct machine_kernel *kernel(const char *name)
 {
