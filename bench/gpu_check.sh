@@ -13,8 +13,8 @@
 #             stages of rounds with `cgsv run --profile`, and the speed beside PyTorch, JAX
 #             and CUB with bench/run.sh.
 # All parts by default; a later call builds only what has changed. A step that fails does not
-# keep the later ones from running, as time on such a machine is short, and none may take more
-# than its limit; the last lines name the failed ones, and the exit code is then 1. The log
+# keep the later ones from running, as time on such a machine is short, and none but the build
+# may take more than its limit; the last lines name the failed ones, and the exit code is then 1. The log
 # gpu_check.log, the lines of gpu_bench.json and the measurements go to $OUT, or to
 # bench/results/ where that is not set.
 set -euo pipefail
@@ -94,7 +94,7 @@ bench() { # WHAT OPTIONS...
 
 # Stages of a few rounds, and the same bits as without a profile, which leaves graphs out.
 profile() {
-    local run=("$build/cgsv" run --device cuda:0 --rounds 4 --quiet --force)
+    local run=(timeout 60 "$build/cgsv" run --device cuda:0 --rounds 4 --quiet --force)
     "${run[@]}" --profile --out "$out/gpu_profile" && "${run[@]}" --out "$build/gpu_unwatched" || return
     cmp "$out/gpu_profile/rounds.csv" "$build/gpu_unwatched/rounds.csv"
 }
@@ -103,7 +103,7 @@ profile() {
 precisions() {
     local precision
     cmake --build "$build" --target bench_training && for precision in float32 tf32 bf16; do
-        "$build/bench_training" --model cifar_resnet --agents 10 --batch 128 --samples 512 --device cuda:0 \
+        timeout 60 "$build/bench_training" --model cifar_resnet --agents 10 --batch 128 --samples 512 --device cuda:0 \
             --precision $precision | sed "s/^{/{\"precision\": \"$precision\", /" | tee -a "$out/gpu_bench.json" ||
             return
     done

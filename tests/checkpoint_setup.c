@@ -6,7 +6,7 @@
 
 void check(cgsv_status status) { cr_assert_eq(status, CGSV_OK, "%s", cgsv_last_error()); }
 
-cgsv_device *open_cpu(int threads)
+cgsv_device *open_device(int threads)
 {
     cgsv_device *device;
     check(cgsv_device_open(&device, test_device(), threads));

@@ -5,7 +5,7 @@
 #include "cgsv/cgsv.h"
 
 void check(cgsv_status status);
-cgsv_device *open_cpu(int threads);
+cgsv_device *open_device(int threads);
 
 /* The first samples of the synthetic set. */
 cgsv_dataset *load_pictures(int train, int test);

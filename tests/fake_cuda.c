@@ -1,7 +1,5 @@
 #include "fake_cuda.h"
 
-#include <cblas.h>
-#include <cublas_v2.h>
 #include <cuda_runtime_api.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -10,7 +8,6 @@
 
 #include "fake_memory.h"
 #include "kernels/kernels.h"
-#include "kernels/rounding.h"
 
 static long calls, failing, alive;
 static char name_of_failed[64];
@@ -45,7 +42,7 @@ long fake_cuda_calls(void) { return calls; }
 const char *fake_cuda_failed(void) { return name_of_failed[0] ? name_of_failed : NULL; }
 long fake_cuda_alive(void) { return alive; }
 
-static bool fails(const char *name)
+bool fake_cuda_fails(const char *name)
 {
     if (++calls != failing) return false;
     const char *version = strstr(name, "_v2"); /* as the headers have it */
@@ -55,9 +52,7 @@ static bool fails(const char *name)
 }
 
 #define CUDA_CALL(error) \
-    if (fails(__func__)) return error
-#define CUBLAS_CALL() \
-    if (fails(__func__)) return CUBLAS_STATUS_INTERNAL_ERROR
+    if (fake_cuda_fails(__func__)) return error
 
 /* ---- work ---- */
 
@@ -111,7 +106,7 @@ static void finish(void)
     forget_all(&enqueued);
 }
 
-static void *make(size_t bytes)
+void *fake_cuda_make(size_t bytes)
 {
     void *memory = calloc(1, bytes);
     if (!memory) abort();
@@ -119,12 +114,11 @@ static void *make(size_t bytes)
     return memory;
 }
 
-/* What is released is gone, whatever the call says. */
-static cudaError_t release(void *memory, const char *name)
+cudaError_t fake_cuda_release(void *memory, const char *name)
 {
     if (memory) alive--;
     free(memory);
-    return fails(name) ? cudaErrorLaunchFailure : cudaSuccess;
+    return fake_cuda_fails(name) ? cudaErrorLaunchFailure : cudaSuccess;
 }
 
 /* ---- devices and errors ---- */
@@ -173,14 +167,12 @@ const char *cudaGetErrorString(cudaError_t error)
     return error == cudaSuccess ? "no error" : error == cudaErrorMemoryAllocation ? "out of memory" : "made to fail";
 }
 
-const char *cublasGetStatusString(cublasStatus_t status) { return status ? "made to fail" : "success"; }
-
 /* ---- memory ---- */
 
 /* The CPU's kernels run at once, so that the host must share what they work on. */
 static cudaError_t take(void **memory, size_t bytes, bool shared, const char *name)
 {
-    if (fails(name)) return fake_cuda_fail(cudaErrorMemoryAllocation);
+    if (fake_cuda_fails(name)) return fake_cuda_fail(cudaErrorMemoryAllocation);
     if (capturing && emulated) return fake_cuda_fail(cudaErrorStreamCaptureUnsupported);
     *memory = fake_memory_take(bytes, shared || !emulated);
     if (!*memory) return fake_cuda_fail(cudaErrorMemoryAllocation);
@@ -203,7 +195,7 @@ cudaError_t cudaFree(void *memory)
         fake_memory_give(memory);
         alive--;
     }
-    return fails(__func__) ? cudaErrorLaunchFailure : cudaSuccess;
+    return fake_cuda_fails(__func__) ? cudaErrorLaunchFailure : cudaSuccess;
 }
 
 /* Rows of bytes that are copied, or (without `from`) all become `value`. */
@@ -262,13 +254,13 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags)
 {
     (void)flags;
     CUDA_CALL(cudaErrorUnknown);
-    struct cpu_stream *made = make(sizeof *made); /* what the kernels of the CPU take */
+    struct cpu_stream *made = fake_cuda_make(sizeof *made); /* what the kernels of the CPU take */
     made->threads = 1;
     *stream = (cudaStream_t)(void *)made;
     return cudaSuccess;
 }
 
-cudaError_t cudaStreamDestroy(cudaStream_t stream) { return release(stream, __func__); }
+cudaError_t cudaStreamDestroy(cudaStream_t stream) { return fake_cuda_release(stream, __func__); }
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 {
@@ -284,11 +276,11 @@ cudaError_t cudaDeviceSynchronize(void) { return cudaStreamSynchronize(NULL); }
 cudaError_t cudaEventCreate(cudaEvent_t *event)
 {
     CUDA_CALL(cudaErrorUnknown);
-    *event = make(1);
+    *event = fake_cuda_make(1);
     return cudaSuccess;
 }
 
-cudaError_t cudaEventDestroy(cudaEvent_t event) { return release(event, __func__); }
+cudaError_t cudaEventDestroy(cudaEvent_t event) { return fake_cuda_release(event, __func__); }
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
 {
@@ -333,7 +325,7 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph)
     (void)stream;
     struct captured *captured = capturing;
     capturing = NULL;
-    if (fails(__func__)) {
+    if (fake_cuda_fails(__func__)) {
         leave(captured);
         return cudaErrorStreamCaptureInvalidated;
     }
@@ -346,7 +338,7 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t *executable, cudaGraph_t graph,
 {
     (void)flags;
     CUDA_CALL(cudaErrorUnknown);
-    struct executable *made = make(sizeof *made);
+    struct executable *made = fake_cuda_make(sizeof *made);
     made->captured = (struct captured *)(void *)graph;
     made->captured->users++;
     *executable = (cudaGraphExec_t)(void *)made;
@@ -372,7 +364,7 @@ cudaError_t cudaGraphDestroy(cudaGraph_t graph)
 {
     alive--;
     leave((struct captured *)(void *)graph);
-    return fails(__func__) ? cudaErrorLaunchFailure : cudaSuccess;
+    return fake_cuda_fails(__func__) ? cudaErrorLaunchFailure : cudaSuccess;
 }
 
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable)
@@ -380,126 +372,5 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable)
     struct executable *e = (struct executable *)(void *)executable;
     finish();
     leave(e->captured);
-    return release(e, __func__);
-}
-
-/* ---- cuBLAS ---- */
-
-cublasStatus_t cublasCreate(cublasHandle_t *handle)
-{
-    CUBLAS_CALL();
-    *handle = make(1);
-    return CUBLAS_STATUS_SUCCESS;
-}
-
-cublasStatus_t cublasDestroy(cublasHandle_t handle)
-{
-    return release(handle, __func__) ? CUBLAS_STATUS_INTERNAL_ERROR : CUBLAS_STATUS_SUCCESS;
-}
-
-cublasStatus_t cublasSetStream(cublasHandle_t handle, cudaStream_t stream)
-{
-    (void)handle, (void)stream;
-    CUBLAS_CALL();
-    return CUBLAS_STATUS_SUCCESS;
-}
-
-cublasStatus_t cublasSetWorkspace(cublasHandle_t handle, void *workspace, size_t bytes)
-{
-    (void)handle, (void)workspace, (void)bytes;
-    CUBLAS_CALL();
-    return CUBLAS_STATUS_SUCCESS;
-}
-
-cublasStatus_t cublasSetMathMode(cublasHandle_t handle, cublasMath_t mode)
-{
-    (void)handle, (void)mode;
-    CUBLAS_CALL();
-    return CUBLAS_STATUS_SUCCESS;
-}
-
-cublasStatus_t cublasGetVersion(cublasHandle_t handle, int *version)
-{
-    (void)handle;
-    CUBLAS_CALL();
-    *version = CUBLAS_VERSION;
-    return CUBLAS_STATUS_SUCCESS;
-}
-
-struct products {
-    CBLAS_TRANSPOSE transpose_a, transpose_b;
-    int m, n, k, lda, ldb, ldc, batch;
-    float alpha, beta;
-    const float *a, *b;
-    float *c;
-    long long stride_a, stride_b, stride_c;
-    cublasComputeType_t compute;
-};
-
-/* What tensor cores read of a matrix, in columns of the same stride; to be freed. */
-static float *rounded(const float *from, int ld, int rows, int columns, cublasComputeType_t compute)
-{
-    float *to = calloc((size_t)ld * (size_t)columns, sizeof *to);
-    if (!to) abort();
-    for (ptrdiff_t j = 0; j < columns; j++)
-        for (int i = 0; i < rows; i++) {
-            const float x = from[j * ld + i];
-            to[j * ld + i] = compute == CUBLAS_COMPUTE_32F_FAST_TF32 ? rounded_tf32(x) : rounded_bf16(x);
-        }
-    return to;
-}
-
-static void run_products(const void *of)
-{
-    const struct products *p = of;
-    const bool exact = p->compute == CUBLAS_COMPUTE_32F;
-    for (int i = 0; i < p->batch; i++) {
-        const float *a = p->a + i * p->stride_a, *b = p->b + i * p->stride_b;
-        const bool a_lies = p->transpose_a == CblasTrans, b_lies = p->transpose_b == CblasTrans;
-        float *own_a = exact ? NULL : rounded(a, p->lda, a_lies ? p->k : p->m, a_lies ? p->m : p->k, p->compute);
-        float *own_b = exact ? NULL : rounded(b, p->ldb, b_lies ? p->n : p->k, b_lies ? p->k : p->n, p->compute);
-        cblas_sgemm(CblasColMajor, p->transpose_a, p->transpose_b, p->m, p->n, p->k, p->alpha, exact ? a : own_a,
-                    p->lda, exact ? b : own_b, p->ldb, p->beta, p->c + i * p->stride_c, p->ldc);
-        free(own_a);
-        free(own_b);
-    }
-}
-
-static cublasStatus_t enqueue_products(struct products products)
-{
-    struct products *of = malloc(sizeof *of);
-    if (!of) abort();
-    *of = products;
-    fake_cuda_enqueue(run_products, of);
-    return CUBLAS_STATUS_SUCCESS;
-}
-
-static CBLAS_TRANSPOSE transposition(cublasOperation_t op) { return op == CUBLAS_OP_T ? CblasTrans : CblasNoTrans; }
-
-cublasStatus_t cublasSgemmStridedBatched(cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b, int m,
-                                         int n, int k, const float *alpha, const float *a, int lda, long long stride_a,
-                                         const float *b, int ldb, long long stride_b, const float *beta, float *c,
-                                         int ldc, long long stride_c, int batch)
-{
-    (void)handle;
-    CUBLAS_CALL();
-    return enqueue_products((struct products){transposition(op_a), transposition(op_b), m, n, k, lda, ldb, ldc, batch,
-                                              *alpha, *beta, a, b, c, stride_a, stride_b, stride_c,
-                                              CUBLAS_COMPUTE_32F});
-}
-
-cublasStatus_t cublasGemmStridedBatchedEx(cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b, int m,
-                                          int n, int k, const void *alpha, const void *a, cudaDataType type_a, int lda,
-                                          long long stride_a, const void *b, cudaDataType type_b, int ldb,
-                                          long long stride_b, const void *beta, void *c, cudaDataType type_c, int ldc,
-                                          long long stride_c, int batch, cublasComputeType_t compute,
-                                          cublasGemmAlgo_t algorithm)
-{
-    (void)handle, (void)algorithm;
-    CUBLAS_CALL();
-    if (type_a != CUDA_R_32F || type_b != CUDA_R_32F || type_c != CUDA_R_32F) abort();
-    if (compute != CUBLAS_COMPUTE_32F_FAST_TF32 && compute != CUBLAS_COMPUTE_32F_FAST_16BF) abort();
-    return enqueue_products((struct products){transposition(op_a), transposition(op_b), m, n, k, lda, ldb, ldc, batch,
-                                              *(const float *)alpha, *(const float *)beta, a, b, c, stride_a,
-                                              stride_b, stride_c, compute});
+    return fake_cuda_release(e, __func__);
 }

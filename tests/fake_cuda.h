@@ -11,6 +11,7 @@
 #define TESTS_FAKE_CUDA_H
 
 #include <cuda_runtime_api.h>
+#include <stdbool.h>
 
 /* Counts calls that can fail from here on, the first is number 1; number 0: none fails. */
 void fake_cuda_watch(long number);
@@ -26,6 +27,12 @@ void fake_cuda_emulate(void);
 
 /* For launches by nvcc's code: run(of), and in the end free(of), which malloc() gave. */
 void fake_cuda_enqueue(void (*run)(const void *of), void *of);
+
+/* For tests/fake_cublas.c. Whether this call, by name, is the one to fail; an object that is alive until it is
+ * released, which it is whatever the call says. */
+bool fake_cuda_fails(const char *name);
+void *fake_cuda_make(size_t bytes);
+cudaError_t fake_cuda_release(void *object, const char *name);
 
 /* Sets what cudaGetLastError() and cudaPeekAtLastError() say, and returns it. */
 cudaError_t fake_cuda_fail(cudaError_t error);

@@ -34,7 +34,7 @@ static void finish(struct outcome *o, cgsv_federation *f, const cgsv_config *c)
 /* An unbroken run, one that saves after every round, and one with `threads` that goes on from each of these. */
 static void expect_same_bits(const cgsv_config *c, const cgsv_dataset *data, int threads, const char *what)
 {
-    cgsv_device *device = open_cpu(1), *other = open_cpu(threads);
+    cgsv_device *device = open_device(1), *other = open_device(threads);
     struct outcome unbroken, resumed;
     cgsv_federation *f;
     char path[64];
@@ -192,7 +192,7 @@ Test(checkpoint, sentences)
 Test(checkpoint, what_is_there_before_the_next_round)
 {
     cgsv_dataset *data = load_pictures(400, 100);
-    cgsv_device *device = open_cpu(1);
+    cgsv_device *device = open_device(1);
     cgsv_config c = small_config("fedavg");
     cgsv_evaluation before[OUTCOME_AGENTS], after[OUTCOME_AGENTS], server_before, server_after;
     cgsv_federation *f, *g;
@@ -233,7 +233,7 @@ Test(checkpoint, what_is_there_before_the_next_round)
 Test(checkpoint, seconds_go_on)
 {
     cgsv_dataset *data = load_pictures(400, 100);
-    cgsv_device *device = open_cpu(1);
+    cgsv_device *device = open_device(1);
     const cgsv_config c = small_config("cgsv");
     cgsv_seconds saved, loaded, later;
     cgsv_federation *f;

@@ -42,7 +42,7 @@ static void expect_same_bits(const cgsv_config *configs, int count, const cgsv_d
                              const char *what)
 {
     struct outcome unbroken[MOST_MEMBERS], resumed[MOST_MEMBERS];
-    cgsv_device *device = open_cpu(1), *other = open_cpu(threads);
+    cgsv_device *device = open_device(1), *other = open_device(threads);
     const int rounds = configs->rounds;
     cgsv_fleet *f;
     char path[64];
@@ -186,7 +186,7 @@ struct fixture {
 /* Saved after a round: a fleet of config[0] and config[1]. */
 static struct fixture open_fixture(void)
 {
-    struct fixture x = {.data = load_pictures(300, 60), .device = open_cpu(1)};
+    struct fixture x = {.data = load_pictures(300, 60), .device = open_device(1)};
     cgsv_fleet *f;
     for (int m = 0; m < 3; m++) {
         x.config[m] = small_config("cgsv");

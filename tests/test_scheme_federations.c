@@ -11,7 +11,7 @@
 
 static void check(cgsv_status status) { cr_assert_eq(status, CGSV_OK, "%s", cgsv_last_error()); }
 
-static cgsv_device *open_cpu(int threads)
+static cgsv_device *open_device(int threads)
 {
     cgsv_device *device;
     check(cgsv_device_open(&device, test_device(), threads));
@@ -76,7 +76,7 @@ static void run(struct outcome *o, const cgsv_config *c, int threads)
 {
     cgsv_dataset *data;
     cgsv_federation *f;
-    cgsv_device *device = open_cpu(threads);
+    cgsv_device *device = open_device(threads);
     data = load();
     check(cgsv_federation_create(&f, device, c, data));
     check(cgsv_federation_run(f, c->rounds));
@@ -145,7 +145,7 @@ Test(scheme_federations, agents_before_the_download)
 {
     cgsv_evaluation local[AGENTS], alone[AGENTS];
     cgsv_federation *f;
-    cgsv_device *device = open_cpu(1);
+    cgsv_device *device = open_device(1);
     cgsv_dataset *data = load();
     cgsv_config c = small_config("fedavg");
     c.eval_every = 0;
@@ -172,7 +172,7 @@ Test(scheme_federations, fedavg_is_the_mean_of_the_models)
 {
     cgsv_dataset *data;
     cgsv_federation *f;
-    cgsv_device *device = open_cpu(1);
+    cgsv_device *device = open_device(1);
     cgsv_config c = small_config("fedavg");
     data = load();
     check(cgsv_federation_create(&f, device, &c, data));
@@ -219,7 +219,7 @@ static void check_mixed(cgsv_config a, cgsv_config b)
 {
     cgsv_dataset *data;
     cgsv_fleet *fleet;
-    cgsv_device *device = open_cpu(1);
+    cgsv_device *device = open_device(1);
     struct outcome alone, together;
     const cgsv_config both[2] = {a, b};
     data = load();
@@ -291,7 +291,7 @@ static void refused(cgsv_status status, const char *word)
 
 Test(scheme_federations, bad_settings_are_named)
 {
-    cgsv_device *device = open_cpu(1);
+    cgsv_device *device = open_device(1);
     cgsv_dataset *data = load();
     cgsv_federation *federation;
 #define BAD(word, scheme_name, ...)                                                  \

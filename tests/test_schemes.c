@@ -15,7 +15,7 @@
 
 static void check(cgsv_status status) { cr_assert_eq(status, CGSV_OK, "%s", cgsv_last_error()); }
 
-static cgsv_device *open_cpu(int threads)
+static cgsv_device *open_device(int threads)
 {
     cgsv_device *device;
     check(cgsv_device_open(&device, test_device(), threads));
@@ -201,7 +201,7 @@ static void check_variant(cgsv_device *device, struct variant *v)
 /* Every named scheme, then with one thing changed. */
 Test(schemes, oracle)
 {
-    cgsv_device *device = open_cpu(2);
+    cgsv_device *device = open_device(2);
     for (int s = 0; s < cgsv_scheme_count(); s++) {
         struct variant v = {.name = cgsv_scheme_name(s), .change = ""};
         check(cgsv_scheme_named(&v.scheme, v.name));
@@ -217,7 +217,7 @@ Test(schemes, oracle)
 
 Test(schemes, oracle_of_variants)
 {
-    cgsv_device *device = open_cpu(1);
+    cgsv_device *device = open_device(1);
 #define VARIANT(scheme_name, ...)                                                    \
     {                                                                                \
         struct variant v = {.name = scheme_name, .change = #__VA_ARGS__};            \
@@ -277,7 +277,7 @@ static void ranking(int *order, cgsv_device *device, const char *scheme)
 
 Test(schemes, euclidean_ranks_as_cgsv)
 {
-    cgsv_device *device = open_cpu(1);
+    cgsv_device *device = open_device(1);
     int cosine[N], euclidean[N];
     ranking(cosine, device, "cgsv");
     ranking(euclidean, device, "euclidean");
@@ -289,7 +289,7 @@ Test(schemes, euclidean_ranks_as_cgsv)
  * for each seed; and does not favour any part of the vector. */
 Test(schemes, random_rewards_are_nested)
 {
-    cgsv_device *device = open_cpu(1);
+    cgsv_device *device = open_device(1);
     struct trial *t = calloc(1, sizeof *t);
     float reward[4][N][D];
     cr_assert_not_null(t);
@@ -332,7 +332,7 @@ static void refused(cgsv_status status, const char *word)
 
 Test(schemes, server_names_what_is_missing)
 {
-    cgsv_device *device = open_cpu(1);
+    cgsv_device *device = open_device(1);
     cgsv_server *server;
     cgsv_server_config c;
     const double scores[2] = {0.5, 0.6};
@@ -361,7 +361,7 @@ Test(schemes, server_names_what_is_missing)
 /* What is planned is what is taken, whatever a scheme needs. */
 Test(schemes, memory)
 {
-    cgsv_device *device = open_cpu(1);
+    cgsv_device *device = open_device(1);
     struct mechanism mechanism[2] = {{.gamma = 1}, {.gamma = 1}};
     const double share[2 * N] = {1};
     for (unsigned needs = 0; needs <= (NEEDS_EXACT | NEEDS_UPLOAD | NEEDS_OWN | NEEDS_KEYS); needs++) {

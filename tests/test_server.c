@@ -13,7 +13,7 @@
 
 static void check(cgsv_status status) { cr_assert_eq(status, CGSV_OK, "%s", cgsv_last_error()); }
 
-static cgsv_device *open_cpu(int threads)
+static cgsv_device *open_device(int threads)
 {
     cgsv_device *device;
     check(cgsv_device_open(&device, test_device(), threads));
@@ -51,7 +51,7 @@ static void check_golden_round(cgsv_server *server, const struct safetensors *fi
 static void check_golden(const char *name, cgsv_reward reward)
 {
     struct safetensors *file = golden_open(name);
-    cgsv_device *device = open_cpu(0);
+    cgsv_device *device = open_device(0);
     cgsv_server *server;
     const struct safetensors_tensor *layer_sizes = golden_get(file, "layer_sizes"), *w0 = golden_get(file, "w0");
     const int N = atoi(safetensors_metadata_value(file, "N"));
@@ -263,7 +263,7 @@ static void store_updates(struct matrices *b)
 
 static void check_oracle(int agents, int64_t dimension, cgsv_reward reward, bool faulty, cgsv_storage storage)
 {
-    cgsv_device *device = open_cpu(0);
+    cgsv_device *device = open_device(0);
     cgsv_server *server;
     double importance[128];
     struct matrices b = {0};
@@ -313,7 +313,7 @@ Test(server, models_are_optional)
     matrices_make(&b, N, D, CGSV_REWARD_LAYER);
     fill_updates(&b, 0, false);
     for (int kind = 0; kind < 4; kind++) { /* both kinds of models, then the agents', the server's, none */
-        cgsv_device *device = open_cpu(kind % 2 + 1);
+        cgsv_device *device = open_device(kind % 2 + 1);
         cgsv_server *server;
         const bool models = kind == 0 || kind == 1, own = kind == 0 || kind == 2;
         cgsv_round_record *record = kind == 0 ? with : without;
@@ -350,7 +350,7 @@ Test(server, bad_settings_are_named)
 {
     static const int64_t falls[] = {0, 5, 5, 8}, late[] = {1, 5, 8}, shortened[] = {0, 5, 7};
     static const double negative[] = {1, -1, 1}, none[] = {0, 0, 0}, nan[] = {1, NAN, 1};
-    cgsv_device *device = open_cpu(1);
+    cgsv_device *device = open_device(1);
     cgsv_server_config good;
     cgsv_server_config_defaults(&good, 3, 8);
 #define BAD(word, ...)                                                    \
@@ -392,7 +392,7 @@ Test(server, bad_calls_are_named)
     int64_t index[D], count;
     double weight[N];
     cgsv_round_record record[N];
-    cgsv_device *device = open_cpu(1);
+    cgsv_device *device = open_device(1);
     cgsv_server *server;
     cgsv_server_config config;
     cgsv_server_config_defaults(&config, N, D);

@@ -10,6 +10,7 @@
 
 #include "emulator/machine.h"
 #include "fake_memory.h"
+#include "temporary.h"
 
 enum { ENTRIES = 256 };
 
@@ -124,17 +125,18 @@ static void traffic_is(const char *table, const char *name, const char *want)
 
 Test(emulator, counts_traffic)
 {
-    char path[] = "/tmp/cgsv_traffic_XXXXXX", table[2048] = "";
-    const int file = mkstemp(path);
-    cr_assert_geq(file, 0);
+    char table[2048] = "";
+    temporary_make();
     machine_count_traffic();
     launch("traffic_in_rows");
     launch("traffic_apart");
     launch("traffic_in_one_bank");
-    cr_assert_eq(machine_write_traffic(path), 0);
-    cr_assert_gt(read(file, table, sizeof table - 1), 0);
-    close(file);
-    unlink(path);
+    cr_assert_eq(machine_write_traffic(temporary_path("traffic.csv")), 0);
+    FILE *file = fopen(temporary_path("traffic.csv"), "r");
+    cr_assert_not_null(file);
+    cr_assert_gt(fread(table, 1, sizeof table - 1, file), 0);
+    fclose(file);
+    temporary_remove();
     traffic_is(table, "traffic_in_rows", "8,1024,1024,1024,8,1024,1024,1024,0,0");
     traffic_is(table, "traffic_apart", "0,0,0,0,8,1024,4096,512,0,0");
     traffic_is(table, "traffic_in_one_bank", "8,1024,256,32,0,0,0,0,16,512");
